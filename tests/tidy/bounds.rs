@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn a_task_nobody_owns_is_found() {
         let text = "//! A.\nuse tokio::task;\nfn f() {\n    tokio::spawn(async { h().await });\n\
-                    \x20   let _ = task::spawn(k());\n    select! { _ = x => tokio::spawn(y), }\n}\n";
+                    \x20   let _ = task::spawn(k());\n\
+                    \x20   select! { _ = x => tokio::spawn(y), }\n}\n";
         assert_eq!(lines(text), [4, 5, 6]);
     }
 

@@ -52,6 +52,13 @@ fn every_folder_a_rule_names_exists() {
 }
 
 #[test]
+fn every_secret_a_rule_names_exists() {
+    let exists = |name: &str| TREE.shipped().any(|s| s.shapes.types.iter().any(|t| t.name == name));
+    let missing: Vec<_> = secrets::SECRETS.iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "no such type: {missing:?}; rename it in the rule as well");
+}
+
+#[test]
 fn pure_folders_touch_no_machine() {
     none(&pure_folders::check(&TREE));
 }

@@ -34,7 +34,12 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         for mention in &source.mentions {
             let touched = MACHINE.iter().find(|path| mention.is_under(path));
             if touched.is_some() || mention.path.iter().any(|w| SYSTEM_RANDOMNESS.contains(&&**w)) {
-                let what = format!("`{}` in a pure folder: take it as an argument", mention.text());
+                let instead = if mention.is_under("std::net") {
+                    "`core::net` has addresses without sockets"
+                } else {
+                    "take it as an argument"
+                };
+                let what = format!("`{}` in a pure folder: {instead}", mention.text());
                 findings.push(source.finding(mention.line, what));
             }
         }

@@ -4,7 +4,7 @@ use crate::shapes::{Held, Type};
 use crate::tree::{Finding, Source, Tree};
 
 /// Types of `shared` that own key material. `Zeroizing` counts wherever it comes from.
-const SECRETS: &[&str] = &[
+pub const SECRETS: &[&str] = &[
     "DhSecret",
     "Identity",
     "InboundChain",
