@@ -1,0 +1,3 @@
+//! What travels between a node and its hub, and the envelopes inside it.
+
+pub mod codec;
