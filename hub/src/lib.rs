@@ -1,1 +1,4 @@
-//! The hub.
+//! The Hubbub hub: one UDP port that introduces nodes, keeps sealed mailboxes and relays.
+
+pub mod relay;
+pub mod store;

@@ -1,1 +1,94 @@
-//! Every bound both sides rely on, with its reason. Nothing in the protocol grows without one.
+//! Every bound of the protocol, each once, with its reason (PROTOCOL.md, Limits).
+//!
+//! A hostile peer may send anything; these numbers are what it can make us hold, parse or compute.
+
+use crate::time::Millis;
+
+// --- Frames between node and hub ---
+
+/// Largest sealed envelope in bytes: a page of text with room for padding; files travel as blobs.
+pub const ENVELOPE_MAX: usize = 256 * 1024;
+/// Largest control entry in bytes: one membership change; 1,024 members fit in 2 MiB of log.
+pub const CONTROL_ENTRY_MAX: usize = 2 * 1024;
+/// Largest frame body in bytes: a delivery page of [`DELIVER_PAGE_BYTES`] plus one envelope.
+pub const FRAME_MAX: usize = 1024 * 1024;
+/// Largest frame a hub reads before the node has proven who it is.
+pub const HELLO_MAX: usize = 1024;
+/// Deepest MessagePack nesting either side follows.
+pub const DECODE_DEPTH: usize = 16;
+/// Envelope bytes a hub puts into one `Deliver` frame before it starts the next.
+pub const DELIVER_PAGE_BYTES: usize = 256 * 1024;
+/// Items in one `Deliver` frame.
+pub const DELIVER_PAGE_ITEMS: usize = 256;
+/// Control entries in one `ControlPage` frame (at most 512 KiB).
+pub const CONTROL_PAGE_ENTRIES: usize = 256;
+/// Longest payload of a relayed datagram in bytes: fits the smallest QUIC path with our header.
+pub const DATAGRAM_PAYLOAD_MAX: usize = 1_100;
+/// Appends a node keeps unanswered at once; more wait in its outbox.
+pub const APPENDS_IN_FLIGHT: usize = 64;
+
+// --- Names and texts ---
+
+/// Longest nickname in Unicode scalar values, after preparation.
+pub const NICKNAME_CHARS: usize = 32;
+/// Longest nickname in bytes as sent.
+pub const NICKNAME_BYTES: usize = 128;
+/// Longest text of one message in bytes of UTF-8.
+pub const TEXT_MAX: usize = 16 * 1024;
+/// Longest group name or topic or status in bytes of UTF-8.
+pub const TITLE_MAX: usize = 512;
+
+// --- Prekeys ---
+
+/// One-time prekeys a node keeps at its hub.
+pub const ONE_TIME_PREKEYS: usize = 50;
+/// Below this many left, the hub asks for more.
+pub const ONE_TIME_PREKEYS_LOW: usize = 20;
+/// Largest signed prekey or identity statement in bytes (ML-KEM-768 keys are 1,184).
+pub const SIGNED_MAX: usize = 2 * 1024;
+
+// --- Sessions and ratchets ---
+
+/// Message keys skipped over in one receiving chain: a longer jump resets the session instead.
+pub const SKIP_PER_CHAIN: u32 = 1024;
+/// Skipped message keys kept per session, oldest forgotten first.
+pub const SKIPPED_PER_SESSION: usize = 2048;
+/// How long a skipped message key is kept.
+pub const SKIPPED_AGE: Millis = Millis::days(14);
+/// Sessions kept per peer: two for a simultaneous start, two for resets still in flight.
+pub const SESSIONS_PER_PEER: usize = 4;
+/// A signed prekey is replaced after this long.
+pub const SIGNED_PREKEY_AGE: Millis = Millis::days(7);
+/// A replaced signed prekey still opens first messages for this long; longer than a hub keeps one.
+pub const SIGNED_PREKEY_GRACE: Millis = Millis::days(21);
+/// A one-time prekey nobody used is forgotten after this long.
+pub const ONE_TIME_PREKEY_AGE: Millis = Millis::days(60);
+/// Messages in one direction after which the ratchet mixes in a fresh ML-KEM secret.
+pub const KEM_STEP_MESSAGES: u32 = 50;
+/// Time after which the ratchet mixes in a fresh ML-KEM secret.
+pub const KEM_STEP_AGE: Millis = Millis::hours(24);
+
+// --- Groups ---
+
+/// Members in one group.
+pub const MEMBERS_MAX: usize = 1024;
+/// Control entries in one group over its life: bounds what a newcomer replays.
+pub const CONTROL_ENTRIES_MAX: u64 = 65_536;
+/// Messages one sender chain seals before it must be replaced.
+pub const CHAIN_MESSAGES: u32 = 100;
+/// Hard cap a receiver puts on a chain's index and on a jump inside it.
+pub const CHAIN_INDEX_MAX: u32 = 1024;
+/// Age after which a sender chain must be replaced.
+pub const CHAIN_AGE: Millis = Millis::hours(24);
+/// Bytes one sender chain seals before it must be replaced.
+pub const CHAIN_BYTES: u64 = 8 * 1024 * 1024;
+/// Receiving chains kept per sender and group, oldest dropped first.
+pub const CHAINS_PER_SENDER: usize = 8;
+/// Messages held per sender and group while their key is on its way.
+pub const HELD_PER_SENDER: usize = 64;
+/// How long a message is held for its key, and a hub keeps an unread entry.
+pub const LOG_TTL: Millis = Millis::days(14);
+/// Foreign message ids a group message refers to, for transcript consistency.
+pub const SEEN_MAX: usize = 4;
+/// Ranges one acknowledgement carries.
+pub const ACK_RANGES_MAX: usize = 32;

@@ -1,45 +1,103 @@
-//! Strict, bounded MessagePack: structs as positional arrays, bytes as `bin`.
+//! Strict MessagePack and the frame header (PROTOCOL.md, Frames).
 //!
-//! Invariant: what decodes is exactly one value and nothing after it, at most [`MAX_DEPTH`] deep.
-//! Declared lengths allocate nothing before the bytes are there. Bytes that were signed are kept as
-//! received; nothing is ever encoded again to be verified.
+//! ```text
+//! frame = u32 length of type and body, big-endian | u8 type | body
+//! ```
+//!
+//! A declared length is checked against the limit before anything is allocated for it.
 
-use rmp_serde::Deserializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::Cursor;
 
-/// The deepest nesting any message has, with room.
-pub const MAX_DEPTH: usize = 16;
+use crate::limits;
 
-/// Bytes that are not the expected value in its strict form.
-#[derive(Debug, thiserror::Error)]
+/// Bytes before a frame's body.
+pub const HEADER: usize = 5;
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Not this type, cut short, or too deep.
-    #[error("the bytes are not what was expected here; the sender may run another version")]
-    Form(#[from] rmp_serde::decode::Error),
-    /// A value, and then more.
-    #[error("bytes follow the message; the sender may run another version")]
-    Trailing,
+    /// Not a MessagePack value of the expected shape.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// A whole value, then more bytes.
+    #[error("{0} bytes too many")]
+    Trailing(usize),
+    /// A frame type this version does not know.
+    #[error("unknown frame type {0}")]
+    UnknownType(u8),
+    /// A frame longer than its limit.
+    #[error("frame of {got} bytes, limit {limit}")]
+    TooLong {
+        /// Declared length in bytes.
+        got: usize,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// A frame shorter than its own type byte.
+    #[error("empty frame")]
+    Empty,
 }
 
-/// Encodes a value of this protocol.
+/// Encodes a value as positional arrays.
 #[must_use]
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    #[allow(clippy::expect_used)] // writing to memory; our messages have no unserialisable part
-    rmp_serde::to_vec(value).expect("a message encodes")
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Our own values are maps of nothing, floats of nothing, and go to a Vec: this cannot fail.
+    #[allow(clippy::expect_used)] // writing plain structs to memory has no error path
+    rmp_serde::to_vec(value).expect("plain structs encode")
 }
 
-/// Decodes exactly one value.
+/// Decodes exactly one value, nested at most [`limits::DECODE_DEPTH`] deep, with nothing after it.
 ///
 /// # Errors
-/// [`DecodeError`] for another type, cut, trailing or too deeply nested bytes.
+/// [`DecodeError::Malformed`] or [`DecodeError::Trailing`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut from = Deserializer::new(Cursor::new(bytes));
-    from.set_max_depth(MAX_DEPTH);
-    let value = T::deserialize(&mut from)?;
-    let read = usize::try_from(from.position()).unwrap_or(usize::MAX);
-    if read == bytes.len() { Ok(value) } else { Err(DecodeError::Trailing) }
+    let mut rest = bytes;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    reader.set_max_depth(limits::DECODE_DEPTH);
+    let value =
+        T::deserialize(&mut reader).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    match rest.len() {
+        0 => Ok(value),
+        more => Err(DecodeError::Trailing(more)),
+    }
+}
+
+/// A whole frame: header, then `body` encoded.
+#[must_use]
+pub fn frame<T: Serialize>(kind: u8, body: &T) -> Vec<u8> {
+    let body = encode(body);
+    let length = u32::try_from(body.len() + 1).unwrap_or(u32::MAX);
+    let mut out = Vec::with_capacity(HEADER + body.len());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.push(kind);
+    out.extend_from_slice(&body);
+    out
+}
+
+/// Reads a frame header: type byte and length of the body that follows.
+///
+/// # Errors
+/// [`DecodeError::TooLong`] when the body would exceed `limit`, [`DecodeError::Empty`] for length 0.
+pub fn header(bytes: [u8; HEADER], limit: usize) -> Result<(u8, usize), DecodeError> {
+    let [a, b, c, d, kind] = bytes;
+    let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+    let body = length.checked_sub(1).ok_or(DecodeError::Empty)?;
+    if body > limit {
+        return Err(DecodeError::TooLong { got: body, limit });
+    }
+    Ok((kind, body))
+}
+
+/// Splits one frame off the front of a buffer: type, body and what follows; `None` while incomplete.
+///
+/// # Errors
+/// As [`header`].
+#[allow(clippy::type_complete)] // three names for one tuple would hide it
+pub fn split(buffer: &[u8], limit: usize) -> Result<Option<(u8, &[u8], &[u8])>, DecodeError> {
+    let Some((head, rest)) = buffer.split_first_chunk::<HEADER>() else { return Ok(None) };
+    let (kind, length) = header(*head, limit)?;
+    Ok(rest.split_at_checked(length).map(|(body, rest)| (kind, body, rest)))
 }
 
 #[cfg(test)]
@@ -47,27 +105,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_and_nothing_after_it() {
-        let bytes = encode(&(1_u8, "two"));
-        assert_eq!(decode::<(u8, String)>(&bytes).unwrap(), (1, "two".to_owned()));
-        let longer = [&bytes[..], &[0]].concat();
-        assert!(matches!(decode::<(u8, String)>(&longer), Err(DecodeError::Trailing)));
-        assert!(decode::<(u8, String)>(&bytes[..bytes.len() - 1]).is_err());
-        assert!(decode::<(u8, String, u8)>(&bytes).is_err());
+    fn trailing_bytes_are_refused() {
+        let mut bytes = encode(&(1u8, 2u8));
+        bytes.push(0);
+        assert_eq!(decode::<(u8, u8)>(&bytes), Err(DecodeError::Trailing(1)));
     }
 
     #[test]
-    fn a_declared_length_of_four_gigabytes_is_refused_at_once() {
-        for huge in [&[0xc6, 0xff, 0xff, 0xff, 0xff][..], &[0xdd, 0xff, 0xff, 0xff, 0xff]] {
-            assert!(decode::<serde_bytes::ByteBuf>(huge).is_err());
-            assert!(decode::<Vec<u8>>(huge).is_err());
-        }
+    fn a_depth_bomb_is_refused() {
+        let bytes = vec![0x91; 4_000];
+        assert!(matches!(decode::<serde_bytes::ByteBuf>(&bytes), Err(DecodeError::Malformed(_))));
     }
 
     #[test]
-    fn nesting_without_end_is_refused() {
-        #[derive(serde::Deserialize)]
-        struct Nested(#[allow(dead_code)] Vec<Nested>);
-        assert!(decode::<Nested>(&vec![0x91; 100_000]).is_err());
+    fn a_declared_length_over_the_limit_is_refused_before_any_body() {
+        let head = [0xff, 0xff, 0xff, 0xff, 1];
+        assert!(matches!(header(head, 10), Err(DecodeError::TooLong { .. })));
+        assert_eq!(header([0; 5], 10), Err(DecodeError::Empty));
+    }
+
+    #[test]
+    fn frames_split_where_they_end() {
+        let mut bytes = frame(7, &1u8);
+        bytes.extend(frame(8, &2u8));
+        let (kind, body, rest) = split(&bytes, 10).unwrap().unwrap();
+        assert_eq!((kind, body), (7, &[1u8][..]));
+        assert_eq!(split(rest, 10).unwrap().unwrap().0, 8);
+        assert_eq!(split(&bytes[..4], 10).unwrap(), None);
     }
 }

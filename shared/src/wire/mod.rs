@@ -1,3 +1,26 @@
-//! What travels between a node and its hub, and the envelopes inside it.
+//! The bytes between a node and its hub (PROTOCOL.md, Frames).
+//!
+//! * [`codec`]: strict, bounded MessagePack and the frame header
+//! * [`to_hub`] and [`from_hub`]: the frames, one enum per direction
+//! * [`log`]: how a mailbox or a channel is named
+//! * [`refusal`]: why a hub said no
+//! * [`datagram`], [`stream`]: what is relayed without being stored
+//! * [`version`]: what "version 1" means
+//!
+//! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
+//! as received, never a re-encoding.
 
 pub mod codec;
+pub mod datagram;
+pub mod from_hub;
+pub mod log;
+pub mod refusal;
+pub mod stream;
+pub mod to_hub;
+pub mod version;
+
+pub use from_hub::FromHub;
+pub use log::LogId;
+pub use refusal::{Refusal, RefusalCode};
+pub use serde_bytes::ByteBuf;
+pub use to_hub::ToHub;
