@@ -1,1 +1,3 @@
-//! The node.
+//! The Hubbub node: one device's keys, history and faces.
+
+pub mod api;

@@ -1,0 +1,146 @@
+//! What a face may ask a node to do, and what it gets back.
+
+use hubbub_shared::id::MessageId;
+use serde::{Deserialize, Serialize};
+
+use super::conversation::ConversationId;
+use super::view::{Delivery, Role};
+
+/// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
+/// `lobby`, or a [`ConversationId`]'s text. Resolved by the node.
+pub type Target = String;
+
+/// Something to do. Each is carried out whole or refused with an error; nothing is half done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Claim this nickname at the hub. Answered when the hub has.
+    SetNickname {
+        /// As typed.
+        nickname: String,
+    },
+    /// Send a text. Answered once it is durable here: *queued*.
+    Send {
+        /// To whom.
+        to: Target,
+        /// At most 16 KiB.
+        text: String,
+        /// The caller's own id: sending the same id again changes nothing and answers the same.
+        #[serde(default)]
+        id: Option<MessageText>,
+    },
+    /// Start (or find) a direct conversation with a nickname.
+    Open {
+        /// With whom.
+        to: Target,
+    },
+    /// The person has seen everything in this conversation up to here.
+    MarkRead {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// Found a group.
+    GroupNew {
+        /// Its name; sealed, the hub never sees it.
+        name: String,
+        /// Nicknames of the first members.
+        #[serde(default)]
+        members: Vec<Target>,
+    },
+    /// Add somebody.
+    GroupInvite {
+        /// Which group.
+        group: Target,
+        /// Who.
+        member: Target,
+    },
+    /// Remove somebody.
+    GroupRemove {
+        /// Which group.
+        group: Target,
+        /// Who.
+        member: Target,
+    },
+    /// Give somebody a role.
+    GroupRole {
+        /// Which group.
+        group: Target,
+        /// Who.
+        member: Target,
+        /// What.
+        role: Role,
+    },
+    /// Rename a group or set its topic.
+    GroupDescribe {
+        /// Which group.
+        group: Target,
+        /// New name.
+        #[serde(default)]
+        name: Option<String>,
+        /// New topic.
+        #[serde(default)]
+        topic: Option<String>,
+    },
+    /// Leave.
+    GroupLeave {
+        /// Which group.
+        group: Target,
+    },
+    /// Mark a contact as verified (after comparing the safety number) or take that back.
+    Verify {
+        /// Who.
+        contact: Target,
+        /// Compared and equal.
+        verified: bool,
+    },
+    /// Set the line of text contacts see beside the name.
+    SetStatus {
+        /// At most 512 bytes.
+        status: String,
+    },
+}
+
+/// A message id as text: base32 of 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MessageText(pub MessageId);
+
+impl From<MessageText> for String {
+    fn from(id: MessageText) -> Self {
+        id.0.to_text()
+    }
+}
+
+impl TryFrom<String> for MessageText {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        MessageId::from_text(&text).map(Self).ok_or("a message id is 26 letters of base32")
+    }
+}
+
+/// What a command gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Carried out.
+    Done,
+    /// A message is durable here.
+    Queued {
+        /// Its id.
+        message: MessageText,
+        /// Where.
+        conversation: ConversationId,
+        /// How far it had got when this was answered.
+        delivery: Delivery,
+    },
+    /// A conversation exists.
+    Conversation {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// The nickname as prepared and granted.
+    Nickname {
+        /// As others see it.
+        nickname: String,
+    },
+}

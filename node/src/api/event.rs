@@ -1,0 +1,44 @@
+//! What a node tells its faces as it happens.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::MessageText;
+use super::conversation::ConversationId;
+use super::view::{Delivery, LinkState, MessageView};
+
+/// Something happened. Sent only after it is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A message (own, received, or a notice) is now part of the history.
+    Message(Box<MessageView>),
+    /// An own message got further.
+    Delivery {
+        /// Which.
+        message: MessageText,
+        /// Where.
+        conversation: ConversationId,
+        /// How far, for the slowest recipient.
+        delivery: Delivery,
+        /// How many recipients have it, of how many.
+        reached: (u32, u32),
+    },
+    /// Name, topic, members, unread count or activity of a conversation changed: look again.
+    ConversationChanged {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// A contact's name, status or verification changed: look again.
+    ContactsChanged,
+    /// The hub link changed.
+    Link(LinkState),
+    /// Something people should know that belongs to no conversation.
+    Warning {
+        /// Stable code.
+        reason: String,
+        /// For people.
+        explanation: String,
+    },
+    /// This subscriber was too slow and missed this many events: look again.
+    Missed(u64),
+}

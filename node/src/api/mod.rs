@@ -1,0 +1,18 @@
+//! The one node API: [`Command`] in, [`Event`] out, [`View`](view) to look at.
+//!
+//! Plain serialisable data, nothing of the engine's. The terminal UI, the command line, the local
+//! socket and users' bots all speak exactly this; as JSON it is what `hubbub api` reads and writes.
+//! What is absent: keys, sealed bytes, and anything a face could use to act behind the engine's back.
+
+pub mod command;
+pub mod conversation;
+pub mod error;
+pub mod event;
+pub mod query;
+pub mod view;
+
+pub use command::{Command, Reply};
+pub use conversation::ConversationId;
+pub use error::{ApiError, Code};
+pub use event::Event;
+pub use query::{Answer, Query};

@@ -1,0 +1,86 @@
+//! What a face may look up. Queries change nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{MessageText, Target};
+use super::conversation::ConversationId;
+use super::view::{
+    ContactView, ConversationView, MemberView, MessageView, RecipientView, SafetyView, StatusView,
+    WhoamiView,
+};
+
+/// Something to look up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// All conversations, most recent first.
+    Conversations,
+    /// Which conversation a person means.
+    Resolve {
+        /// As typed.
+        target: Target,
+    },
+    /// Messages of a conversation in order.
+    History {
+        /// Which.
+        conversation: ConversationId,
+        /// Only those after this order number.
+        #[serde(default)]
+        after: Option<u64>,
+        /// Only those before this order number (the newest ones of these are given).
+        #[serde(default)]
+        before: Option<u64>,
+        /// At most this many (the node caps it at 1,000).
+        limit: u32,
+    },
+    /// One message's ledger: each recipient, how far.
+    MessageInfo {
+        /// Which.
+        message: MessageText,
+    },
+    /// All contacts, by name.
+    Contacts,
+    /// A group's members.
+    Members {
+        /// Which group.
+        group: Target,
+    },
+    /// The safety number with a contact.
+    Safety {
+        /// With whom.
+        contact: Target,
+    },
+    /// This node.
+    Whoami,
+    /// The link and what waits.
+    Status,
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Query::Conversations`].
+    Conversations(Vec<ConversationView>),
+    /// To [`Query::Resolve`].
+    Conversation(ConversationView),
+    /// To [`Query::History`].
+    History(Vec<MessageView>),
+    /// To [`Query::MessageInfo`].
+    MessageInfo {
+        /// The message.
+        message: MessageView,
+        /// Its recipients.
+        recipients: Vec<RecipientView>,
+    },
+    /// To [`Query::Contacts`].
+    Contacts(Vec<ContactView>),
+    /// To [`Query::Members`].
+    Members(Vec<MemberView>),
+    /// To [`Query::Safety`].
+    Safety(SafetyView),
+    /// To [`Query::Whoami`].
+    Whoami(WhoamiView),
+    /// To [`Query::Status`].
+    Status(StatusView),
+}

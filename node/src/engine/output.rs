@@ -1,0 +1,128 @@
+//! What leaves the engine: first [`Changes`] to make durable, then [`Output`]s to carry out.
+
+use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::ToHub;
+
+use crate::api::view::{Body, Delivery};
+use crate::api::{ApiError, ConversationId, Event, Reply};
+
+/// The caller's number for a command; its answer carries it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something to do once the changes are durable.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a frame to the hub; dropped while the link is down (the engine asks again on link-up).
+    Send(ToHub),
+    /// A command is carried out or refused.
+    Answer(Ticket, Result<Reply, ApiError>),
+    /// Tell the faces.
+    Event(Event),
+    /// A message entered the history (the runtime makes the event from the stored row).
+    Stored(ConversationId, MessageId),
+    /// An own message's delivery changed (likewise).
+    Moved(ConversationId, MessageId),
+}
+
+/// A table of the engine's own records. What a record holds is the engine's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One record: own nickname, counters, store id of the hub.
+    Own,
+    /// Prekey secrets: one record.
+    Prekeys,
+    /// Contacts by node id.
+    Contact,
+    /// Sessions by peer and session id.
+    Session,
+    /// Groups by group id.
+    Group,
+    /// Control entries by group id and number.
+    Control,
+    /// Own sender chains by group id and chain id.
+    Outbound,
+    /// Others' sender chains by group id, sender and chain id.
+    Inbound,
+    /// Sealed envelopes not yet acknowledged by everyone, by running number.
+    Outbox,
+    /// Arrived envelopes waiting for a key, by running number.
+    Held,
+    /// Cursors: last number taken from each log.
+    Cursor,
+}
+
+/// A change to the engine's records.
+pub enum RecordChange {
+    /// Insert or replace.
+    Put(Table, Vec<u8>, SecretBytes),
+    /// Remove.
+    Delete(Table, Vec<u8>),
+}
+
+/// A change to the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryChange {
+    /// A message; ignored when one with the same conversation and id is there.
+    Insert(StoredMessage),
+    /// How far an own message got for one recipient; never goes back.
+    Progress {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        message: MessageId,
+        /// For whom.
+        recipient: NodeId,
+        /// How far.
+        delivery: Delivery,
+        /// When.
+        at: Timestamp,
+        /// Why it is stuck, when it is.
+        stuck: Option<String>,
+    },
+    /// Everything there so far has been seen.
+    Read(ConversationId),
+}
+
+/// A message as the history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Which.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub sender: NodeId,
+    /// The author's counter in this conversation; 0 for notices.
+    pub number: u64,
+    /// When the author says.
+    pub sent_at: Timestamp,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What it says. Notices keep people by node id with the name they had.
+    pub body: Body,
+    /// Own messages: the recipients it is for.
+    pub recipients: Vec<NodeId>,
+}
+
+/// Everything one or several inputs changed: one transaction.
+#[derive(Default)]
+pub struct Changes {
+    /// The engine's records.
+    pub records: Vec<RecordChange>,
+    /// The history.
+    pub history: Vec<HistoryChange>,
+}
+
+impl Changes {
+    /// Nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.history.is_empty()
+    }
+}
+
+/// All records as the store gives them back at start.
+pub type Loaded = Vec<(Table, Vec<u8>, SecretBytes)>;
