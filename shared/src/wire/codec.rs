@@ -93,7 +93,7 @@ pub fn header(bytes: [u8; HEADER], limit: usize) -> Result<(u8, usize), DecodeEr
 ///
 /// # Errors
 /// As [`header`].
-#[allow(clippy::type_complete)] // three names for one tuple would hide it
+#[allow(clippy::type_complexity)] // three names for one tuple would hide it
 pub fn split(buffer: &[u8], limit: usize) -> Result<Option<(u8, &[u8], &[u8])>, DecodeError> {
     let Some((head, rest)) = buffer.split_first_chunk::<HEADER>() else { return Ok(None) };
     let (kind, length) = header(*head, limit)?;

@@ -2,6 +2,7 @@
 //!
 //! * [`codec`]: strict, bounded MessagePack and the frame header
 //! * [`to_hub`] and [`from_hub`]: the frames, one enum per direction
+//! * [`envelope`]: the outer form of what is sealed; the hub moves it and never opens it
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
@@ -12,6 +13,7 @@
 
 pub mod codec;
 pub mod datagram;
+pub mod envelope;
 pub mod from_hub;
 pub mod log;
 pub mod refusal;
