@@ -1,3 +1,5 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod display;
+pub mod tui;
