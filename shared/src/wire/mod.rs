@@ -7,6 +7,7 @@
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
 //! * [`version`]: what "version 1" means
+//! * [`versioned`]: which version a statement says it has, before the rest of it is read
 //!
 //! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
 //! as received, never a re-encoding.
@@ -20,6 +21,7 @@ pub mod refusal;
 pub mod stream;
 pub mod to_hub;
 pub mod version;
+pub mod versioned;
 
 pub use from_hub::FromHub;
 pub use log::LogId;
