@@ -110,8 +110,8 @@ fn late_messages_open_in_any_order_from_saved_state() {
         messages.push(scene.say(&mut out, &[n]));
         out = OutboundChain::load(out.save().expose()).unwrap();
     }
-    for n in [4, 1, 5, 0, 3, 2] {
-        assert_eq!(scene.hear(&mut inbound, &messages[n]), Ok(vec![n as u8]));
+    for n in [4u8, 1, 5, 0, 3, 2] {
+        assert_eq!(scene.hear(&mut inbound, &messages[usize::from(n)]), Ok(vec![n]));
         inbound = InboundChain::load(inbound.save().expose()).unwrap();
     }
     assert!(inbound.is_finished(6));
