@@ -303,9 +303,8 @@ fn two_messages_in_one_place_are_equivocation() {
     scene.hear(&mut inbound, &yes).unwrap();
     assert_eq!(why(scene.hear(&mut inbound, &no)), "equivocation");
     let split = scene.hear(&mut inbound, &after_no).unwrap_err();
-    let named = |m: &GroupMessage| {
-        link(&mid(&scene.log.group(), &scene.bob.id(), &m.header, &m.body))
-    };
+    let named =
+        |m: &GroupMessage| link(&mid(&scene.log.group(), &scene.bob.id(), &m.header, &m.body));
     let (known, claimed) = (named(&yes), named(&no));
     assert_eq!(split, OpenError::Equivocation { idx: 0, known, claimed });
 }
