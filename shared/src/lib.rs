@@ -12,6 +12,7 @@
 //! * `nickname`, `invite`: how people name and find each other
 
 pub mod crypto;
+pub mod group;
 pub mod id;
 pub mod limits;
 pub mod session;

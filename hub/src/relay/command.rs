@@ -2,7 +2,8 @@
 //!
 //! **Order is the contract**: the shell drains all commands of a batch of inputs, resolves every
 //! `Load*`/`*Bundle` read, commits every [`Write`] in one durable transaction, and only then sends.
-//! If the commit fails nothing of the batch leaves; the shell reports [`super::Input::StoreFailed`].
+//! If the commit fails nothing of the batch leaves; the shell reports
+//! [`super::Input::StoreFailed`].
 
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
@@ -191,7 +192,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Admitted just now by an invite.
         newly_admitted: bool,
     },
@@ -202,7 +203,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where it had come.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Bytes it sent and received in sealed envelopes while connected.
         relayed: (u64, u64),
     },
