@@ -11,7 +11,10 @@
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
 //! * `nickname`, `invite`: how people name and find each other
 
+pub mod crypto;
+pub mod group;
 pub mod id;
 pub mod limits;
+pub mod session;
 pub mod time;
 pub mod wire;

@@ -1,0 +1,12 @@
+//! Many nodes: who belongs, and how they speak to all of them at once.
+//!
+//! * [`control`]: the signed, hash-chained membership log. Public: a hub reads it too
+//! * [`roster`]: what the log says about every member at every point of its history
+//!
+//! Invariant: membership comes from signed entries alone, never from what a server delivers.
+
+pub mod control;
+pub mod roster;
+
+pub use control::{Applied, Change, ControlError, ControlLog, Op, Policy};
+pub use roster::{Role, Roster};

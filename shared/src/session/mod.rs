@@ -1,0 +1,1 @@
+//! Two nodes, end to end.
