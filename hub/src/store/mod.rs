@@ -3,6 +3,10 @@
 //! [`Store`] is the whole of it: load everything small at start, commit a batch durably, read back
 //! entries. It knows nothing of connections.
 
+pub mod memory;
+
+pub use memory::MemoryStore;
+
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
@@ -25,6 +29,8 @@ pub struct Snapshot {
     pub logs: Vec<LogSummary>,
     /// Cursors.
     pub cursors: Vec<(LogId, NodeId, u64)>,
+    /// Readers on their way out, and the last entry each still gets.
+    pub leaving: Vec<(LogId, NodeId, u64)>,
     /// Control logs, whole, in order.
     pub control: Vec<(GroupId, Vec<Vec<u8>>)>,
 }
