@@ -1,6 +1,6 @@
 //! Coming and going: who is let in, and what everybody is told first.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;

@@ -202,7 +202,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Admitted just now by an invite.
         newly_admitted: bool,
     },
@@ -213,7 +213,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where it had come.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Bytes it sent and received in sealed envelopes while connected.
         relayed: (u64, u64),
     },

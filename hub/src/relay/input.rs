@@ -1,6 +1,6 @@
 //! What reaches the relay. Every input carries the time it came; the relay has no clock.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::sync::Arc;
 
 use hubbub_shared::id::NodeId;

@@ -31,8 +31,8 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
 use hubbub_shared::id::{GroupId, HubId, NodeId};
 use hubbub_shared::time::Timestamp;

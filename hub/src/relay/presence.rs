@@ -1,7 +1,7 @@
 //! Who is connected: at most one connection per identity, the newest.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;

@@ -5,6 +5,7 @@
 
 use hubbub_shared::group::{ControlError, ControlLog};
 use hubbub_shared::id::{GroupId, HubId};
+use hubbub_shared::nickname::NickClaim;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
 
@@ -66,8 +67,11 @@ impl Relay {
         let mut channels = channels(&snapshot.control)?;
         let (lobby, write) = lobby(&mut channels, &origin)?;
         let mut nicknames = Nicknames::default();
-        for (nickname, skeleton, node, claim) in snapshot.nicknames {
-            nicknames.restore(nickname, skeleton, node, claim);
+        for (nickname, _, node, claim) in snapshot.nicknames {
+            // Checked when it was taken; a claim that no longer holds names nobody.
+            if let Ok(checked) = NickClaim::check(&claim, &origin.hub, Some(&node)) {
+                nicknames.restore(&nickname, node, checked.seq, claim);
+            }
         }
         let mut invites = Invites::default();
         for (token_hash, left, end) in snapshot.invites {

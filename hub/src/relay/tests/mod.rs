@@ -4,6 +4,7 @@ mod access;
 mod appending;
 mod channels;
 mod delivery;
+mod nicknames;
 mod prekeys;
 mod probe;
 mod streams;

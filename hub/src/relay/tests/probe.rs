@@ -29,6 +29,11 @@ pub(super) fn id(who: u8) -> NodeId {
     identity(who).id()
 }
 
+/// The hub itself.
+pub(super) fn hub_id() -> hubbub_shared::id::HubId {
+    identity(HUB).hub_id()
+}
+
 /// The mailbox of one of the cast.
 pub(super) fn mailbox(who: u8) -> LogId {
     LogId::Mailbox(id(who))
