@@ -68,7 +68,31 @@ pub const KEM_STEP_MESSAGES: u32 = 50;
 /// Time after which the ratchet mixes in a fresh ML-KEM secret.
 pub const KEM_STEP_AGE: Millis = Millis::hours(24);
 
+/// Random part of the above, either way, so that nodes do not rotate in step.
+pub const SIGNED_PREKEY_JITTER: Millis = Millis::hours(12);
+/// How far two nodes' clocks may disagree about a prekey's end.
+pub const PREKEY_SKEW: Millis = Millis::hours(24);
+/// Replaced signed prekeys kept: one a week for three weeks, and room for moved clocks.
+pub const SIGNED_PREKEYS_KEPT: usize = 8;
+/// One-time prekey secrets kept, oldest forgotten first: a hub that claims to have none left again
+/// and again cannot make a node grow.
+pub const ONE_TIME_PREKEYS_KEPT: usize = 400;
+/// Accepted handshakes remembered against replay while their signed prekey lives. When all of them
+/// lack a one-time prekey, further ones without are refused until the next rotation.
+pub const HANDSHAKES_REMEMBERED: usize = 4096;
+/// Ratchet keys of the peer remembered, so that a late copy is known as one and costs nothing.
+pub const PAST_RATCHET_KEYS: usize = 32;
+/// A session silent for this long is no longer used for sending.
+pub const SESSION_SILENCE: Millis = Millis::days(30);
+/// Highest message number in a chain.
+pub const RATCHET_INDEX_MAX: u32 = 1 << 31;
+/// Largest pairwise header in bytes: two ML-KEM-768 values (1,184 and 1,088) and room.
+pub const PAIR_HEADER_MAX: usize = 2560;
+
 // --- Groups ---
+
+/// Largest group message header in bytes.
+pub const GROUP_HEADER_MAX: usize = 256;
 
 /// Members in one group.
 pub const MEMBERS_MAX: usize = 1024;

@@ -5,6 +5,7 @@
 //! themselves. There is no negotiation, no second suite and no permissive variant to pick by mistake.
 
 pub mod aead;
+pub mod checked_key;
 pub mod derive;
 pub mod exchange;
 pub mod fingerprint;

@@ -77,6 +77,15 @@ impl RecordWriter {
         self.u32(count)
     }
 
+    /// Appends whether a field is there, and the field if it is.
+    pub fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) -> &mut Self {
+        self.bool(value.is_some());
+        if let Some(value) = value {
+            write(self, value);
+        }
+        self
+    }
+
     /// The finished record.
     #[must_use]
     pub fn finish(mut self) -> SecretBytes {
@@ -188,6 +197,17 @@ impl<'a> RecordReader<'a> {
     pub fn secret(&mut self) -> Result<Secret32, RecordError> {
         let bytes = self.take(32)?;
         Ok(Secret32::filled(|out| out.copy_from_slice(bytes)))
+    }
+
+    /// What [`RecordWriter::option`] wrote.
+    ///
+    /// # Errors
+    /// As `read`, and [`RecordError::Range`] when neither presence nor absence is written.
+    pub fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, RecordError> {
+        if self.bool()? { read(self).map(Some) } else { Ok(None) }
     }
 
     /// Ends the reading.

@@ -2,11 +2,18 @@
 //!
 //! * [`control`]: the signed, hash-chained membership log. Public: a hub reads it too
 //! * [`roster`]: what the log says about every member at every point of its history
+//! * [`sender_key`]: each member's own ratchet and signing key
+//! * [`epoch`]: whose messages count
+//! * [`meta`]: the group's sealed name and topic
 //!
-//! Invariant: membership comes from signed entries alone, never from what a server delivers.
+//! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never from
+//! what a server delivers.
 
 pub mod control;
+pub mod epoch;
+pub mod meta;
 pub mod roster;
+pub mod sender_key;
 
 pub use control::{Applied, Change, ControlError, ControlLog, Op, Policy};
 pub use roster::{Role, Roster};

@@ -2,22 +2,26 @@
 //!
 //! * [`codec`]: strict, bounded MessagePack and the frame header
 //! * [`to_hub`] and [`from_hub`]: the frames, one enum per direction
+//! * [`envelope`]: the outer form of what is sealed; the hub moves it and never opens it
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
 //! * [`version`]: what "version 1" means
+//! * [`versioned`]: which version a statement says it has, before the rest of it is read
 //!
 //! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
 //! as received, never a re-encoding.
 
 pub mod codec;
 pub mod datagram;
+pub mod envelope;
 pub mod from_hub;
 pub mod log;
 pub mod refusal;
 pub mod stream;
 pub mod to_hub;
 pub mod version;
+pub mod versioned;
 
 pub use from_hub::FromHub;
 pub use log::LogId;

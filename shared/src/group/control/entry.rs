@@ -18,6 +18,7 @@ use crate::limits::CONTROL_ENTRY_MAX;
 use crate::time::Timestamp;
 use crate::wire::codec::{decode, encode};
 use crate::wire::version::VERSION;
+use crate::wire::versioned::version_of;
 
 /// How members get into a group. On the wire: 0 closed, 1 open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,27 +228,6 @@ pub struct EntryBody {
     pub op: Op,
 }
 
-/// Read before anything else, so that a newer entry is called newer and not malformed.
-struct Versioned(u8);
-
-impl<'de> Deserialize<'de> for Versioned {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct First;
-        impl<'de> de::Visitor<'de> for First {
-            type Value = Versioned;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an entry that begins with its version")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Versioned, A::Error> {
-                let v = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Versioned(v))
-            }
-        }
-        d.deserialize_seq(First)
-    }
-}
-
 /// An entry whose signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -273,7 +253,7 @@ impl Entry {
             return Err(ControlError::TooLarge { got: bytes.len() });
         }
         let signed: Signed = decode(bytes)?;
-        let Versioned(v) = decode(&signed.body)?;
+        let v = version_of(&signed.body)?;
         if v != VERSION {
             return Err(ControlError::Newer { version: v });
         }
