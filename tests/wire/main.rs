@@ -1,0 +1,7 @@
+//! The bytes of version 1, held to what an independent implementation makes of the same text.
+
+// A vector that cannot be read is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod frames;
+mod vectors;
