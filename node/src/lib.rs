@@ -1,5 +1,6 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod cli;
 pub mod display;
 pub mod tui;
