@@ -68,7 +68,9 @@ impl Journal {
 pub fn line(at: Timestamp, note: &Note) -> Line {
     let (event, text) = words(note);
     let sealed = match note {
-        Note::Passed { sealed, .. } => Some(HEXLOWER.encode(sealed.get(..PREVIEW).unwrap_or(sealed))),
+        Note::Passed { sealed, .. } => {
+            Some(HEXLOWER.encode(sealed.get(..PREVIEW).unwrap_or(sealed)))
+        }
         _ => None,
     };
     Line { at, event: event.to_owned(), text, sealed }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use hubbub_hub::{invites, keys};
+use hubbub_shared::invite;
 use hubbub_shared::time::Millis;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -46,14 +47,16 @@ pub(super) async fn make(
     let hub = keys::load_or_create(&place.dir)?.identity.hub_id();
     let token = invites::make(&place.dir, uses, ttl).await?;
     let addresses = invites::addresses(&config.network, config.network.listen);
-    let invite = invites::invite(addresses, hub, token);
-    Ok(Shown { link: invite.to_text(), fingerprint: invite.fingerprint(), uses, ttl })
+    let link = invite::Invite::new(addresses, hub, Some(token))?.to_text();
+    Ok(Shown { link, fingerprint: invite::fingerprint(&hub), uses, ttl })
 }
 
 /// The link on stdout; the rest, for people, on stderr.
 pub(super) fn print(shown: &Shown) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
-    if err.is_terminal() && let Ok(code) = QrCode::new(&shown.link) {
+    if err.is_terminal()
+        && let Ok(code) = QrCode::new(&shown.link)
+    {
         writeln!(err, "{}", code.render::<Dense1x2>().quiet_zone(true).build())?;
     }
     let days = shown.ttl.0.div_ceil(Millis::days(1).0);

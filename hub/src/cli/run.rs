@@ -18,7 +18,8 @@ pub(super) async fn run(place: Place, args: Run) -> Result<(), Failure> {
     let open = args.open || config.access.open;
     let listen = args.listen.unwrap_or(config.network.listen);
     let mut terminate = signal(SignalKind::terminate())?;
-    let running = serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
+    let running =
+        serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
     tracing::info!("hub {} listens on UDP {}", running.hub, running.local_addr);
     if open {
         tracing::warn!("this hub is open: whoever finds it may use it");
