@@ -3,7 +3,7 @@
 //! Invariant: every task started here is awaited by [`Running::stop`], and the store is closed only
 //! after everything that had arrived was stored and everyone was told.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -33,6 +33,10 @@ use crate::tls::{self, TlsError};
 
 /// How long nodes have to take in that the hub is stopping.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How often and how long to wait for the socket to be let go.
+const RELEASE_TRIES: u32 = 100;
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How to run a hub.
 #[derive(Clone, Debug)]
@@ -183,7 +187,20 @@ impl Running {
         if tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.is_err() {
             tracing::debug!("some connections did not close in time");
         }
+        drop(self.endpoint);
+        released(self.local_addr).await;
     }
+}
+
+/// Waits until the address is free again: QUIC's own task lets go of the socket a little later.
+async fn released(address: SocketAddr) {
+    for _ in 0..RELEASE_TRIES {
+        if UdpSocket::bind(address).is_ok() {
+            return;
+        }
+        tokio::time::sleep(RELEASE_PAUSE).await;
+    }
+    tracing::debug!("UDP {address} is still in use");
 }
 
 /// How the store is opened, at the start and after a failure.

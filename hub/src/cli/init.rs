@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use hubbub_hub::config::{FILE, TEMPLATE};
-use hubbub_hub::keys;
+use hubbub_hub::{invites, keys};
 
 use super::invite::{self, Shown};
 use super::{Failure, Place};
@@ -20,6 +20,7 @@ pub(super) async fn init(mut place: Place, args: Init) -> Result<(), Failure> {
     if !args.address.is_empty() {
         network.addresses = args.address;
     }
+    invite::check(&invites::addresses(network, network.listen))?;
     let text = template(network.listen, &network.addresses);
     keys::load_or_create(&place.dir)?;
     let file = place.dir.join(FILE);
@@ -69,6 +70,7 @@ mod tests {
     #[test]
     fn the_written_file_sets_what_was_chosen_and_leaves_the_rest_commented() {
         let listen = "127.0.0.1:7".parse().unwrap();
+        invite::check(&invites::addresses(network, network.listen))?;
         let text = template(listen, &["chat.example.org".to_owned()]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
