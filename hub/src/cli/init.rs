@@ -70,7 +70,6 @@ mod tests {
     #[test]
     fn the_written_file_sets_what_was_chosen_and_leaves_the_rest_commented() {
         let listen = "127.0.0.1:7".parse().unwrap();
-        invite::check(&invites::addresses(network, network.listen))?;
         let text = template(listen, &["chat.example.org".to_owned()]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);

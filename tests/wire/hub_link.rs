@@ -290,3 +290,30 @@ async fn a_stopping_hub_says_goodbye_and_a_restarted_one_still_has_what_it_ackno
     assert_eq!(page.items[0].bytes, envelope);
     second.stop().await;
 }
+
+#[test]
+fn a_hub_that_died_and_came_back_on_its_port_is_noticed_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dying, living) = (runtime(), runtime());
+    let first = dying.block_on(hub(dir.path(), "127.0.0.1:0", true));
+    let listen = first.local_addr.to_string();
+    let mut alice = living.block_on(Node::welcomed(&first, 1));
+    // Held by a task, so that it goes down with the runtime instead of stopping in order.
+    dying.spawn(async move {
+        let _held = first;
+        std::future::pending::<()>().await;
+    });
+    dying.shutdown_timeout(PATIENCE);
+    living.block_on(async {
+        let second = hub(dir.path(), &listen, true).await;
+        let ask = Lookup { req: 1, nickname: "bob".to_owned() };
+        alice.send.write_all(&ToHub::Lookup(ask).encode()).await.unwrap();
+        let ended = tokio::time::timeout(PATIENCE, alice.connection.closed()).await.unwrap();
+        assert_eq!(ended, ConnectionError::Reset);
+        second.stop().await;
+    });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().unwrap()
+}
