@@ -37,8 +37,8 @@ pub enum InviteError {
     Random(#[from] TlsError),
 }
 
-/// Makes an invite for `uses` identities, holding for `ttl`, at the hub in `dir`: through its socket
-/// when it runs, in its store when it does not. Returns the token once it is durable.
+/// Makes an invite for `uses` identities, holding for `ttl`, at the hub in `dir`: through its
+/// socket when it runs, in its store when it does not. Returns the token once it is durable.
 ///
 /// # Errors
 /// [`InviteError`].
@@ -72,7 +72,7 @@ pub(crate) fn open_store(dir: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(&dir.join(STORE), id)
 }
 
-/// The addresses invites name: the configured ones, or this machine's own with the port listened on.
+/// The addresses invites name: the configured ones, or this machine's own, with the port.
 #[must_use]
 pub fn addresses(network: &Network, listen: SocketAddr) -> Vec<String> {
     if !network.addresses.is_empty() {

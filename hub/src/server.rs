@@ -296,5 +296,4 @@ pub(crate) fn now() -> Timestamp {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

@@ -5,9 +5,9 @@
 //! CODE = base32 of  u8 version | hub id (32) | token (16, or nothing) | checksum (4)
 //! ```
 //!
-//! What admits and what identifies stands after the `#`, which a browser sends to nobody. The checksum
-//! is there for people who copy by hand; it proves nothing. The hub id pins the hub: addresses may be
-//! wrong or taken over, and then nothing happens.
+//! What admits and what identifies stands after the `#`, which a browser sends to nobody. The
+//! checksum is there for people who copy by hand; it proves nothing. The hub id pins the hub:
+//! addresses may be wrong or taken over, and then nothing happens.
 
 use core::net::Ipv6Addr;
 
@@ -129,8 +129,8 @@ impl Invite {
         format!("{SCHEME}{}/#{}", self.addresses.join(","), code.to_ascii_lowercase())
     }
 
-    /// Reads an invite as somebody pasted it: blanks and line breaks around and inside do not matter,
-    /// nor does upper or lower case in the code.
+    /// Reads an invite as somebody pasted it: blanks and line breaks around and inside do not
+    /// matter, nor does upper or lower case in the code.
     ///
     /// # Errors
     /// [`InviteError`], worded for that person.
@@ -184,7 +184,8 @@ fn checksum(payload: &[u8]) -> [u8; CHECKSUM] {
     [a, b, c, d]
 }
 
-/// Whether this is `name:port`, `1.2.3.4:port` or `[v6]:port`. Whether it exists is for the network.
+/// Whether this is `name:port`, `1.2.3.4:port` or `[v6]:port`. Whether it exists is for the
+/// network.
 fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
     let port_fits =

@@ -4,8 +4,8 @@
 //! seeded generator come in as arguments, so a whole chat can be replayed from one number.
 //!
 //! * [`id`], [`time`], [`limits`]: the words everything else is written in
-//! * `crypto`: the only folder that names a cryptographic crate
-//! * `session`: two nodes, end to end (handshake, double ratchet)
+//! * [`crypto`]: the only folder that names a cryptographic crate
+//! * [`session`]: two nodes, end to end (handshake, double ratchet)
 //! * [`group`]: many nodes (signed membership log, sender keys)
 //! * [`content`]: what the people said, once opened; nothing here is ever seen by a hub
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them

@@ -53,9 +53,9 @@ pub(super) async fn follow(dir: &Path, args: &Log) -> Result<(), Failure> {
             continue;
         }
         match reply {
-            Reply::Line(Line { at, text, sealed, .. }) => {
+            Reply::Line(Line { at, said, sealed, .. }) => {
                 let hex = sealed.filter(|_| args.sealed).map(|hex| format!("  {hex}…"));
-                writeln!(out, "{} {text}{}", local(at), hex.unwrap_or_default())?;
+                writeln!(out, "{} {said}{}", local(at), hex.unwrap_or_default())?;
             }
             Reply::Missed { lines } => writeln!(out, "({lines} lines missed)")?,
             Reply::Failed { why } => return Err(Failure::Refused(why)),

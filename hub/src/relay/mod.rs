@@ -220,6 +220,7 @@ impl Relay {
         self.next_sweep = now + bounds::SWEEP_EVERY;
         for (log, upto) in self.logs.sweep(now) {
             self.batch.forgotten.insert(log, upto);
+            self.end_absent(log, upto);
         }
         for write in self.invites.sweep(now) {
             self.write(write);

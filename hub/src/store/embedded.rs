@@ -216,7 +216,7 @@ impl Tables {
     }
 
     /// Number, size and arrival of every entry held.
-    fn entries(&self) -> Result<Vec<(LogId, (u64, u32, Timestamp))>, StoreError> {
+    fn entries(&self) -> Result<Vec<restored::Entry>, StoreError> {
         let rows = self.index.iter().map(|guard| {
             let (key, value) = guard.into_inner()?;
             restored::summary(&key, &value).ok_or_else(damaged)

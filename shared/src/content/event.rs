@@ -1,8 +1,8 @@
 //! What somebody said or did in a conversation.
 //!
 //! On the wire an event is an array of its tag and a byte string; the byte string holds a map from
-//! small numbers to values. So a program keeps an event of a kind it does not know, byte for byte, and
-//! skips fields that were added later to one it knows.
+//! small numbers to values. So a program keeps an event of a kind it does not know, byte for byte,
+//! and skips fields that were added later to one it knows.
 //!
 //! Tags: 1 text. Kept for later: 2 edit, 3 reaction, 4 deletion, 5 file.
 

@@ -1,7 +1,7 @@
 //! An event as it is sealed for a conversation: named, counted, linked to the author's last one.
 //!
-//! Invariant: an author's messages in one conversation are numbered from 1 without gaps, each naming
-//! the one before. Whoever holds two of them can tell what is missing in between.
+//! Invariant: an author's messages in one conversation are numbered from 1 without gaps, each
+//! naming the one before. Whoever holds two of them can tell what is missing in between.
 //!
 //! No kind of key material has a form here; see [`super::pair_plain`].
 

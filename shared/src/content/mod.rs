@@ -4,8 +4,8 @@
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
 //! * [`pair_plain`]: everything two nodes tell each other, keys included
 //!
-//! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of a
-//! group message, so no member can hand out keys in a place where they count as another's.
+//! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
+//! a group message, so no member can hand out keys in a place where they count as another's.
 
 pub mod event;
 pub mod group_plain;

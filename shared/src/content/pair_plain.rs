@@ -1,8 +1,9 @@
 //! Everything two nodes tell each other inside their session, keys included.
 //!
-//! On the wire: `u8 version | u8 kind | fields`, in the form of stored records (integers big-endian,
-//! byte strings with a `u32` length), because some of it is keys and those must never pass through a
-//! general decoder. Invariant: keys are read straight into types that wipe themselves.
+//! On the wire: `u8 version | u8 kind | fields`, in the form of stored records (integers
+//! big-endian, byte strings with a `u32` length), because some of it is keys and those must never
+//! pass through a general decoder. Invariant: keys are read straight into types that wipe
+//! themselves.
 //!
 //! Kinds 6, 7 and 10 are kept for proofs of forks, state beacons and directory heads.
 

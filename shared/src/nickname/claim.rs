@@ -1,8 +1,8 @@
 //! A claim: an identity's signature under "at this hub, this name is mine".
 //!
-//! It holds for one hub and one key. That the claimant is the one connected, that its number is higher
-//! than the last one's and that nobody else holds the name is for the hub; that the key is the one
-//! expected is for everybody who looks a name up.
+//! It holds for one hub and one key. That the claimant is the one connected, that its number is
+//! higher than the last one's and that nobody else holds the name is for the hub; that the key is
+//! the one expected is for everybody who looks a name up.
 
 use serde::{Deserialize, Serialize};
 

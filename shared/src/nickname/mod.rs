@@ -1,8 +1,8 @@
 //! Nicknames: how a name is written, when two look alike, and who holds one.
 //!
 //! Invariant: a [`Nickname`] is in its one prepared form (PRECIS UsernameCasePreserved: full-width
-//! letters mapped, composed, no blanks or invisible characters), in a single script, and free of the
-//! signs other texts use around names. Hub and node prepare names with this same code.
+//! letters mapped, composed, no blanks or invisible characters), in a single script, and free of
+//! the signs other texts use around names. Hub and node prepare names with this same code.
 //!
 //! A name proves nothing: a contact is pinned by key, and a name that points to another key later
 //! never moves a contact.
@@ -44,7 +44,7 @@ pub enum NicknameError {
     #[error("a nickname does not begin with \"-\"")]
     LeadingDash,
     /// A character that is invisible, decorative or ambiguous.
-    #[error("the character {} cannot be part of a nickname; use letters and digits", .0.escape_unicode())]
+    #[error("a nickname is letters and digits; {} cannot be part of it", .0.escape_unicode())]
     Character(char),
     /// Letters that run both ways in an order that is unclear.
     #[error("this mix of left-to-right and right-to-left letters cannot be shown reliably")]
@@ -147,8 +147,8 @@ impl Nickname {
     }
 }
 
-/// The confusable skeleton of Unicode TR 39, without case. It treats capital I and small l as one but
-/// not small i, which would keep "ALICE" and "alice" apart; so all three are one here.
+/// The confusable skeleton of Unicode TR 39, without case. It treats capital I and small l as one
+/// but not small i, which would keep "ALICE" and "alice" apart; so all three are one here.
 fn fold(name: &str) -> String {
     let seen: String = skeleton(name).collect();
     seen.to_lowercase().chars().map(|c| if c == 'i' { 'l' } else { c }).collect()

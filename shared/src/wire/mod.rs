@@ -6,8 +6,7 @@
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
-//! * [`version`]: what "version 1" means
-//! * [`versioned`]: which version a statement says it has, before the rest of it is read
+//! * [`version`], [`versioned`]: what "version 1" means, and reading that much of a newer one
 //!
 //! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
 //! as received, never a re-encoding.

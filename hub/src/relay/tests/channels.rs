@@ -44,6 +44,16 @@ fn a_removed_member_gets_everything_up_to_its_removal_and_nothing_after() {
 }
 
 #[test]
+fn a_removed_member_that_never_comes_back_is_forgotten_with_its_last_entry() {
+    let mut hub = connected();
+    let (_, mut control) = hub.group(1, ALICE, &[BOB]);
+    hub.control(1, &mut control, ALICE, Op::Remove { node: id(BOB), code: 0 });
+    hub.pass(hubbub_shared::limits::LOG_TTL);
+    let said: Vec<String> = hub.settle().iter().map(line).collect();
+    assert_eq!(said, ["cursor of bob in the channel: None", "forget the channel up to 3"]);
+}
+
+#[test]
 fn one_let_in_again_before_it_left_reads_on() {
     let mut hub = connected();
     let (group, mut control) = hub.group(1, ALICE, &[BOB]);

@@ -1,3 +1,5 @@
+//! The claims of sender keys: what opens, what is refused, and that a refusal changes nothing.
+
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -444,7 +446,9 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_no_chain_and_no_distribution(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn garbage_is_no_chain_and_no_distribution(
+        bytes in prop::collection::vec(any::<u8>(), 0..600)
+    ) {
         prop_assert!(Skdm::decode(&bytes).is_err());
         prop_assert!(InboundChain::load(&bytes).is_err());
         prop_assert!(OutboundChain::load(&bytes).is_err());
