@@ -44,7 +44,8 @@ macro_rules! fixed_id {
                 Self::from_slice(&bytes)
             }
 
-            /// The first eight letters: enough to tell two apart in a log, too few to be used as a key.
+            /// The first eight letters: enough to tell two apart in a log, too few to be used as a
+            /// key.
             #[must_use]
             pub fn short(&self) -> String {
                 let mut text = self.to_text();

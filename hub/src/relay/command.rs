@@ -2,7 +2,8 @@
 //!
 //! **Order is the contract**: the shell drains all commands of a batch of inputs, resolves every
 //! `Load*`/`*Bundle` read, commits every [`Write`] in one durable transaction, and only then sends.
-//! If the commit fails nothing of the batch leaves; the shell reports [`super::Input::StoreFailed`].
+//! If the commit fails nothing of the batch leaves, and the relay is built anew from the store (see
+//! [`super::Relay`]).
 
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
@@ -114,6 +115,16 @@ pub enum Write {
         /// How far, or gone.
         upto: Option<u64>,
     },
+    /// A reader that was removed gets entries up to `until` and is then removed by a `Cursor`;
+    /// `None` takes that back: it was let in again.
+    Leaving {
+        /// Which log.
+        log: LogId,
+        /// Who.
+        reader: NodeId,
+        /// Last entry meant for it.
+        until: Option<u64>,
+    },
     /// Entries up to `upto` are no longer needed by anyone.
     Forget {
         /// Which log.
@@ -191,7 +202,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Admitted just now by an invite.
         newly_admitted: bool,
     },
@@ -202,7 +213,7 @@ pub enum Note {
         /// Its nickname, if any.
         nickname: Option<String>,
         /// From where it had come.
-        from: std::net::SocketAddr,
+        from: core::net::SocketAddr,
         /// Bytes it sent and received in sealed envelopes while connected.
         relayed: (u64, u64),
     },

@@ -98,9 +98,21 @@ pub fn from_refusal(refusal: &Refusal, about: &str) -> ApiError {
     ApiError::new(code, what, hint)
 }
 
-fn words(code: RefusalCode, about: &str) -> (Code, String, &'static str) {
+type Words = (Code, String, &'static str);
+
+fn words(code: RefusalCode, about: &str) -> Words {
+    access_words(code)
+        .or_else(|| name_words(code, about))
+        .or_else(|| log_words(code, about))
+        .unwrap_or_else(|| unexpected(code))
+}
+
+fn fixed(code: Code, what: &str, hint: &'static str) -> Option<Words> {
+    Some((code, what.to_owned(), hint))
+}
+
+fn access_words(code: RefusalCode) -> Option<Words> {
     use RefusalCode as R;
-    let fixed = |code, what: &str, hint| (code, what.to_owned(), hint);
     match code {
         R::WrongVersion => fixed(
             Code::Version,
@@ -126,6 +138,13 @@ fn words(code: RefusalCode, about: &str) -> (Code, String, &'static str) {
             "this identity connected from somewhere else",
             "stop the other copy of this profile; one identity runs on one device",
         ),
+        _ => None,
+    }
+}
+
+fn name_words(code: RefusalCode, about: &str) -> Option<Words> {
+    use RefusalCode as R;
+    Some(match code {
         R::NicknameTaken => {
             (Code::Nickname, format!("the nickname {about} is taken"), "choose another")
         }
@@ -147,11 +166,18 @@ fn words(code: RefusalCode, about: &str) -> (Code, String, &'static str) {
             format!("{about} has never been online with keys to write to"),
             "the message waits here until they have",
         ),
-        R::Full => (
+        _ => return None,
+    })
+}
+
+fn log_words(code: RefusalCode, about: &str) -> Option<Words> {
+    use RefusalCode as R;
+    match code {
+        R::Full => Some((
             Code::Full,
             format!("{about}'s mailbox at the hub is full"),
             "the message waits here and goes out when they have read",
-        ),
+        )),
         R::NotAMember => {
             fixed(Code::Forbidden, "not a member there", "ask an admin of the group to invite you")
         }
@@ -163,10 +189,14 @@ fn words(code: RefusalCode, about: &str) -> (Code, String, &'static str) {
             "the hub cannot store anything just now",
             "what you sent waits here; tell the hub's operator to look at its disk",
         ),
-        other => (
-            Code::Internal,
-            format!("the hub refused ({})", u16::from(other)),
-            "this is a bug in hub or node: please report it with both versions",
-        ),
+        _ => None,
     }
+}
+
+fn unexpected(code: RefusalCode) -> Words {
+    (
+        Code::Internal,
+        format!("the hub refused ({})", u16::from(code)),
+        "this is a bug in hub or node: please report it with both versions",
+    )
 }

@@ -2,7 +2,8 @@
 //!
 //! Plain serialisable data, nothing of the engine's. The terminal UI, the command line, the local
 //! socket and users' bots all speak exactly this; as JSON it is what `hubbub api` reads and writes.
-//! What is absent: keys, sealed bytes, and anything a face could use to act behind the engine's back.
+//! What is absent: keys, sealed bytes, and anything a face could use to act behind the engine's
+//! back.
 
 pub mod command;
 pub mod conversation;

@@ -133,7 +133,8 @@ pub enum Notice {
         /// Topic now.
         topic: String,
     },
-    /// Something arrived that was refused: tampering, or a broken rule. Stable reason code and words.
+    /// Something arrived that was refused: tampering, or a broken rule. Stable reason code and
+    /// words.
     Refused {
         /// Stable code.
         reason: String,

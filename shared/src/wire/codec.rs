@@ -78,7 +78,8 @@ pub fn frame<T: Serialize>(kind: u8, body: &T) -> Vec<u8> {
 /// Reads a frame header: type byte and length of the body that follows.
 ///
 /// # Errors
-/// [`DecodeError::TooLong`] when the body would exceed `limit`, [`DecodeError::Empty`] for length 0.
+/// [`DecodeError::TooLong`] when the body would exceed `limit`, [`DecodeError::Empty`] for length
+/// 0.
 pub fn header(bytes: [u8; HEADER], limit: usize) -> Result<(u8, usize), DecodeError> {
     let [a, b, c, d, kind] = bytes;
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
@@ -89,12 +90,16 @@ pub fn header(bytes: [u8; HEADER], limit: usize) -> Result<(u8, usize), DecodeEr
     Ok((kind, body))
 }
 
-/// Splits one frame off the front of a buffer: type, body and what follows; `None` while incomplete.
+/// One frame split off a buffer: type byte, body, and what follows.
+pub type Split<'a> = (u8, &'a [u8], &'a [u8]);
+
+/// Splits one frame off the front of a buffer: type, body and what follows; `None` while
+/// incomplete.
 ///
 /// # Errors
 /// As [`header`].
 #[allow(clippy::type_complexity)] // three names for one tuple would hide it
-pub fn split(buffer: &[u8], limit: usize) -> Result<Option<(u8, &[u8], &[u8])>, DecodeError> {
+pub fn split(buffer: &[u8], limit: usize) -> Result<Option<Split<'_>>, DecodeError> {
     let Some((head, rest)) = buffer.split_first_chunk::<HEADER>() else { return Ok(None) };
     let (kind, length) = header(*head, limit)?;
     Ok(rest.split_at_checked(length).map(|(body, rest)| (kind, body, rest)))

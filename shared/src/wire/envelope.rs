@@ -6,9 +6,10 @@
 //! group    = u16 header length, big-endian | header | signature (64) | body
 //! ```
 //!
-//! Invariant: an envelope has one encoding. What parses is byte for byte what [`Envelope::to_bytes`]
-//! writes, so a hub cannot make two copies of one message that look different. Nothing here needs a
-//! key, and nothing here tells who a message is from: that is known once it is opened.
+//! Invariant: an envelope has one encoding. What parses is byte for byte what
+//! [`Envelope::to_bytes`] writes, so a hub cannot make two copies of one message that look
+//! different. Nothing here needs a key, and nothing here tells who a message is from: that is known
+//! once it is opened.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,8 @@ impl GroupMessage {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        // A header is made where groups are and is far below the limit; a larger one would not parse.
+        // A header is made where groups are and is far below the limit; a larger one would not
+        // parse.
         let len = u16::try_from(self.header.len()).unwrap_or(u16::MAX);
         [&len.to_be_bytes()[..], &self.header, self.sig.as_bytes(), &self.body].concat()
     }

@@ -6,7 +6,7 @@
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
-//! * [`version`]: what "version 1" means
+//! * [`version`], [`versioned`]: what "version 1" means, and reading that much of a newer one
 //!
 //! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
 //! as received, never a re-encoding.
@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod stream;
 pub mod to_hub;
 pub mod version;
+pub mod versioned;
 
 pub use from_hub::FromHub;
 pub use log::LogId;

@@ -1,8 +1,8 @@
 //! Relayed streams: how one is opened through a hub (PROTOCOL.md, Streams).
 //!
-//! A node opens a bidirectional QUIC stream and writes one [`StreamOpen`] frame; the hub opens one to
-//! the receiver, writes one [`StreamFrom`] frame, and answers the opener with a [`StreamAnswer`].
-//! From then on the hub copies bytes both ways and looks at none of them.
+//! A node opens a bidirectional QUIC stream and writes one [`StreamOpen`] frame; the hub opens one
+//! to the receiver, writes one [`StreamFrom`] frame, and answers the opener with a
+//! [`StreamAnswer`]. From then on the hub copies bytes both ways and looks at none of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,8 @@ pub struct StreamOpen {
     pub to: NodeId,
 }
 
-/// First frame on a stream the hub opens: on whose behalf. A hint: the ends prove themselves inside.
+/// First frame on a stream the hub opens: on whose behalf. A hint: the ends prove themselves
+/// inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamFrom {

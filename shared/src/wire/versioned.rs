@@ -1,7 +1,7 @@
 //! The version a statement begins with, read before the rest (PROTOCOL.md, Versions).
 //!
-//! Every statement's first field is its version. Reading it alone lets a statement of a newer version
-//! be called newer, not malformed, whatever shape its other fields have.
+//! Every statement's first field is its version. Reading it alone lets a statement of a newer
+//! version be called newer, not malformed, whatever shape its other fields have.
 
 use core::fmt;
 

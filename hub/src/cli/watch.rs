@@ -1,0 +1,66 @@
+//! `hubbub-hub status` and `hubbub-hub log`: questions to the running hub.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use hubbub_hub::admin::{self, Asked, Reply, Request, Status};
+use hubbub_hub::journal::Line;
+use hubbub_shared::time::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Failure;
+use crate::args::Log;
+
+/// Prints how the running hub is doing.
+pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
+    let status = match ask(dir, &Request::Status).await?.next().await? {
+        Some(Reply::Status(status)) => status,
+        Some(Reply::Failed { why }) => return Err(Failure::Refused(why)),
+        _ => return Err(Failure::Refused("nothing".to_owned())),
+    };
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&status).map_err(io::Error::from)?)?;
+        return Ok(());
+    }
+    let Status { hub, listen, since, connections, streams, version } = status;
+    writeln!(out, "hub          {hub}\nversion      {version}\nlistens on   UDP {listen}")?;
+    writeln!(out, "since        {}\nconnected    {connections}", local(since))?;
+    writeln!(out, "streams      {streams}")?;
+    Ok(())
+}
+
+/// Prints the running hub's lines as they come.
+pub(super) async fn follow(dir: &Path, args: &Log) -> Result<(), Failure> {
+    let mut asked = ask(dir, &Request::Follow).await?;
+    while let Some(reply) = asked.next().await? {
+        let mut out = io::stdout().lock();
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&reply).map_err(io::Error::from)?)?;
+            continue;
+        }
+        match reply {
+            Reply::Line(Line { at, text, sealed, .. }) => {
+                let hex = sealed.filter(|_| args.sealed).map(|hex| format!("  {hex}…"));
+                writeln!(out, "{} {text}{}", local(at), hex.unwrap_or_default())?;
+            }
+            Reply::Missed { lines } => writeln!(out, "({lines} lines missed)")?,
+            Reply::Failed { why } => return Err(Failure::Refused(why)),
+            Reply::Invited { .. } | Reply::Status(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn ask(dir: &Path, request: &Request) -> Result<Asked, Failure> {
+    admin::ask(dir, request).await?.ok_or_else(|| Failure::NotRunning(dir.to_owned()))
+}
+
+/// Date and time where the operator is.
+fn local(at: Timestamp) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).map_or_else(
+        |_| at.0.to_string(),
+        |at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
