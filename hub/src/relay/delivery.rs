@@ -268,11 +268,23 @@ impl Relay {
 
     /// A reader that was removed and has its last entry stops being one.
     fn end_if_left(&mut self, log: LogId, node: NodeId, reader: Reader) {
-        let LogId::Channel(group) = log else { return };
         if reader.until.is_some_and(|until| reader.cursor >= until) {
-            self.logs.part(group, &node);
-            self.batch.cursors.remove(&(log, node));
-            self.write(Write::Cursor { log, reader: node, upto: None });
+            self.end_reader(log, node);
         }
+    }
+
+    /// So does one that was removed and did not come for its last entries in time.
+    pub(super) fn end_absent(&mut self, log: LogId, upto: u64) {
+        let out = self.logs.get(&log).map(|log| log.readers.out_by(upto)).unwrap_or_default();
+        for node in out {
+            self.end_reader(log, node);
+        }
+    }
+
+    fn end_reader(&mut self, log: LogId, node: NodeId) {
+        let LogId::Channel(group) = log else { return };
+        self.logs.part(group, &node);
+        self.batch.cursors.remove(&(log, node));
+        self.write(Write::Cursor { log, reader: node, upto: None });
     }
 }

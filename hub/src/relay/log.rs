@@ -82,6 +82,12 @@ impl Readers {
         Some(after)
     }
 
+    /// Who was to leave after an entry up to `upto`.
+    pub(super) fn out_by(&self, upto: u64) -> Vec<NodeId> {
+        let out = |reader: &Reader| reader.until.is_some_and(|until| until <= upto);
+        self.by_node.iter().filter(|(_, r)| out(r)).map(|(node, _)| *node).collect()
+    }
+
     /// The cursor of whoever is furthest behind; `None` without readers.
     pub(super) fn slowest(&self) -> Option<u64> {
         self.positions.keys().next().copied()

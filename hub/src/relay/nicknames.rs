@@ -46,13 +46,11 @@ impl Nicknames {
     fn is_free(&self, nickname: &Nickname, node: &NodeId) -> Result<(), RefusalCode> {
         let small = self.by_skeleton.get(&nickname.skeleton());
         let capital = self.by_capitals.get(&nickname.capital_skeleton());
-        let others = small.into_iter().chain(capital).filter(|holder| *holder != node);
-        for holder in others {
-            let same = self.by_node.get(holder).is_some_and(|held| held.nickname == *nickname);
-            let (taken, alike) = (RefusalCode::NicknameTaken, RefusalCode::NicknameLooksAlike);
-            return Err(if same { taken } else { alike });
-        }
-        Ok(())
+        let Some(holder) = small.into_iter().chain(capital).find(|holder| *holder != node) else {
+            return Ok(());
+        };
+        let same = self.by_node.get(holder).is_some_and(|held| held.nickname == *nickname);
+        Err(if same { RefusalCode::NicknameTaken } else { RefusalCode::NicknameLooksAlike })
     }
 
     /// Gives a free nickname to a node: the skeleton of the one it gives up for it, if any.

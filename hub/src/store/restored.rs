@@ -9,6 +9,9 @@ use hubbub_shared::wire::{ByteBuf, LogId};
 
 use super::{LogSummary, keys};
 
+/// A log's entry: number, size and arrival.
+pub(super) type Entry = (LogId, (u64, u32, Timestamp));
+/// As shown, skeleton, owner, claim.
 pub(super) type Nickname = (String, String, NodeId, Vec<u8>);
 
 pub(super) fn nickname(key: &[u8], value: &[u8]) -> Option<Nickname> {
@@ -38,7 +41,7 @@ pub(super) fn one_time(key: &[u8], _: &[u8]) -> Option<(NodeId, u32)> {
     Some((NodeId(*node), u32::from_be_bytes(id.try_into().ok()?)))
 }
 
-pub(super) fn summary(key: &[u8], value: &[u8]) -> Option<(LogId, (u64, u32, Timestamp))> {
+pub(super) fn summary(key: &[u8], value: &[u8]) -> Option<Entry> {
     let (log, seq) = keys::read_log(key)?;
     let (size, at) = value.split_first_chunk::<4>()?;
     let at = Timestamp(keys::read_number(at)?);
@@ -63,10 +66,7 @@ pub(super) fn prekeys(nodes: Vec<NodeId>, one_time: Vec<(NodeId, u32)>) -> Vec<(
 }
 
 /// Logs with what they hold. One that is empty is known by where it begins.
-pub(super) fn summaries(
-    floors: &BTreeMap<LogId, u64>,
-    entries: Vec<(LogId, (u64, u32, Timestamp))>,
-) -> Vec<LogSummary> {
+pub(super) fn summaries(floors: &BTreeMap<LogId, u64>, entries: Vec<Entry>) -> Vec<LogSummary> {
     let empty = |log, next_seq| LogSummary { log, next_seq, held: Vec::new() };
     let mut logs: BTreeMap<LogId, LogSummary> =
         floors.iter().map(|(log, floor)| (*log, empty(*log, *floor))).collect();

@@ -40,7 +40,17 @@ fn a_removed_member_gets_everything_up_to_its_removal_and_nothing_after() {
     assert_eq!(refusals(&hub.append(4, log, "me too"))[0].code, RefusalCode::NotAMember);
     let said = hub.tell(ack(4, log, 4));
     assert!(said.iter().any(|c| line(c) == "cursor of bob in the channel: None"));
-    assert_eq!(seqs(&hub.append(1, log, "nor this"), 4), []);
+    assert_eq!(seqs(&hub.append(1, log, "nor this"), 4), [0_u64; 0]);
+}
+
+#[test]
+fn a_removed_member_that_never_comes_back_is_forgotten_with_its_last_entry() {
+    let mut hub = connected();
+    let (_, mut control) = hub.group(1, ALICE, &[BOB]);
+    hub.control(1, &mut control, ALICE, Op::Remove { node: id(BOB), code: 0 });
+    hub.pass(hubbub_shared::limits::LOG_TTL);
+    let said: Vec<String> = hub.settle().iter().map(line).collect();
+    assert_eq!(said, ["cursor of bob in the channel: None", "forget the channel up to 3"]);
 }
 
 #[test]
