@@ -1,3 +1,10 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod config;
+pub mod engine;
+pub mod keystore;
+pub mod net;
+pub mod paths;
+pub mod runtime;
+pub mod store;
