@@ -2,5 +2,12 @@
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod display;
+pub mod engine;
+pub mod keystore;
+pub mod net;
+pub mod paths;
+pub mod runtime;
+pub mod store;
 pub mod tui;

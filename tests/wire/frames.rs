@@ -54,7 +54,7 @@ fn to_hub() -> Vec<ToHub> {
     };
     vec![
         hello(None),
-        hello(Some(buf([6; 16]))),
+        hello(Some(buf([6u8; 16]))),
         ToHub::Claim(to_hub::Claim { req: 1, claim: buf("claim") }),
         ToHub::Lookup(to_hub::Lookup { req: 2, nickname: "bob".into() }),
         ToHub::WhoIs(to_hub::WhoIs { req: 3, node: BOB }),
@@ -67,7 +67,7 @@ fn to_hub() -> Vec<ToHub> {
         }),
         ToHub::TakeBundle(to_hub::TakeBundle { req: 5, node: BOB }),
         ToHub::Append(to_hub::Append { req: 200, log: MAILBOX, envelope: buf("sealed") }),
-        ToHub::Append(to_hub::Append { req: 70_000, log: CHANNEL, envelope: buf([9; 300]) }),
+        ToHub::Append(to_hub::Append { req: 70_000, log: CHANNEL, envelope: buf([9u8; 300]) }),
         ToHub::AppendControl(to_hub::AppendControl { req: 6, group: GROUP, entry: buf("entry") }),
         ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 256 }),
         ToHub::Ack(to_hub::Ack { log: CHANNEL, upto: 70_000 }),
@@ -78,7 +78,7 @@ fn welcome(nickname: Option<&str>, prekeys_left: u32) -> FromHub {
     FromHub::Welcome(from_hub::Welcome {
         version: 1,
         hub: HUB,
-        store: buf([8; 16]),
+        store: buf([8u8; 16]),
         now: NOW,
         nickname: nickname.map(str::to_owned),
         lobby: GROUP,
@@ -203,7 +203,8 @@ fn the_first_frames_of_relayed_streams_agree() {
 
 #[test]
 fn a_datagram_agrees_both_ways() {
-    let [(_, _, bytes)] = &vectors("datagrams")[..] else { panic!("one example") };
+    let vectors = vectors("datagrams");
+    let [(_, _, bytes)] = &vectors[..] else { panic!("one example") };
     let datagram = Datagram { peer: BOB, payload: b"sealed" };
     assert_eq!(Datagram::parse(bytes), Some(datagram.clone()));
     assert_eq!(&datagram.encode(), bytes);
