@@ -6,5 +6,4 @@ pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
-pub mod runtime;
 pub mod store;
