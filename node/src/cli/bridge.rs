@@ -1,111 +1,97 @@
-//! `hubbub api`: the node API on stdin and stdout, one JSON object a line.
-//!
-//! In: `{"id":1,"command":{…}}`, `{"id":2,"query":{…}}`, `{"id":3,"subscribe":true}`.
-//! Out: `{"id":1,"reply":{…}}`, `{"id":2,"answer":{…}}`, `{"id":3,"reply":"done"}`,
-//! `{"id":…,"error":{…}}`, `{"event":{…}}`. Requests are answered in the order they came; the end
-//! of stdin ends it.
+//! `hubbub api`: the local API (docs/API.md) on stdin and stdout, for whoever would rather start a
+//! process than open a socket. Requests are answered in the order they came.
 
-use std::sync::Arc;
-
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-};
-use tokio::sync::mpsc;
+use serde_json::json;
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::out::{Done, json_line};
-use crate::api::{ApiError, Code, Command, Event, Node, Query};
+use crate::api::{ApiError, Code, Event};
+use crate::runtime::lines::{Line, Outcome, Read, Request, Wanted, read_line};
+use crate::runtime::{Events, Node};
 
-/// Longest request line in bytes: the longest text as JSON, every byte escaped.
-const LINE_MAX: u64 = 128 * 1024;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    command: Option<Command>,
-    #[serde(default)]
-    query: Option<Query>,
-    #[serde(default)]
-    subscribe: bool,
+/// Speaks on the process's own stdin and stdout until stdin ends.
+pub(super) async fn run(node: &Node) -> Done {
+    speak(node, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
 }
 
-/// Speaks on the process's own stdin and stdout.
-pub(super) async fn run(node: Arc<dyn Node>) -> Done {
-    speak(&*node, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
-}
-
-/// Speaks until `input` ends.
 async fn speak(
-    node: &dyn Node,
+    node: &Node,
     mut input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> Done {
-    let mut events: Option<mpsc::Receiver<Event>> = None;
-    let mut line = Vec::new();
+    let mut events: Option<Events> = None;
+    let mut request = Vec::new();
     loop {
-        let mut bounded = (&mut input).take(LINE_MAX);
-        let event = tokio::select! {
-            // What was read before an event came stays in `line`; nothing is lost.
-            read = bounded.read_until(b'\n', &mut line) => {
-                if read? == 0 && line.is_empty() {
-                    return Ok(());
+        let line = tokio::select! {
+            read = read_line(&mut input, &mut request) => match read {
+                Read::Line => {
+                    let request = core::mem::take(&mut request);
+                    if request.trim_ascii().is_empty() {
+                        continue;
+                    }
+                    answer(node, &request, &mut events).await
                 }
-                None
-            }
-            event = next(&mut events) => Some(event),
-        };
-        let out = match event {
-            Some(Some(event)) => json!({ "event": event }),
-            Some(None) => return Ok(()), // the node stopped
-            None => {
-                let request = core::mem::take(&mut line);
-                if request.trim_ascii().is_empty() {
-                    continue;
+                Read::End => return Ok(()),
+                Read::Broken => {
+                    let hint = "end every request with a line break; keep it below a megabyte";
+                    return Err(ApiError::new(Code::Usage, "a request is cut off", hint).into());
                 }
-                answer(node, &request, &mut events).await
-            }
+            },
+            event = next(&mut events) => match event {
+                Some(event) => Line::Event { event },
+                None => return Ok(()), // the node stopped
+            },
         };
-        output.write_all(format!("{}\n", json_line(&out)).as_bytes()).await?;
+        output.write_all(format!("{}\n", json_line(&line)).as_bytes()).await?;
         output.flush().await?;
     }
 }
 
-async fn next(events: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
+async fn next(events: &mut Option<Events>) -> Option<Event> {
     match events {
-        Some(events) => events.recv().await,
+        Some(events) => events.next().await,
         None => std::future::pending().await,
     }
 }
 
-async fn answer(node: &dyn Node, line: &[u8], events: &mut Option<mpsc::Receiver<Event>>) -> Value {
-    let request: Request = match serde_json::from_slice(line) {
+async fn answer(node: &Node, line: &[u8], events: &mut Option<Events>) -> Line {
+    let Request { id, ask } = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => {
-            let hint = "one JSON object a line: {\"id\":1,\"query\":\"whoami\"}";
-            let error = ApiError::new(Code::Usage, format!("not a request: {error}"), hint);
-            return json!({ "id": null, "error": error });
+            let id = serde_json::from_slice::<serde_json::Value>(line)
+                .ok()
+                .and_then(|request| request.get("id")?.as_u64());
+            let hint =
+                format!("one JSON object a line, such as {}", json!({"id":1,"query":"whoami"}));
+            let what = format!("not a request: {error}");
+            return Line::Error { id, error: ApiError::new(Code::Usage, what, hint) };
         }
     };
-    let id = request.id;
-    let done = match (request.command, request.query, request.subscribe) {
-        (Some(command), None, false) => node.command(command).await.map(|r| json!({ "reply": r })),
-        (None, Some(query), false) => node.query(query).await.map(|a| json!({ "answer": a })),
-        (None, None, true) => node.subscribe().await.map(|subscribed| {
-            *events = Some(subscribed);
-            json!({ "reply": "done" })
-        }),
-        _ => {
-            let hint = "exactly one of command, query and subscribe";
-            Err(ApiError::new(Code::Usage, "not a request", hint))
+    let done = match ask {
+        Wanted::Command(command) => node.command(command).await.map(Outcome::Reply),
+        Wanted::Query(query) => node.query(query).await.map(Outcome::Answer),
+        Wanted::Subscribe {} => {
+            *events = Some(node.subscribe());
+            Ok(Outcome::Reply(crate::api::Reply::Done))
+        }
+        Wanted::Reconnect {} => {
+            node.reconnect().await;
+            Ok(Outcome::Reply(crate::api::Reply::Done))
+        }
+        Wanted::Stop {} => {
+            stop(node).await;
+            Ok(Outcome::Reply(crate::api::Reply::Done))
         }
     };
-    let mut done = done.unwrap_or_else(|error| json!({ "error": error }));
-    if let Some(fields) = done.as_object_mut() {
-        fields.insert("id".to_owned(), id);
+    match done {
+        Ok(ok) => Line::Ok { id, ok },
+        Err(error) => Line::Error { id: Some(id), error },
     }
-    done
+}
+
+async fn stop(node: &Node) {
+    match node {
+        Node::Local(node) => node.stop().await,
+        Node::Attached(node) => node.stop().await,
+    }
 }

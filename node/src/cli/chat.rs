@@ -35,12 +35,12 @@ pub(super) async fn show(
 
 /// Runs without a face until told to stop, saying on stderr what the link does.
 pub(super) async fn headless(node: Arc<dyn Node>, out: &mut Out) -> Done {
-    let mut events = node.subscribe().await?;
+    let mut events = node.subscribe();
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
         let event = tokio::select! {
-            event = events.recv() => event,
+            event = events.next() => event,
             stopped = &mut stop => return stopped.map_err(Into::into),
         };
         match event {

@@ -6,7 +6,7 @@ use super::args::Read;
 use super::out::{Done, Out};
 use super::render;
 use crate::api::view::{ConversationView, MessageView};
-use crate::api::{Answer, ApiError, Command, ConversationId, Event, Node, Query};
+use crate::api::{Answer, ApiError, Command, ConversationId, Event, Events, Node, Query};
 
 /// Most messages the node gives at once.
 const PAGE: u32 = 1_000;
@@ -15,7 +15,7 @@ const PRINTED: usize = 10_000;
 
 /// Prints, marks as read, and follows if asked to.
 pub(super) async fn run(node: &dyn Node, args: Read, out: &mut Out) -> Done {
-    let events = node.subscribe().await?;
+    let events = node.subscribe();
     let target = args.conversation.clone();
     let answer = node.query(Query::Resolve { target }).await?;
     let Answer::Conversation(conversation) = answer else {
@@ -66,14 +66,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn follow(
-        &mut self,
-        mut events: tokio::sync::mpsc::Receiver<Event>,
-        out: &mut Out,
-    ) -> Done {
+    async fn follow(&mut self, mut events: Box<dyn Events>, out: &mut Out) -> Done {
         loop {
             let event = tokio::select! {
-                event = events.recv() => event,
+                event = events.next() => event,
                 stop = tokio::signal::ctrl_c() => {
                     stop?;
                     return Ok(());

@@ -58,7 +58,7 @@ fn conversations_line_up_and_the_lobby_is_labelled() {
         conversation("日本", ConversationKind::Group, 0),
         conversation("lobby", ConversationKind::Lobby, 0),
     ];
-    assert_snapshot!(conversations(&list, &look()), @"");
+    assert_snapshot!(conversations(&list, &look()));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn messages_show_time_name_text_and_mark() {
         said("bob", Body::Notice(Notice::Added(person("carol")))),
         said("bob", Body::Notice(refused)),
     ];
-    assert_snapshot!(messages(&list, &look()), @"");
+    assert_snapshot!(messages(&list, &look()));
 }
 
 #[test]
@@ -92,17 +92,17 @@ fn status_and_members_are_read_at_a_glance() {
         waiting_for_keys: 1,
         refused: vec![("replay".to_owned(), 3)],
     };
-    assert_snapshot!(status(&status_view, &look()), @"");
+    assert_snapshot!(status(&status_view, &look()));
     let list = [
         MemberView { person: person("bob"), role: Role::Owner },
         MemberView { person: person("carol"), role: Role::Member },
     ];
-    assert_snapshot!(members(&list, &look()), @"");
+    assert_snapshot!(members(&list, &look()));
     let contact = ContactView {
         person: person("bob"),
         status: "away".to_owned(),
         since: NOON,
         path: Path::Relay,
     };
-    assert_snapshot!(contacts(&[contact], &look()), @"");
+    assert_snapshot!(contacts(&[contact], &look()));
 }

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::time::Duration;
 
 use hubbub_shared::limits::TEXT_MAX;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::args::{Send, Wait};
@@ -12,13 +11,13 @@ use super::out::{Done, Failure, Out};
 use super::render;
 use crate::api::command::MessageText;
 use crate::api::view::Delivery;
-use crate::api::{Answer, ApiError, Code, Command, Event, Node, Query, Reply};
+use crate::api::{Answer, ApiError, Code, Command, Event, Events, Node, Query, Reply};
 
 /// Sends, waits, and says how far it got.
 pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
     let text = if args.text == "-" { from_stdin().await? } else { args.text };
     // Listening before sending: what happens in between must not be missed.
-    let events = node.subscribe().await?;
+    let events = node.subscribe();
     let command = Command::Send { to: args.to, text, id: args.id };
     let reply = node.command(command).await?;
     let Reply::Queued { message, conversation, delivery } = reply else {
@@ -50,14 +49,14 @@ fn not_yet(reached: Delivery, wanted: Wait) -> ApiError {
 /// Waits until the message got as far as wanted, or time is over.
 async fn wait(
     node: &dyn Node,
-    mut events: mpsc::Receiver<Event>,
+    mut events: Box<dyn Events>,
     message: MessageText,
     (mut reached, wanted): (Delivery, Delivery),
     patience: Duration,
 ) -> Delivery {
     let further = async {
         while reached < wanted {
-            match events.recv().await {
+            match events.next().await {
                 Some(Event::Delivery { message: of, delivery, .. }) if of == message => {
                     reached = reached.max(delivery);
                 }

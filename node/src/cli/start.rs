@@ -65,7 +65,7 @@ async fn with_node(global: &Global, verb: Verb, out: &mut Out) -> Done {
         Verb::Message(args) => lists::message(node, args, out).await,
         Verb::Verify(args) => verify::run(node, args, out).await,
         Verb::Group(args) => group::run(node, args, out).await,
-        Verb::Api => bridge::run(opened.node.clone()).await,
+        Verb::Api => bridge::run(&opened.owned).await,
         _ => Ok(()), // carried out above, without a node
     };
     opened.close().await;

@@ -21,9 +21,13 @@ const INVITE_FOR: Millis = Millis::days(30);
 
 /// Starts, joins, prints the invite, shows the chat; stops the hub on the way out.
 pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
+    if open::is_running(global).await? {
+        let hint = "`hubbub` opens its chat, `hubbub status` shows the link; or stop it first";
+        return Err(ApiError::new(Code::InUse, "this profile is running already", hint).into());
+    }
     let dir = match &args.data {
         Some(dir) => dir.clone(),
-        None => open::profile_dir(global)?.join("hub"),
+        None => open::profile_dir(global)?.path().join("hub"),
     };
     let hub = start(dir, &args).await?;
     let done = with_hub(global, args, &hub, out).await;
