@@ -77,7 +77,8 @@ impl NodeConfig {
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let invalid = |why: String| ConfigError::Invalid { path: path.to_path_buf(), why };
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
+        let table: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
         let known = keys();
         if let Some(key) = table.keys().find(|key| !known.contains(key)) {
             let nearest = known.iter().min_by_key(|known| distance(key, known));

@@ -149,9 +149,7 @@ fn write(
     let (path, unlock) = (dir.join(KEY), dir.join(UNLOCK));
     let params = Params::default();
     let (lock, key) = match passphrase {
-        Some(passphrase) => {
-            (Lock::Passphrase(params), derive_key(passphrase, &salt, params)?)
-        }
+        Some(passphrase) => (Lock::Passphrase(params), derive_key(passphrase, &salt, params)?),
         None => (Lock::UnlockFile, Secret32::random(rng)),
     };
     if matches!(lock, Lock::UnlockFile) {

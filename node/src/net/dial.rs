@@ -131,9 +131,8 @@ async fn attempt(
 ) -> Result<Dialled, DialError> {
     let local = |error: &dyn std::fmt::Display| DialError::Local(error.to_string());
     let (config, stranger) = tls::client_config(settings.hub).map_err(|e| local(&e))?;
-    let connecting = endpoint
-        .connect_with(config, address, "hub.invalid")
-        .map_err(|error| local(&error))?;
+    let connecting =
+        endpoint.connect_with(config, address, "hub.invalid").map_err(|error| local(&error))?;
     let connection = match tokio::time::timeout(PATIENCE, connecting).await {
         Err(_) => return Err(DialError::NoAnswer(name.to_owned())),
         Ok(Err(_)) if stranger.load(Ordering::Relaxed) => {

@@ -252,7 +252,11 @@ impl Keeper {
     }
 }
 
-async fn read(connection: &Connection, mut recv: RecvStream, out: &mpsc::Sender<LinkInput>) -> Ended {
+async fn read(
+    connection: &Connection,
+    mut recv: RecvStream,
+    out: &mpsc::Sender<LinkInput>,
+) -> Ended {
     loop {
         let frame = match frames::read(&mut recv).await {
             Ok(FromHub::Bye(bye)) => return Ended::Lost(DialError::Refused(bye.code)),
@@ -277,4 +281,3 @@ fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
-

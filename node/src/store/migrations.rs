@@ -41,7 +41,6 @@ CREATE TABLE recipients(
     stuck TEXT,
     PRIMARY KEY(message, node)
 ) WITHOUT ROWID;
-CREATE INDEX recipients_pending ON recipients(message, delivery) WHERE delivery < 2;
 CREATE TABLE read_marks(
     conversation BLOB PRIMARY KEY,
     ord INTEGER NOT NULL

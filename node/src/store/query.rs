@@ -67,8 +67,6 @@ pub struct Summary {
     pub last: Option<String>,
     /// When the last message or notice came; zero when there is none.
     pub last_at: Timestamp,
-    /// Own messages that some recipient lacks.
-    pub undelivered: u64,
 }
 
 impl Store {
@@ -81,11 +79,6 @@ impl Store {
         let unread = self.count(
             "SELECT count(*) FROM messages WHERE conversation = ?1 AND own = 0 AND kind <> 1
              AND ord > coalesce((SELECT ord FROM read_marks WHERE conversation = ?1), 0)",
-            &key,
-        )?;
-        let undelivered = self.count(
-            "SELECT count(DISTINCT message) FROM recipients JOIN messages ON ord = message
-             WHERE delivery < 2 AND conversation = ?1",
             &key,
         )?;
         let last_at = self.count(
@@ -105,7 +98,7 @@ impl Store {
             Some(Body::Text(text)) => Some(text),
             _ => None,
         };
-        Ok(Summary { unread, last, last_at: Timestamp(last_at), undelivered })
+        Ok(Summary { unread, last, last_at: Timestamp(last_at) })
     }
 
     fn count(&self, sql: &str, key: &[u8]) -> Result<u64, StoreError> {
@@ -187,20 +180,6 @@ impl Store {
             ledger.push(Ledger { node, delivery, at, stuck: row.get(3)? });
         }
         Ok(ledger)
-    }
-
-    /// Own messages not yet at the hub for some recipient, and those at the hub but not with everyone.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn waiting(&self) -> Result<(u64, u64), StoreError> {
-        let mut select = self.db.prepare_cached(
-            "SELECT coalesce(sum(slowest = 0), 0), coalesce(sum(slowest = 1), 0) FROM
-             (SELECT min(delivery) AS slowest FROM recipients WHERE delivery < 2 GROUP BY message)",
-        )?;
-        let mut rows = select.query([])?;
-        let row = rows.next()?.ok_or_else(|| damaged("a count"))?;
-        Ok((number(row, 0)?, number(row, 1)?))
     }
 }
 
