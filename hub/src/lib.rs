@@ -1,4 +1,26 @@
 //! The Hubbub hub: one UDP port that introduces nodes, keeps sealed mailboxes and relays.
+//!
+//! * [`relay`]: the switchboard, pure
+//! * [`store`]: what survives
+//! * [`serve()`]: a running hub, embedded or of its own
+//! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`]: the operator's side
 
+pub mod admin;
+pub mod config;
+mod connection;
+mod datagrams;
+mod frames;
+mod gate;
+mod intake;
+pub mod invites;
+pub mod journal;
+pub mod keys;
 pub mod relay;
+mod serve;
+mod server;
+mod settle;
+mod splice;
 pub mod store;
+pub mod tls;
+
+pub use serve::{NotStored, Running, ServeError, ServeOptions, serve};

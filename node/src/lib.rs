@@ -1,4 +1,11 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod config;
+pub mod display;
 pub mod engine;
+pub mod keystore;
+pub mod net;
+pub mod paths;
+pub mod store;
+pub mod tui;

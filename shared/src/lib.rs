@@ -4,17 +4,21 @@
 //! seeded generator come in as arguments, so a whole chat can be replayed from one number.
 //!
 //! * [`id`], [`time`], [`limits`]: the words everything else is written in
-//! * `crypto`: the only folder that names a cryptographic crate
-//! * `session`: two nodes, end to end (handshake, double ratchet)
-//! * `group`: many nodes (signed membership log, sender keys)
-//! * `content`: what the people said, once opened; nothing here is ever seen by a hub
+//! * [`crypto`]: the only folder that names a cryptographic crate
+//! * [`session`]: two nodes, end to end (handshake, double ratchet)
+//! * [`group`]: many nodes (signed membership log, sender keys)
+//! * [`content`]: what the people said, once opened; nothing here is ever seen by a hub
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
-//! * `nickname`, `invite`: how people name and find each other
+//! * [`nickname`], [`invite`]: how people name and find each other
 
+pub mod backoff;
+pub mod content;
 pub mod crypto;
 pub mod group;
 pub mod id;
+pub mod invite;
 pub mod limits;
+pub mod nickname;
 pub mod session;
 pub mod time;
 pub mod wire;

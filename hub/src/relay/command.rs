@@ -1,9 +1,10 @@
 //! What the relay wants done. The shell carries it out and adds nothing.
 //!
-//! **Order is the contract**: the shell drains all commands of a batch of inputs, resolves every
-//! `Load*`/`*Bundle` read, commits every [`Write`] in one durable transaction, and only then sends.
-//! If the commit fails nothing of the batch leaves; the shell reports
-//! [`super::Input::StoreFailed`].
+//! **Order is the contract**: the shell drains all commands of a batch of inputs, reads what every
+//! `Load` and `LoadBundle` asks, commits every [`Write`] in one durable transaction, reads what
+//! every `LoadControl` asks, and only then sends.
+//! If the commit fails nothing of the batch leaves, and the relay is built anew from the store (see
+//! [`super::Relay`]).
 
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
@@ -114,6 +115,16 @@ pub enum Write {
         reader: NodeId,
         /// How far, or gone.
         upto: Option<u64>,
+    },
+    /// A reader that was removed gets entries up to `until` and is then removed by a `Cursor`;
+    /// `None` takes that back: it was let in again.
+    Leaving {
+        /// Which log.
+        log: LogId,
+        /// Who.
+        reader: NodeId,
+        /// Last entry meant for it.
+        until: Option<u64>,
     },
     /// Entries up to `upto` are no longer needed by anyone.
     Forget {

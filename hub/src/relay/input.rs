@@ -66,13 +66,14 @@ pub enum Input {
         /// Bytes relayed, both ways together.
         bytes: u64,
     },
-    /// Entries the relay asked to have read.
+    /// Entries the relay asked to have read: exactly one answer to each `Command::Load`, also when
+    /// the connection is gone by then.
     Loaded {
         /// For which connection.
         conn: ConnId,
         /// Of which log.
         log: LogId,
-        /// In order; empty when there was nothing after the asked number.
+        /// In order; empty when there was nothing after the asked number or it could not be read.
         items: Vec<Item>,
     },
     /// The operator made an invite.
@@ -84,8 +85,6 @@ pub enum Input {
         /// How long it holds.
         ttl: Millis,
     },
-    /// The last batch of writes could not be stored: what it would have answered is refused.
-    StoreFailed,
 }
 
 /// An input and when it came.

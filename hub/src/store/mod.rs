@@ -3,6 +3,17 @@
 //! [`Store`] is the whole of it: load everything small at start, commit a batch durably, read back
 //! entries. It knows nothing of connections.
 
+pub mod embedded;
+mod keys;
+pub mod memory;
+mod restored;
+mod staged;
+#[cfg(test)]
+mod tests;
+
+pub use embedded::EmbeddedStore;
+pub use memory::MemoryStore;
+
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
@@ -25,6 +36,8 @@ pub struct Snapshot {
     pub logs: Vec<LogSummary>,
     /// Cursors.
     pub cursors: Vec<(LogId, NodeId, u64)>,
+    /// Readers on their way out, and the last entry each still gets.
+    pub leaving: Vec<(LogId, NodeId, u64)>,
     /// Control logs, whole, in order.
     pub control: Vec<(GroupId, Vec<Vec<u8>>)>,
 }
@@ -52,7 +65,7 @@ pub type StoredBundle = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
 pub trait Store: Send + 'static {
     /// Random number of this store, made when it was created.
     fn id(&self) -> [u8; 16];
-    /// Everything a relay starts from.
+    /// Everything a relay starts from: at start, and again after a commit that failed.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
@@ -60,7 +73,8 @@ pub trait Store: Send + 'static {
     /// Applies a batch whole and durably (synced to disk before this returns), or not at all.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing of the batch was kept.
+    /// [`StoreError`]; nothing of the batch may be counted on, and nothing more is committed until
+    /// [`Self::load`] was called: it says what is there. The batch is there whole or not at all.
     fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError>;
     /// Entries of a log with number ≥ `from`, at least one if there is any, about `max_bytes`.
     ///

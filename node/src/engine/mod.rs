@@ -39,7 +39,7 @@ mod record;
 mod refused;
 mod repair;
 mod target;
-mod view;
+pub mod view;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! CAE1: the one way anything is sealed.
 //!
-//! ChaCha20-Poly1305 under a key derived for this one message, with a 32-byte commitment to that key
-//! and to the associated data, and a nonce hedged by the plaintext. Invariant: a message key seals
-//! once ([`seal`] consumes it), and one sealed blob opens under one key only. A rolled-back generator
-//! cannot cause nonce reuse for two different plaintexts.
+//! ChaCha20-Poly1305 under a key derived for this one message, with a 32-byte commitment to that
+//! key and to the associated data, and a nonce hedged by the plaintext. Invariant: a message key
+//! seals once ([`seal`] consumes it), and one sealed blob opens under one key only. A rolled-back
+//! generator cannot cause nonce reuse for two different plaintexts.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};

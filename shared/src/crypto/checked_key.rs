@@ -1,7 +1,7 @@
 //! A public key that was checked once and verifies many times.
 //!
-//! Taking a key off its 32 bytes costs a square root. Whoever checks every message of one chain keeps
-//! the key in this form instead. The checks are the ones [`super::verify`] makes each time.
+//! Taking a key off its 32 bytes costs a square root. Whoever checks every message of one chain
+//! keeps the key in this form instead. The checks are the ones [`super::verify`] makes each time.
 
 use ed25519_dalek::VerifyingKey;
 

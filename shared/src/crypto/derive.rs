@@ -1,7 +1,7 @@
 //! Hashing and key derivation: labelled, length-prefixed, one way each.
 //!
-//! Invariant: two different lists of parts never give the same bytes, because every part carries its
-//! length and every use carries its label.
+//! Invariant: two different lists of parts never give the same bytes, because every part carries
+//! its length and every use carries its label.
 
 use ::blake3 as b3;
 use ::hkdf::Hkdf;
@@ -42,7 +42,8 @@ pub fn hash(label: Label, parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
-/// HKDF-SHA-256, extract and expand. `out` is at most 8,160 bytes; every caller asks for a constant.
+/// HKDF-SHA-256, extract and expand. `out` is at most 8,160 bytes; every caller asks for a
+/// constant.
 pub fn hkdf(salt: &[u8], ikm: &[u8], info: &[u8], out: &mut [u8]) {
     #[allow(clippy::expect_used)] // callers pass arrays of constant size, far below the limit
     Hkdf::<Sha256>::new(Some(salt), ikm).expand(info, out).expect("at most 8,160 bytes are asked");
@@ -56,8 +57,8 @@ pub fn expand(prk: &[u8; 32], info: &[u8], out: &mut [u8]) {
         .expect("32 bytes of key, at most 8,160 bytes out");
 }
 
-/// One step of a symmetric chain: `(message key, next chain key)`, each HMAC-SHA-256 of its own byte
-/// under the present chain key.
+/// One step of a symmetric chain: `(message key, next chain key)`, each HMAC-SHA-256 of its own
+/// byte under the present chain key.
 #[must_use]
 pub fn chain_step(ck: &Secret32, mk_byte: u8, next_byte: u8) -> (Secret32, Secret32) {
     (hmac(ck, mk_byte), hmac(ck, next_byte))

@@ -61,8 +61,8 @@ pub fn qr_bytes(a: &NodeId, b: &NodeId) -> Vec<u8> {
     [&QR_MAGIC[..], low.as_bytes(), high.as_bytes()].concat()
 }
 
-/// Thirty digits of one key: `h = label || key`, then 5,200 times `h = SHA-512(h || key)`; six groups
-/// of five bytes, big-endian, modulo 100,000.
+/// Thirty digits of one key: `h = label || key`, then 5,200 times `h = SHA-512(h || key)`; six
+/// groups of five bytes, big-endian, modulo 100,000.
 fn digits(id: &NodeId) -> String {
     let mut state = Label::Fingerprint.info(id.as_bytes());
     for _ in 0..ROUNDS {

@@ -1,5 +1,5 @@
-//! Known answers: the primitives against their RFCs, our constructions against frozen values that an
-//! independent implementation (tests/vectors) computes too.
+//! Known answers: the primitives against their RFCs, our constructions against frozen values that
+//! an independent implementation (tests/vectors) computes too.
 
 use data_encoding::HEXLOWER;
 use rand_chacha::ChaCha20Rng;
@@ -199,7 +199,8 @@ fn a_frozen_sealed_message_opens_and_is_made_again() {
     let sealed = seal(&mut ChaCha20Rng::from_seed([0; 32]));
     assert_eq!(
         text(&sealed),
-        "2e0fe5279b57e6a5a26d3b087ed98d737d3e48120009d58af622d9ed388fedf4c6a8cbf16b168a867303c8dff5a596e8defd9055064998e366cbf0f62b24"
+        "2e0fe5279b57e6a5a26d3b087ed98d737d3e48120009d58af622d9ed388fedf4\
+         c6a8cbf16b168a867303c8dff5a596e8defd9055064998e366cbf0f62b24"
     );
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Everything above it works with these constructions and never with a primitive: labelled
 //! signatures and hashes, one committing AEAD, contributory key agreement, secrets that wipe
-//! themselves. There is no negotiation, no second suite and no permissive variant to pick by mistake.
+//! themselves. There is no negotiation, no second suite and no permissive variant to pick by
+//! mistake.
 
 pub mod aead;
 pub mod checked_key;

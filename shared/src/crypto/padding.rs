@@ -1,8 +1,8 @@
 //! Hiding lengths: what is sealed has one of few sizes.
 //!
 //! Small messages share a handful of buckets; above the last one, Padmé's rounding costs at most
-//! twelve per cent and leaks a few bits of the logarithm. Invariant: a padded text is exactly as long
-//! as its content asks for, so there is one padded form of every content.
+//! twelve per cent and leaks a few bits of the logarithm. Invariant: a padded text is exactly as
+//! long as its content asks for, so there is one padded form of every content.
 
 /// Sizes small messages are rounded up to, in bytes.
 pub const BUCKETS: [usize; 5] = [160, 512, 1024, 2048, 4096];
@@ -44,7 +44,8 @@ pub fn padded_len(len: usize) -> usize {
     BUCKETS.into_iter().find(|b| *b >= need).unwrap_or_else(|| padme(need))
 }
 
-/// Rounds up so that only the logarithm and its own few leading bits remain (Nikitin et al., PURBs).
+/// Rounds up so that only the logarithm and its own few leading bits remain (Nikitin et al.,
+/// PURBs).
 #[must_use]
 pub fn padme(len: usize) -> usize {
     let Some(exponent) = len.checked_ilog2() else { return len };
@@ -86,7 +87,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn padding_comes_off_and_costs_at_most_an_eighth(plain in prop::collection::vec(any::<u8>(), 0..20_000)) {
+        fn padding_comes_off_and_costs_at_most_an_eighth(
+            plain in prop::collection::vec(any::<u8>(), 0..20_000),
+        ) {
             let padded = pad(&plain);
             prop_assert_eq!(unpad(&padded), Ok(&plain[..]));
             prop_assert!(padded.len() > plain.len());

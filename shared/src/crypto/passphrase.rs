@@ -1,7 +1,7 @@
 //! From a passphrase to a key: Argon2id.
 //!
-//! Parameters read from a file are bounded on both sides: a file cannot make the derivation trivial,
-//! nor make it eat the machine.
+//! Parameters read from a file are bounded on both sides: a file cannot make the derivation
+//! trivial, nor make it eat the machine.
 
 use argon2::{Algorithm, Argon2, Version};
 use zeroize::Zeroizing;

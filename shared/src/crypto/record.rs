@@ -166,8 +166,8 @@ impl<'a> RecordReader<'a> {
     /// Bytes with their length, at most `max` of them.
     ///
     /// # Errors
-    /// [`RecordError::Range`] when the length is above `max`, [`RecordError::Short`] when the record
-    /// ends first.
+    /// [`RecordError::Range`] when the length is above `max`, [`RecordError::Short`] when the
+    /// record ends first.
     pub fn bytes(&mut self, max: usize) -> Result<&'a [u8], RecordError> {
         let len = self.count(max)?;
         self.take(len)

@@ -1,7 +1,7 @@
 //! Secrets that wipe themselves.
 //!
-//! Invariant: a secret has no `Debug`, `Clone`, `Serialize` or `PartialEq`; it can be looked at only
-//! through `expose`, and copied only where someone wrote `duplicate`.
+//! Invariant: a secret has no `Debug`, `Clone`, `Serialize` or `PartialEq`; it can be looked at
+//! only through `expose`, and copied only where someone wrote `duplicate`.
 
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};

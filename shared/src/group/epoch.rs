@@ -1,11 +1,12 @@
 //! Epoch rules: whose messages count, judged by the membership they were sealed for.
 //!
-//! A message names the head of the control log its sender saw. The receiver looks that entry up in its
-//! own log and asks: was the sender a member there, and was nobody removed since its chain was born?
+//! A message names the head of the control log its sender saw. The receiver looks that entry up in
+//! its own log and asks: was the sender a member there, and was nobody removed since its chain was
+//! born?
 //!
-//! The rules have numbers in PROTOCOL.md, Sender keys: R1 an unknown epoch waits for the log; R2 the
-//! sender is a member at the epoch; R3 no removal or call for new keys between the chain's birth and
-//! the epoch; R4 a removed sender's late messages; R5 epochs never go back in a chain.
+//! The rules have numbers in PROTOCOL.md, Sender keys: R1 an unknown epoch waits for the log; R2
+//! the sender is a member at the epoch; R3 no removal or call for new keys between the chain's
+//! birth and the epoch; R4 a removed sender's late messages; R5 epochs never go back in a chain.
 //!
 //! A pure function: it holds nothing and changes nothing.
 
@@ -15,7 +16,8 @@ use crate::time::{Millis, Timestamp};
 use super::control::ControlLog;
 use super::sender_key::GroupHeader;
 
-/// How long after learning of a removal an earlier message of the removed one may still arrive (R4).
+/// How long after learning of a removal an earlier message of the removed one may still arrive
+/// (R4).
 pub const LATE: Millis = Millis::hours(24);
 
 /// What the receiver knows about the removal of a sender who is no member any more.

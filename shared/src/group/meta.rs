@@ -1,8 +1,8 @@
 //! A group's name and topic, sealed under its meta key.
 //!
-//! The sealed bytes sit in the control log, where the hub sees them and learns only their size bucket.
-//! The key is fresh after every removal and travels with sender keys. It is the one group key that is
-//! used more than once, so each sealing derives its own from a salt stored beside it.
+//! The sealed bytes sit in the control log, where the hub sees them and learns only their size
+//! bucket. The key is fresh after every removal and travels with sender keys. It is the one group
+//! key that is used more than once, so each sealing derives its own from a salt stored beside it.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use crate::wire::codec::{DecodeError, decode, encode};
 use crate::wire::version::VERSION;
 use crate::wire::versioned::version_of;
 
-/// Longest group name in bytes of UTF-8. With a topic of [`TITLE_MAX`] it still pads to 1,024 bytes,
-/// the largest bucket that fits into a control entry.
+/// Longest group name in bytes of UTF-8. With a topic of [`TITLE_MAX`] it still pads to 1,024
+/// bytes, the largest bucket that fits into a control entry.
 pub const NAME_MAX: usize = 256;
 
 const SALT: usize = 16;

@@ -6,8 +6,8 @@
 //! * [`epoch`]: whose messages count
 //! * [`meta`]: the group's sealed name and topic
 //!
-//! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never from
-//! what a server delivers.
+//! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never
+//! from what a server delivers.
 
 pub mod control;
 pub mod epoch;

@@ -1,8 +1,8 @@
 //! Who belongs to a group, now and at every point of its history.
 //!
-//! Invariant: nothing is forgotten. For any past entry `n` the roster answers who was a member in the
-//! state after `n` and with which role, so a message labelled with an old epoch is judged by that
-//! epoch. Its size is bounded by the log's own cap: one entry changes at most two members.
+//! Invariant: nothing is forgotten. For any past entry `n` the roster answers who was a member in
+//! the state after `n` and with which role, so a message labelled with an old epoch is judged by
+//! that epoch. Its size is bounded by the log's own cap: one entry changes at most two members.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
 
-/// A member's rank, lowest first (PROTOCOL.md, Membership). On the wire: 1 member, 2 admin, 3 owner;
-/// 0 is kept for guests.
+/// A member's rank, lowest first (PROTOCOL.md, Membership). On the wire: 1 member, 2 admin, 3
+/// owner; 0 is kept for guests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum Role {
@@ -208,8 +208,8 @@ impl Roster {
         self.cuts.push(Cut { seq, removal: false });
     }
 
-    /// Who becomes owner when none is left: the highest rank, and of those the one who joined first.
-    /// No two members share a joining entry, so this is the same member for everybody.
+    /// Who becomes owner when none is left: the highest rank, and of those the one who joined
+    /// first. No two members share a joining entry, so this is the same member for everybody.
     pub(super) fn successor(&self) -> Option<Member> {
         self.members().max_by(|a, b| a.role.cmp(&b.role).then(b.joined.cmp(&a.joined)))
     }

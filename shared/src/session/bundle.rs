@@ -106,8 +106,8 @@ impl CheckedBundle {
         self.peer
     }
 
-    /// Which of the peer's key-agreement keys it is for. One lower than the last one seen was rolled
-    /// back by the hub.
+    /// Which of the peer's key-agreement keys it is for. One lower than the last one seen was
+    /// rolled back by the hub.
     #[must_use]
     pub fn idk_epoch(&self) -> u32 {
         self.idk_epoch

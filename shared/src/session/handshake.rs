@@ -2,8 +2,9 @@
 //! handshake).
 //!
 //! X25519 and ML-KEM-768 together: reading the first message takes breaking both. Both sides verify
-//! the other's signed key-agreement key, and every public value enters the transcript the session is
-//! derived under. Invariant: a refused handshake leaves the prekeys as they were and is not answered.
+//! the other's signed key-agreement key, and every public value enters the transcript the session
+//! is derived under. Invariant: a refused handshake leaves the prekeys as they were and is not
+//! answered.
 
 use rand_core::CryptoRng;
 
@@ -45,7 +46,7 @@ pub enum HandshakeError {
     Replay,
     /// Too many handshakes without one-time prekeys since the last rotation.
     #[error(
-        "too many sessions were started without one-time prekeys; they are taken again within a week"
+        "too many sessions began without one-time prekeys; they are accepted again within a week"
     )]
     Full,
     /// The message inside does not open.

@@ -4,10 +4,11 @@
 //! * [`bundle`]: another node's prekeys, and what they must prove before use
 //! * [`handshake`]: starting and accepting a session (X25519 and ML-KEM-768 together)
 //! * [`state`]: a [`Session`], and which of several is used for sending
-//! * `ratchet`, `chain`, `skipped`, `header`, `saved`: how it moves on, forgets and survives restarts
+//! * `ratchet`, `chain`, `skipped`, `header`, `saved`: how it moves on, forgets and survives
+//!   restarts
 //!
-//! Invariant: a failed attempt changes nothing. Whatever fails to open, a state is afterwards what it
-//! was before. Who sent a message is the session's peer, never a field of the message.
+//! Invariant: a failed attempt changes nothing. Whatever fails to open, a state is afterwards what
+//! it was before. Who sent a message is the session's peer, never a field of the message.
 
 pub mod bundle;
 mod chain;

@@ -1,8 +1,8 @@
 //! What a node publishes so that others can start a session while it is away.
 //!
-//! An identity statement names the node's key-agreement key; a signed prekey is replaced every week;
-//! one-time prekeys are used once. All are signed, the one-time ones too. Invariant: a secret whose
-//! statement has expired or been used is gone, and no accepted handshake is accepted again.
+//! An identity statement names the node's key-agreement key; a signed prekey is replaced every
+//! week; one-time prekeys are used once. All are signed, the one-time ones too. Invariant: a secret
+//! whose statement has expired or been used is gone, and no accepted handshake is accepted again.
 
 use rand_core::CryptoRng;
 
@@ -68,7 +68,8 @@ pub struct LocalPrekeys {
 const IDK_EPOCH: u32 = 1;
 
 impl LocalPrekeys {
-    /// A first set: key-agreement key, signed prekey, [`limits::ONE_TIME_PREKEYS`] one-time prekeys.
+    /// A first set: key-agreement key, signed prekey, [`limits::ONE_TIME_PREKEYS`] one-time
+    /// prekeys.
     #[must_use]
     pub fn generate(me: &Identity, now: Timestamp, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let idk = DhSecret::random(rng);
@@ -181,8 +182,8 @@ impl LocalPrekeys {
         self.seen.iter().any(|seen| seen.transcript.starts_with(name))
     }
 
-    /// Whether one more accepted handshake can be remembered: those that used up a one-time prekey cannot be
-    /// replayed anyway and go first. `false` when there is no room.
+    /// Whether one more accepted handshake can be remembered: those that used up a one-time prekey
+    /// cannot be replayed anyway and go first. `false` when there is no room.
     pub(super) fn has_room(&self) -> bool {
         self.seen.len() < limits::HANDSHAKES_REMEMBERED || self.seen.iter().any(|s| s.one_time)
     }

@@ -1,8 +1,8 @@
 //! The double ratchet: sealing, opening, and the steps between (PROTOCOL.md, Double ratchet).
 //!
-//! A side makes a new ratchet key only when it next seals after having heard a new one: the two sides
-//! strictly take turns. Now and then a step also mixes in an ML-KEM secret: one side offers a key in
-//! every header of a chain, the other's next step must answer it.
+//! A side makes a new ratchet key only when it next seals after having heard a new one: the two
+//! sides strictly take turns. Now and then a step also mixes in an ML-KEM secret: one side offers a
+//! key in every header of a chain, the other's next step must answer it.
 //!
 //! Invariant: opening works on copies and is taken over only once the message has proven itself.
 

@@ -1,7 +1,7 @@
 //! A session: everything two nodes share, and which of several sessions is used for sending.
 //!
-//! Until the other side has answered, a session is unconfirmed: every message repeats the handshake,
-//! and nothing about the other side is taken as proven.
+//! Until the other side has answered, a session is unconfirmed: every message repeats the
+//! handshake, and nothing about the other side is taken as proven.
 
 use std::collections::VecDeque;
 
@@ -183,9 +183,9 @@ impl Session {
     }
 }
 
-/// Which session to seal in: the confirmed one with the smallest name, else the unconfirmed one with
-/// the smallest name. Two nodes that began at once each end up with both sessions and choose the
-/// same one. `None`: begin a new session.
+/// Which session to seal in: the confirmed one with the smallest name, else the unconfirmed one
+/// with the smallest name. Two nodes that began at once each end up with both sessions and choose
+/// the same one. `None`: begin a new session.
 #[must_use]
 pub fn choose_sending(sessions: &[Session], now: Timestamp) -> Option<usize> {
     let usable = sessions.iter().enumerate().filter(|(_, session)| session.is_usable(now));

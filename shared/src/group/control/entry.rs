@@ -1,7 +1,7 @@
 //! One entry of a control log, as bytes and as a statement.
 //!
-//! Invariant: an [`Entry`] exists only with a signature that holds, over the very bytes received. What
-//! hashes into the log is those bytes, never a re-encoding.
+//! Invariant: an [`Entry`] exists only with a signature that holds, over the very bytes received.
+//! What hashes into the log is those bytes, never a re-encoding.
 
 use core::fmt;
 

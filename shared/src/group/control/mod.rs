@@ -1,8 +1,9 @@
 //! The control log: a group's membership, written by its members and readable by its hub.
 //!
-//! Invariant: the state after entry `n` is a function of entries `0..=n` alone. Each entry is signed by
-//! its author, names the hash of everything before it, and is judged by the state it follows; an entry
-//! that breaks a rule changes nothing. A hub may withhold or fork the log; it cannot write in it.
+//! Invariant: the state after entry `n` is a function of entries `0..=n` alone. Each entry is
+//! signed by its author, names the hash of everything before it, and is judged by the state it
+//! follows; an entry that breaks a rule changes nothing. A hub may withhold or fork the log; it
+//! cannot write in it.
 //!
 //! The names and topics inside are sealed; this folder opens nothing.
 
@@ -111,8 +112,8 @@ impl ControlLog {
         Self::write_genesis(by, policy, true, now, rng)
     }
 
-    /// Writes the first entry of an open group whose author stays outside: a hub's lobby. The author
-    /// may remove members and close the group, but is no member and gets no keys.
+    /// Writes the first entry of an open group whose author stays outside: a hub's lobby. The
+    /// author may remove members and close the group, but is no member and gets no keys.
     #[must_use]
     pub fn create_lobby(
         by: &Identity,

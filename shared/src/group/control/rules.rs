@@ -1,10 +1,11 @@
 //! Who may do what: owner above admin above member.
 //!
-//! Invariant: no member changes the standing of another of the same or a higher rank. So two admins who
-//! remove each other at the same time both fail, in whatever order a hub puts them.
+//! Invariant: no member changes the standing of another of the same or a higher rank. So two admins
+//! who remove each other at the same time both fail, in whatever order a hub puts them.
 //!
-//! Leaving needs no leave. When the last owner leaves, the highest remaining rank inherits, and within
-//! it whoever joined first. The founder of a lobby stands outside; it may remove members and close.
+//! Leaving needs no leave. When the last owner leaves, the highest remaining rank inherits, and
+//! within it whoever joined first. The founder of a lobby stands outside; it may remove members and
+//! close.
 
 use super::entry::{EntryBody, JoinPolicy, Op, Policy};
 use super::error::{ControlError, Forbidden};

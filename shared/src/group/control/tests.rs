@@ -1,3 +1,5 @@
+//! The claims of the control log, each an attack or a rule.
+
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -294,7 +296,8 @@ proptest! {
         for (author, target, kind) in steps {
             let by = person(author).id();
             let before = log.clone();
-            let Ok(applied) = write(&mut log, &person(author), op_of(target, kind)) else { continue };
+            let written = write(&mut log, &person(author), op_of(target, kind));
+            let Ok(applied) = written else { continue };
             let own = before.roster().role(&by);
             for old in before.roster().members().filter(|m| m.node != by) {
                 let now = log.roster().role(&old.node);

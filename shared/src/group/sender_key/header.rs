@@ -59,8 +59,8 @@ impl HeaderError {
 }
 
 impl GroupHeader {
-    /// Reads the header of a message, to find the chain it belongs to. Nothing in it is proven before
-    /// the chain has opened the message.
+    /// Reads the header of a message, to find the chain it belongs to. Nothing in it is proven
+    /// before the chain has opened the message.
     ///
     /// # Errors
     /// [`HeaderError`] when it is not one this version knows.

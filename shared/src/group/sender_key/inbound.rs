@@ -1,8 +1,8 @@
 //! Another member's chain, as its receiver holds it.
 //!
-//! Invariant: a message is opened in one order and changes nothing unless it passes all of it: header,
-//! signature, place, epoch rules, seal, links. The signature comes before any ratchet work, so only the
-//! sender can make us compute; the epoch rules cannot be left out.
+//! Invariant: a message is opened in one order and changes nothing unless it passes all of it:
+//! header, signature, place, epoch rules, seal, links. The signature comes before any ratchet work,
+//! so only the sender can make us compute; the epoch rules cannot be left out.
 //!
 //! The ratchet only goes forward. What was opened cannot be opened again with what is left.
 
@@ -120,8 +120,8 @@ enum Place {
 }
 
 impl InboundChain {
-    /// Takes a chain from `sender`, the peer of the session the [`Skdm`] came through. Whether that is
-    /// a member of the group is judged with each message.
+    /// Takes a chain from `sender`, the peer of the session the [`Skdm`] came through. Whether that
+    /// is a member of the group is judged with each message.
     ///
     /// # Errors
     /// [`SkdmError`] when the keys are not what the id commits to, or not `sender`'s.
@@ -145,8 +145,8 @@ impl InboundChain {
         })
     }
 
-    /// Compares the chain with a second distribution of it. Nothing is ever taken from one: what lies
-    /// behind is not ours to open, and what lies ahead follows from what we have.
+    /// Compares the chain with a second distribution of it. Nothing is ever taken from one: what
+    /// lies behind is not ours to open, and what lies ahead follows from what we have.
     ///
     /// # Errors
     /// [`SkdmError::Commit`] when it has the same id and other keys; [`SkdmError`] as

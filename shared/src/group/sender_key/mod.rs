@@ -1,15 +1,16 @@
 //! Sender keys: one ciphertext for a whole group.
 //!
-//! Each member has a chain of its own: a ratchet that gives every message its key, and a signing key
-//! made for this chain alone. The others get both over their pairwise sessions ([`skdm`]).
+//! Each member has a chain of its own: a ratchet that gives every message its key, and a signing
+//! key made for this chain alone. The others get both over their pairwise sessions ([`skdm`]).
 //!
 //! * [`outbound`]: one's own chain
-//! * [`inbound`]: another member's chain, with [`skipped`] keys for what arrives late
+//! * [`inbound`]: another member's chain, with keys kept for what arrives late
 //! * [`header`]: what is readable of a group message
 //! * [`skdm`]: a chain handed to a member
 //!
-//! Invariant: a chain's id commits to group, birth epoch, sender, first key and signing key, so nobody
-//! can hand out a chain as another's, or two chains under one id. Keys of used messages are gone.
+//! Invariant: a chain's id commits to group, birth epoch, sender, first key and signing key, so
+//! nobody can hand out a chain as another's, or two chains under one id. Keys of used messages are
+//! gone.
 
 pub mod header;
 pub mod inbound;

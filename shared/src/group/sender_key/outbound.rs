@@ -1,7 +1,7 @@
 //! One's own chain in a group.
 //!
-//! Invariant: a message number seals once. The state must be stored before the sealed message leaves,
-//! and what left is sent again as the same bytes, never sealed again.
+//! Invariant: a message number seals once. The state must be stored before the sealed message
+//! leaves, and what left is sent again as the same bytes, never sealed again.
 
 use rand_core::CryptoRng;
 
@@ -122,7 +122,8 @@ impl OutboundChain {
         }
     }
 
-    /// Notes that this chain replaces `old`, so that receivers know when they have all of the old one.
+    /// Notes that this chain replaces `old`, so that receivers know when they have all of the old
+    /// one.
     #[must_use]
     pub fn replacing(mut self, old: &Self) -> Self {
         self.follows = Some((old.id, old.idx));
@@ -147,8 +148,9 @@ impl OutboundChain {
         self.birth_seq
     }
 
-    /// Why the chain must be replaced before the next message; `None` while it may go on. An own reset
-    /// or restore, a peer's session reset and a user's wish are further reasons, known elsewhere.
+    /// Why the chain must be replaced before the next message; `None` while it may go on. An own
+    /// reset or restore, a peer's session reset and a user's wish are further reasons, known
+    /// elsewhere.
     #[must_use]
     pub fn must_rotate(&self, now: Timestamp, roster: &Roster) -> Option<RotateReason> {
         let age = now.since(self.created).max(self.created.since(now));
@@ -167,8 +169,8 @@ impl OutboundChain {
         }
     }
 
-    /// The chain from its next message on, for a member who shall read that. Nothing from before can
-    /// be opened with it. The caller adds the meta key where one is due.
+    /// The chain from its next message on, for a member who shall read that. Nothing from before
+    /// can be opened with it. The caller adds the meta key where one is due.
     #[must_use]
     pub fn distribution(&self) -> Skdm {
         Skdm {

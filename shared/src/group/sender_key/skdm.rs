@@ -1,7 +1,7 @@
 //! A sender chain handed to a member, from its present place on.
 //!
-//! Invariant: it travels only inside a pairwise session, and its sender is that session's peer. It is
-//! never forwarded: in anybody else's hands its id does not match.
+//! Invariant: it travels only inside a pairwise session, and its sender is that session's peer. It
+//! is never forwarded: in anybody else's hands its id does not match.
 
 use crate::crypto::checked_key::CheckedKey;
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};

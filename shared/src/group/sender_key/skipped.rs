@@ -1,8 +1,8 @@
 //! Keys of messages that were skipped over and may still arrive.
 //!
-//! Invariant: at most one key per place in a chain, so at most [`CHAIN_INDEX_MAX`]. With each key goes
-//! what its neighbours said about the message: its digest, the one before it, its epoch. A late
-//! message must fit between them.
+//! Invariant: at most one key per place in a chain, so at most [`CHAIN_INDEX_MAX`]. With each key
+//! goes what its neighbours said about the message: its digest, the one before it, its epoch. A
+//! late message must fit between them.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! The claims of sender keys: what opens, what is refused, and that a refusal changes nothing.
+
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -110,8 +112,8 @@ fn late_messages_open_in_any_order_from_saved_state() {
         messages.push(scene.say(&mut out, &[n]));
         out = OutboundChain::load(out.save().expose()).unwrap();
     }
-    for n in [4, 1, 5, 0, 3, 2] {
-        assert_eq!(scene.hear(&mut inbound, &messages[n]), Ok(vec![n as u8]));
+    for n in [4u8, 1, 5, 0, 3, 2] {
+        assert_eq!(scene.hear(&mut inbound, &messages[usize::from(n)]), Ok(vec![n]));
         inbound = InboundChain::load(inbound.save().expose()).unwrap();
     }
     assert!(inbound.is_finished(6));
@@ -444,7 +446,9 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_no_chain_and_no_distribution(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn garbage_is_no_chain_and_no_distribution(
+        bytes in prop::collection::vec(any::<u8>(), 0..600)
+    ) {
         prop_assert!(Skdm::decode(&bytes).is_err());
         prop_assert!(InboundChain::load(&bytes).is_err());
         prop_assert!(OutboundChain::load(&bytes).is_err());

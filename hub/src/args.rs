@@ -1,0 +1,152 @@
+//! The command line of `hubbub-hub`, as clap reads it. What the commands do stands in `cli`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hubbub_shared::time::Millis;
+
+/// Exit codes, also shown by `--help`.
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 bad configuration · \
+4 keys or store unusable · 5 cannot listen · 6 no hub is running here";
+
+/// A Hubbub hub: introduces nodes, keeps sealed mailboxes, relays. It cannot read a word.
+#[derive(Debug, Parser)]
+#[command(name = "hubbub-hub", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Where the hub keeps its keys, its store and hub.toml [default: platform's data folder]
+    #[arg(long, global = true, env = "HUBBUB_HUB_HOME", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Settings from this file instead of hub.toml in the hub's directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key, for example access.open=true
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make keys and hub.toml, and print an invite and the firewall's line
+    Init(Init),
+    /// Run the hub until ctrl-c or SIGTERM; works without `init`, too
+    Run(Run),
+    /// Make an invite
+    Invite(Invite),
+    /// Say how the running hub is doing
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the running hub relays, in its sealed form
+    Log(Log),
+    /// Show the settings in force and where each comes from
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// How nodes reach this hub; the port defaults to the one listened on
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) address: Vec<String>,
+    /// UDP address to listen on
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Admit whoever comes, without an invite
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// UDP address to listen on
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invite {
+    /// How many may join with it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) uses: Option<u32>,
+    /// How long it holds, for example 90m, 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) expires: Option<Millis>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Go on until interrupted
+    #[arg(long, required = true)]
+    pub(crate) follow: bool,
+    /// Show the beginning of each sealed envelope in hex, too
+    #[arg(long)]
+    pub(crate) sealed: bool,
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print every key with its value and origin
+    Show,
+}
+
+/// Reads a length of time: a number and one of s, m, h, d.
+fn duration(text: &str) -> Result<Millis, String> {
+    let wrong = || format!("`{text}` is no length of time; write 90m, 12h or 7d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: u64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+    let (each, most) = match unit {
+        's' => (Millis::secs(1), 3_650 * 86_400),
+        'm' => (Millis::minutes(1), 3_650 * 1_440),
+        'h' => (Millis::hours(1), 3_650 * 24),
+        'd' => (Millis::days(1), 3_650),
+        _ => return Err(wrong()),
+    };
+    match number {
+        0 => Err(wrong()),
+        n if n > most => Err(format!("`{text}` is more than ten years")),
+        n => Ok(Millis(n * each.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_strictly() {
+        assert_eq!(duration("90m"), Ok(Millis::minutes(90)));
+        assert_eq!(duration("7d"), Ok(Millis::days(7)));
+        for wrong in ["", "7", "d", "-1d", "0d", "1.5h", "7 d", "7w", "99999999999d", "7ä"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn global_options_work_on_either_side_of_the_command() {
+        let cli = Cli::try_parse_from(["hubbub-hub", "run", "--open", "--set", "log.level=debug"]);
+        assert_eq!(cli.unwrap().sets, ["log.level=debug"]);
+        let cli = Cli::try_parse_from(["hubbub-hub", "--dir", "/x", "invite", "--uses", "3"]);
+        assert_eq!(cli.unwrap().dir, Some(PathBuf::from("/x")));
+        assert!(Cli::try_parse_from(["hubbub-hub", "invite", "--uses", "0"]).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! One node's connection: handshake, proof, then frames, datagrams and streams until it ends.
+//!
+//! Invariant: nothing a stranger sends costs more than a hello of [`HELLO_MAX`] bytes and a few
+//! seconds; the relay hears of a connection only when its identity is proven for that connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hubbub_shared::crypto::label::EXPORTER_LABEL;
+use hubbub_shared::crypto::link_auth;
+use hubbub_shared::id::HubId;
+use hubbub_shared::limits::{FRAME_MAX, HELLO_MAX};
+use hubbub_shared::wire::to_hub::Hello;
+use hubbub_shared::wire::{RefusalCode, ToHub, version};
+use quinn::{Connection, Incoming, RecvStream, SendStream};
+use tokio::task::JoinSet;
+
+use crate::datagrams;
+use crate::frames::{self, FrameError, FrameWriter};
+use crate::gate::Ticket;
+use crate::intake::{Arrival, Ended, Intake, Link, StreamAsk};
+use crate::relay::{ConnId, Input};
+use crate::splice;
+
+/// What every connection needs.
+pub(crate) struct Door {
+    pub(crate) hub: HubId,
+    pub(crate) intake: Intake,
+    pub(crate) hello_timeout: Duration,
+    pub(crate) next: AtomicU64,
+}
+
+/// A node that has proven who it is.
+struct Greeted {
+    connection: Connection,
+    send: SendStream,
+    recv: RecvStream,
+    hello: Hello,
+    version: u8,
+}
+
+/// Serves one connection from its first packet to its last.
+pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticket) {
+    let from = incoming.remote_address();
+    let greeted = tokio::time::timeout(door.hello_timeout, greet(&door.hub, incoming)).await;
+    let Ok(Some(greeted)) = greeted else {
+        tracing::debug!(%from, "a connection did not prove who it is");
+        return;
+    };
+    ticket.proven();
+    let conn = ConnId(door.next.fetch_add(1, Ordering::Relaxed));
+    let Greeted { connection, send, recv, hello, version } = greeted;
+    let (queue, writer) = frames::queue();
+    let link = Link { conn, node: hello.node, frames: queue, connection: connection.clone() };
+    let admission = hello.admission.and_then(|token| token.as_slice().try_into().ok());
+    let connected = Input::Connected { conn, node: hello.node, from, admission, version };
+    if door.intake.send(Arrival::Link(link, connected)).await.is_ok() {
+        exchange(&door.intake, conn, &connection, (send, recv), writer).await;
+        // When the server has ended there is nobody left to tell.
+        door.intake.send(Arrival::Input(Input::Closed { conn }, None)).await.ok();
+    }
+    connection.close(frames::close_code(RefusalCode::Stopping), b"");
+}
+
+/// Handshake and hello; `None` when either fails. A refused node is told why.
+async fn greet(hub: &HubId, incoming: Incoming) -> Option<Greeted> {
+    let connection = incoming.accept().ok()?.await.ok()?;
+    let (send, mut recv) = connection.accept_bi().await.ok()?;
+    match hello(hub, &connection, &mut recv).await {
+        Ok((hello, version)) => Some(Greeted { connection, send, recv, hello, version }),
+        Err(code) => {
+            frames::farewell(send, &connection, Vec::new(), code).await;
+            None
+        }
+    }
+}
+
+/// Reads and checks the hello (PROTOCOL.md, Link handshake).
+async fn hello(
+    hub: &HubId,
+    connection: &Connection,
+    recv: &mut RecvStream,
+) -> Result<(Hello, u8), RefusalCode> {
+    let frame = frames::read(recv, HELLO_MAX).await.ok().flatten();
+    let (kind, body) = frame.ok_or(RefusalCode::BadFrame)?;
+    let Ok(ToHub::Hello(hello)) = ToHub::decode(kind, &body) else {
+        return Err(RefusalCode::BadFrame);
+    };
+    let version = version::agree(hello.version, hello.min_version);
+    let version = version.ok_or(RefusalCode::WrongVersion)?;
+    let mut exporter = [0; 32];
+    connection
+        .export_keying_material(&mut exporter, EXPORTER_LABEL, hello.node.as_bytes())
+        .map_err(|_| RefusalCode::BadProof)?;
+    link_auth::check(&hello.node, hub, &exporter, &hello.proof)
+        .map_err(|_| RefusalCode::BadProof)?;
+    Ok((hello, version))
+}
+
+/// Runs everything a connection does at once; the first part to end ends all.
+async fn exchange(
+    intake: &Intake,
+    conn: ConnId,
+    connection: &Connection,
+    (send, mut recv): (SendStream, RecvStream),
+    writer: FrameWriter,
+) {
+    let reading = async {
+        let ended = read_frames(intake, conn, &mut recv).await;
+        if let Some(code) = ended {
+            connection.close(frames::close_code(code), b"");
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writer.run(send, connection) => {}
+        () = datagrams::receive(connection, conn, intake) => {}
+        () = accept_streams(intake, conn, connection) => {}
+    }
+}
+
+/// Hands frames to the relay, waiting for room. Returns why the node must go, if it must.
+async fn read_frames(intake: &Intake, conn: ConnId, recv: &mut RecvStream) -> Option<RefusalCode> {
+    loop {
+        let (kind, body) = match frames::read(recv, FRAME_MAX).await {
+            Ok(frame) => frame?,
+            Err(FrameError::Broken) => return None,
+            Err(FrameError::Malformed(_)) => return Some(RefusalCode::BadFrame),
+        };
+        let bytes = body.len();
+        let frame = match ToHub::decode(kind, &body) {
+            Ok(ToHub::Hello(_)) | Err(_) => return Some(RefusalCode::BadFrame),
+            Ok(frame) => frame,
+        };
+        if let Err(Ended) = intake.send_frame(Input::Frame { conn, frame }, bytes).await {
+            return None;
+        }
+    }
+}
+
+/// Takes the streams a node opens towards others. Their number is bounded by QUIC's stream limit.
+async fn accept_streams(intake: &Intake, conn: ConnId, connection: &Connection) {
+    let mut asking = JoinSet::new();
+    while let Ok((send, mut recv)) = connection.accept_bi().await {
+        while asking.try_join_next().is_some() {}
+        let intake = intake.clone();
+        asking.spawn(async move {
+            if let Some(to) = splice::wanted(&mut recv).await {
+                let ask = StreamAsk { conn, to, ends: (send, recv) };
+                // A server that has ended drops the stream, and with it the connection.
+                intake.send(Arrival::Stream(ask)).await.ok();
+            }
+        });
+    }
+}

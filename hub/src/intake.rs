@@ -1,0 +1,91 @@
+//! The one queue into the server's loop: everything that happens, bounded by count and by bytes.
+//!
+//! Invariant: a connection that sends faster than the hub stores waits here, and through QUIC's
+//! flow control its node waits too. Nothing is dropped but datagrams.
+
+use std::sync::Arc;
+
+use hubbub_shared::id::NodeId;
+use hubbub_shared::time::Millis;
+use quinn::{Connection, RecvStream, SendStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::frames::FrameQueue;
+use crate::relay::{ConnId, Input};
+
+/// Inputs waiting.
+const QUEUE: usize = 4_096;
+/// Frame bytes waiting, all connections together.
+const QUEUE_KIB: u32 = 64 * 1024;
+
+/// What the server's loop receives.
+pub(crate) enum Arrival {
+    /// Something for the relay alone, and the room its bytes take.
+    Input(Input, Option<OwnedSemaphorePermit>),
+    /// A proven connection: how to reach it, and the input that announces it.
+    Link(Link, Input),
+    /// A stream somebody opened towards another node.
+    Stream(StreamAsk),
+    /// A question of the operator.
+    Ask(Ask),
+}
+
+/// How the server reaches a connection.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) conn: ConnId,
+    pub(crate) node: NodeId,
+    pub(crate) frames: FrameQueue,
+    pub(crate) connection: Connection,
+}
+
+/// A relayed stream waiting for its other half.
+pub(crate) struct StreamAsk {
+    pub(crate) conn: ConnId,
+    pub(crate) to: NodeId,
+    pub(crate) ends: (SendStream, RecvStream),
+}
+
+/// What the operator asks of a running hub.
+pub(crate) enum Ask {
+    /// Store an invite; answered when it is durable, dropped when it could not be.
+    Invite { token_hash: [u8; 32], uses: u32, ttl: Millis, done: oneshot::Sender<()> },
+    /// How many are connected, and how many streams are relayed.
+    Status(oneshot::Sender<(usize, usize)>),
+}
+
+/// The near end of the queue.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    queue: mpsc::Sender<Arrival>,
+    room: Arc<Semaphore>,
+}
+
+/// The server has ended.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl Intake {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Arrival>) {
+        let (queue, arrivals) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(QUEUE_KIB.try_into().unwrap_or(usize::MAX)));
+        (Self { queue, room }, arrivals)
+    }
+
+    /// Queues, waiting for a place.
+    pub(crate) async fn send(&self, arrival: Arrival) -> Result<(), Ended> {
+        self.queue.send(arrival).await.map_err(|_| Ended)
+    }
+
+    /// Queues a frame of `bytes`, waiting until there is room for that much.
+    pub(crate) async fn send_frame(&self, input: Input, bytes: usize) -> Result<(), Ended> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Ended)?;
+        self.send(Arrival::Input(input, Some(room))).await
+    }
+
+    /// Queues a datagram, or drops it when there is no place.
+    pub(crate) fn offer(&self, datagram: Input) -> bool {
+        self.queue.try_send(Arrival::Input(datagram, None)).is_ok()
+    }
+}

@@ -1,0 +1,100 @@
+//! Coming and going: who is let in, and what everybody is told first.
+
+use core::net::SocketAddr;
+
+use hubbub_shared::id::NodeId;
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::from_hub::Welcome;
+use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode};
+
+use super::Relay;
+use super::command::{Command, Note, Write};
+use super::flow::Flow;
+use super::input::ConnId;
+use super::presence::Connection;
+
+/// A connection whose identity was proven.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) conn: ConnId,
+    pub(super) node: NodeId,
+    pub(super) from: SocketAddr,
+    pub(super) version: u8,
+    pub(super) at: Timestamp,
+}
+
+impl Relay {
+    pub(super) fn connected(&mut self, arrival: Arrival, token: Option<[u8; 16]>) {
+        let newly_admitted = match self.admit(&arrival, token) {
+            Ok(newly) => newly,
+            Err(code) => return self.refuse_connection(arrival.conn, arrival.node, code),
+        };
+        if let Some(former) = self.presence.of(&arrival.node) {
+            self.depart(former);
+            let code = RefusalCode::Replaced;
+            self.batch.out.push_back(Command::Disconnect { conn: former, code });
+        }
+        let Arrival { conn, node, from, at, .. } = arrival;
+        let flow = Flow::default();
+        self.presence.insert(conn, Connection { node, from, since: at, relayed: (0, 0), flow });
+        self.welcome(&arrival);
+        let nickname = self.nicknames.of(&node);
+        self.note(Note::Connected { node, nickname, from, newly_admitted });
+        self.resume(conn, &node);
+    }
+
+    pub(super) fn closed(&mut self, conn: ConnId) {
+        self.depart(conn);
+    }
+
+    pub(super) fn refuse_connection(&mut self, conn: ConnId, node: NodeId, code: RefusalCode) {
+        self.depart(conn);
+        self.batch.out.push_back(Command::Disconnect { conn, code });
+        self.note(Note::Refused { node, code });
+    }
+
+    /// Whether this identity is let in: `true` when it was just admitted.
+    fn admit(&mut self, arrival: &Arrival, token: Option<[u8; 16]>) -> Result<bool, RefusalCode> {
+        if self.admitted.contains(&arrival.node) {
+            return Ok(false);
+        }
+        if self.admitted.len() >= self.config.nodes {
+            return Err(RefusalCode::NotAdmitted);
+        }
+        match token {
+            Some(token) => {
+                let used = self.invites.redeem(&token, arrival.at)?;
+                self.write(used);
+            }
+            None if self.config.open => {}
+            None => return Err(RefusalCode::NotAdmitted),
+        }
+        self.admitted.insert(arrival.node);
+        self.write(Write::Admit { node: arrival.node, at: arrival.at });
+        Ok(true)
+    }
+
+    fn welcome(&mut self, arrival: &Arrival) {
+        let welcome = Welcome {
+            version: arrival.version,
+            hub: self.hub,
+            store: ByteBuf::from(self.store.to_vec()),
+            now: arrival.at,
+            nickname: self.nicknames.of(&arrival.node),
+            lobby: self.lobby,
+            prekeys_left: self.prekeys.left(&arrival.node),
+        };
+        self.send(arrival.conn, FromHub::Welcome(welcome));
+    }
+
+    /// Takes a connection out. What was on its way and not acknowledged will be sent again to the
+    /// next one.
+    fn depart(&mut self, conn: ConnId) {
+        let Some(Connection { node, from, relayed, .. }) = self.presence.remove(conn) else {
+            return;
+        };
+        self.batch.dirty.remove(&conn);
+        let nickname = self.nicknames.of(&node);
+        self.note(Note::Left { node, nickname, from, relayed });
+    }
+}

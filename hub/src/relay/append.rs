@@ -1,0 +1,103 @@
+//! Appending: who may, whether there is room, and the number an entry gets.
+//!
+//! The same bytes appended again get the number they have, as long as their digest is remembered
+//! (`bounds::SEEN_PER_LOG`, and not over a restart); after that they become a second entry, which
+//! readers recognise and drop.
+
+use std::sync::Arc;
+
+use hubbub_shared::crypto::blake3;
+use hubbub_shared::id::{Digest, NodeId};
+use hubbub_shared::limits::ENVELOPE_MAX;
+use hubbub_shared::wire::from_hub::{Appended, Item, ItemKind};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, Refusal, RefusalCode};
+
+use super::bounds::LogBounds;
+use super::command::{Note, Write};
+use super::{Asked, Relay};
+
+impl Relay {
+    pub(super) fn append(
+        &mut self,
+        asked: Asked,
+        log: LogId,
+        envelope: ByteBuf,
+    ) -> Result<(), Refusal> {
+        if envelope.len() > ENVELOPE_MAX {
+            return Err(RefusalCode::TooLarge.plain());
+        }
+        if envelope.is_empty() {
+            return Err(RefusalCode::BadFrame.plain());
+        }
+        let bounds = self.may_append(&asked.node, &log)?;
+        let digest = blake3(&envelope);
+        if let Some(seq) = self.logs.get(&log).and_then(|log| log.seen(&digest)) {
+            self.appended(asked, seq);
+            return Ok(());
+        }
+        self.check_room(&log, envelope.len(), bounds)?;
+        self.keep(asked, log, ItemKind::Envelope, (envelope, digest));
+        Ok(())
+    }
+
+    /// Stores an entry, answers its sender and has it delivered.
+    pub(super) fn keep(
+        &mut self,
+        asked: Asked,
+        log: LogId,
+        kind: ItemKind,
+        (bytes, digest): (ByteBuf, Digest),
+    ) -> u64 {
+        let item = Item { seq: 0, kind, at: asked.at, from: asked.node, bytes };
+        let item = self.logs.append(log, item);
+        let seq = item.seq;
+        self.logs.open(log).note_seen(digest, seq);
+        self.write(Write::Append { log, item: (*item).clone() });
+        self.appended(asked, seq);
+        self.batch.fresh.insert(log);
+        self.note_passed(asked.node, log, &item);
+        seq
+    }
+
+    pub(super) fn appended(&mut self, asked: Asked, seq: u64) {
+        self.send(asked.conn, FromHub::Appended(Appended { req: asked.req, seq }));
+    }
+
+    fn may_append(&self, node: &NodeId, log: &LogId) -> Result<LogBounds, Refusal> {
+        match log {
+            LogId::Mailbox(owner) if self.admitted.contains(owner) => Ok(self.config.mailbox),
+            LogId::Mailbox(_) => Err(RefusalCode::Unknown.plain()),
+            LogId::Channel(group) => match self.channels.speaks_in(group, node) {
+                Ok(()) => Ok(self.config.channel),
+                Err(code) => Err(code.plain()),
+            },
+        }
+    }
+
+    /// A full log pushes back on the sender and names the reader who holds it back; nothing is ever
+    /// dropped to make room.
+    fn check_room(&self, log: &LogId, size: usize, bounds: LogBounds) -> Result<(), Refusal> {
+        let refused = |about| Refusal { code: RefusalCode::Full, about, retry_after: None };
+        if !self.logs.has_room(log, size, bounds) {
+            return Err(refused(self.logs.get(log).and_then(|log| log.readers.holder())));
+        }
+        if !self.logs.hub_has_room(size, self.config.total) {
+            return Err(refused(None));
+        }
+        Ok(())
+    }
+
+    fn note_passed(&mut self, node: NodeId, log: LogId, item: &Item) {
+        if let Some(conn) = self.presence.of(&node).and_then(|conn| self.presence.get_mut(conn)) {
+            let size = u64::try_from(item.bytes.len()).unwrap_or(u64::MAX);
+            conn.relayed.0 = conn.relayed.0.saturating_add(size);
+        }
+        let to = match log {
+            LogId::Mailbox(owner) => self.nicknames.of(&owner),
+            LogId::Channel(_) => None,
+        };
+        let sealed: Arc<[u8]> = Arc::from(item.bytes.as_slice());
+        let nickname = self.nicknames.of(&node);
+        self.note(Note::Passed { node, nickname, log, to, seq: item.seq, sealed });
+    }
+}

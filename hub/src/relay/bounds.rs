@@ -1,0 +1,88 @@
+//! What one relay may hold, and what one identity may ask of it (PROTOCOL.md, Limits).
+//!
+//! Everything the relay keeps in memory is bounded by a number here or in `hubbub_shared::limits`.
+
+use hubbub_shared::time::Millis;
+
+use super::quota::Rate;
+
+/// Sealed bytes sent to one connection and not yet acknowledged: a slow reader holds this much of
+/// the hub's send buffers and no more.
+pub const WINDOW_BYTES: usize = 1024 * 1024;
+/// What an entry counts for beside its bytes, so that a window of tiny entries is bounded too.
+pub const ITEM_OVERHEAD: usize = 64;
+/// Pages being read from the store at once, over all connections: 16 MiB, however many nodes come
+/// back together after a restart.
+pub const LOADS_OUTSTANDING: usize = 64;
+/// Digests of recent appends kept per log, to answer a repeated append with its first number. Four
+/// times what a node keeps unanswered.
+pub const SEEN_PER_LOG: usize = 256;
+/// A log without an append for this long forgets its digests.
+pub const SEEN_AGE: Millis = Millis::hours(1);
+/// How often entries, invites and idle accounts are looked through for what has ended.
+pub const SWEEP_EVERY: Millis = Millis::minutes(10);
+/// Entries kept in memory besides the byte bound: bounds the list of them.
+pub const RECENT_ITEMS: usize = 65_536;
+/// One requester gets one one-time prekey of a target per this time; further bundles come without.
+pub const ONE_TIME_AGAIN: Millis = Millis::hours(24);
+/// Pairs of requester and target remembered for [`ONE_TIME_AGAIN`]; beyond, bundles come without a
+/// one-time prekey rather than without a limit.
+pub const ONE_TIME_PAIRS: usize = 65_536;
+/// One-time prekeys of one target handed out, whoever asks: a flood cannot drain them.
+pub const ONE_TIME_RATE: Rate = Rate { tokens: 20, per: Millis::hours(1), burst: 20 };
+
+/// How much a log may hold before senders are pushed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBounds {
+    /// Sealed bytes.
+    pub bytes: u64,
+    /// Entries.
+    pub items: usize,
+}
+
+/// What the operator decides about a relay. The defaults suit a hub of some thousand nodes on a
+/// small machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Admit whoever comes (default: no, an invite is needed).
+    pub open: bool,
+    /// Identities admitted (default 100,000: about 100 MiB with names and prekey numbers).
+    pub nodes: usize,
+    /// One mailbox (default 64 MiB, 20,000 entries: two weeks of a busy person's messages).
+    pub mailbox: LogBounds,
+    /// One channel (default 256 MiB, 100,000 entries: 4 MiB of memory).
+    pub channel: LogBounds,
+    /// All logs together (default 64 GiB, 4,000,000 entries: 160 MiB of memory).
+    pub total: LogBounds,
+    /// Groups one identity may have created (default 256: far above use, below mischief).
+    pub groups_per_node: usize,
+    /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a
+    /// week's outbox is never held up, one flooding takes half a percent of what the store
+    /// commits).
+    pub frames: Rate,
+    /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does
+    /// not go through logs).
+    pub bytes: Rate,
+    /// Relayed streams one identity may have open (default 16, as many as a connection carries).
+    pub streams_per_node: usize,
+    /// Newest entries kept in memory for readers who are nearly up to date (default 32 MiB).
+    pub recent_bytes: usize,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            open: false,
+            nodes: 100_000,
+            mailbox: LogBounds { bytes: 64 * MIB, items: 20_000 },
+            channel: LogBounds { bytes: 256 * MIB, items: 100_000 },
+            total: LogBounds { bytes: 64 * 1024 * MIB, items: 4_000_000 },
+            groups_per_node: 256,
+            frames: Rate { tokens: 500, per: Millis::secs(1), burst: 2_000 },
+            bytes: Rate { tokens: 8 * MIB, per: Millis::secs(1), burst: 32 * MIB },
+            streams_per_node: 16,
+            recent_bytes: 32 * 1024 * 1024,
+        }
+    }
+}

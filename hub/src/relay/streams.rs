@@ -1,0 +1,85 @@
+//! What is relayed without being stored: streams spliced between two nodes, and datagrams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hubbub_shared::id::NodeId;
+use hubbub_shared::limits::DATAGRAM_PAYLOAD_MAX;
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::RefusalCode;
+
+use super::Relay;
+use super::command::{Command, Note};
+use super::input::ConnId;
+
+/// Streams being relayed: who opened them, to whom. The shell reports the end of each, also when it
+/// ends because a connection did.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<u64, (NodeId, NodeId)>,
+    by_opener: BTreeMap<NodeId, usize>,
+}
+
+impl Streams {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn opened_by(&self, node: &NodeId) -> usize {
+        self.by_opener.get(node).copied().unwrap_or(0)
+    }
+
+    fn begin(&mut self, stream: u64, from: NodeId, to: NodeId) {
+        self.open.insert(stream, (from, to));
+        *self.by_opener.entry(from).or_default() += 1;
+    }
+
+    fn end(&mut self, stream: u64) -> Option<(NodeId, NodeId)> {
+        let (from, to) = self.open.remove(&stream)?;
+        if let Some(count) = self.by_opener.get_mut(&from) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_opener.remove(&from);
+            }
+        }
+        Some((from, to))
+    }
+}
+
+impl Relay {
+    pub(super) fn stream_wanted(&mut self, conn: ConnId, stream: u64, to: NodeId) {
+        let command = match self.may_splice(conn, &to) {
+            Ok((from, there)) => {
+                self.streams.begin(stream, from, to);
+                Command::Splice { stream, from, to: there }
+            }
+            Err(code) => Command::RefuseStream { stream, code },
+        };
+        self.batch.out.push_back(command);
+    }
+
+    pub(super) fn stream_ended(&mut self, stream: u64, bytes: u64) {
+        if let Some((from, to)) = self.streams.end(stream) {
+            self.note(Note::Streamed { from, to, bytes });
+        }
+    }
+
+    /// Passes a datagram on, or drops it: that is what datagrams are for.
+    pub(super) fn datagram(&mut self, conn: ConnId, to: NodeId, payload: Arc<[u8]>, at: Timestamp) {
+        let Some(from) = self.presence.get(conn).map(|connection| connection.node) else { return };
+        let Some(there) = self.presence.of(&to) else { return };
+        let fits = payload.len() <= DATAGRAM_PAYLOAD_MAX;
+        if fits && self.quotas.charge(from, payload.len(), at).is_ok() {
+            self.batch.out.push_back(Command::Datagram { conn: there, from, payload });
+        }
+    }
+
+    fn may_splice(&self, conn: ConnId, to: &NodeId) -> Result<(NodeId, ConnId), RefusalCode> {
+        let from = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
+        let there = self.presence.of(to).ok_or(RefusalCode::NotConnected)?;
+        if self.streams.opened_by(&from) >= self.config.streams_per_node {
+            return Err(RefusalCode::TooFast);
+        }
+        Ok((from, there))
+    }
+}

@@ -1,0 +1,11 @@
+//! The relay from outside: given this input at this time, exactly these commands in this order.
+
+mod access;
+mod appending;
+mod channels;
+mod delivery;
+mod nicknames;
+mod prekeys;
+mod probe;
+mod streams;
+mod world;

@@ -1,0 +1,299 @@
+//! The loop that owns relay and store: take in what waits, decide, store, then send.
+//!
+//! Invariant: nothing of a batch leaves before all of it is durable, and nothing of a batch that
+//! could not be stored leaves at all. Batches form by themselves: whatever arrived while the one
+//! before was being stored shares the next commit.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::RefusalCode;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::datagrams;
+use crate::frames;
+use crate::intake::{Arrival, Ask, Link};
+use crate::journal::Journal;
+use crate::relay::{Command, ConnId, Input, Relay, Timed};
+use crate::settle::{self, Settled};
+use crate::splice::{self, Ends};
+use crate::store::{Store, StoreError};
+
+/// Inputs handled before their outcome is stored.
+const BATCH: usize = 1_024;
+/// Longest sleep when the relay waits for nothing.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// First and longest pause before a failed store is opened again.
+const RETRY: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Opens the store and makes a relay from what it holds.
+pub(crate) type Open =
+    dyn Fn(Timestamp) -> Result<(Box<dyn Store>, Relay), StoreError> + Send + Sync;
+
+/// Relay, store and everyone connected.
+pub(crate) struct Server {
+    relay: Relay,
+    /// Absent only while it is being opened again.
+    store: Option<Box<dyn Store>>,
+    open: std::sync::Arc<Open>,
+    journal: Journal,
+    links: HashMap<ConnId, Link>,
+    /// Streams the relay has not decided about; at most the stream limit per connection.
+    waiting: HashMap<u64, Ends>,
+    next_stream: u64,
+    /// Relayed streams and answers to refused ones.
+    splices: JoinSet<(u64, u64)>,
+    /// Who waits for this batch to be durable.
+    pledges: Vec<oneshot::Sender<()>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// A server from an opened store.
+    pub(crate) fn new(
+        (store, relay): (Box<dyn Store>, Relay),
+        open: std::sync::Arc<Open>,
+        journal: Journal,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            relay,
+            store: Some(store),
+            open,
+            journal,
+            links: HashMap::new(),
+            waiting: HashMap::new(),
+            next_stream: 0,
+            splices: JoinSet::new(),
+            pledges: Vec::new(),
+            stop,
+        }
+    }
+
+    /// Runs until told to stop and everything that had arrived by then is stored.
+    pub(crate) async fn drive(mut self, mut arrivals: mpsc::Receiver<Arrival>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = sleep_until(self.relay.poll_timeout());
+            let stopping = stopped(&self.stop);
+            if stopping {
+                arrivals.close();
+            }
+            tokio::select! {
+                count = arrivals.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                Some(ended) = self.splices.join_next() => self.stream_ended(ended),
+                () = wake => {}
+                _ = self.stop.changed(), if !stopping => {}
+            }
+            let rooms = self.take_in(&mut batch);
+            self.settle().await;
+            drop(rooms);
+        }
+        self.dismiss(RefusalCode::Stopping);
+    }
+
+    /// Hands a batch to the relay. The room its frames take is given back when it is stored.
+    fn take_in(&mut self, batch: &mut Vec<Arrival>) -> Vec<OwnedSemaphorePermit> {
+        let mut rooms = Vec::new();
+        for arrival in batch.drain(..) {
+            match arrival {
+                Arrival::Input(input, room) => {
+                    if let Input::Closed { conn } = &input {
+                        self.links.remove(conn);
+                    }
+                    rooms.extend(room);
+                    self.handle(input);
+                }
+                Arrival::Link(link, input) => {
+                    self.links.insert(link.conn, link);
+                    self.handle(input);
+                }
+                Arrival::Stream(ask) => {
+                    let stream = self.next_stream;
+                    self.next_stream += 1;
+                    self.waiting.insert(stream, ask.ends);
+                    self.handle(Input::StreamWanted { conn: ask.conn, stream, to: ask.to });
+                }
+                Arrival::Ask(ask) => self.answer(ask),
+            }
+        }
+        if self.relay.poll_timeout().is_some_and(|due| due <= now()) {
+            self.relay.handle_timeout(now());
+        }
+        rooms
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.relay.handle(Timed { at: now(), input });
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Invite { token_hash, uses, ttl, done } => {
+                self.pledges.push(done);
+                self.handle(Input::InviteMade { token_hash, uses, ttl });
+            }
+            Ask::Status(done) => {
+                // The operator may have gone away meanwhile.
+                done.send((self.links.len(), self.splices.len())).ok();
+            }
+        }
+    }
+
+    /// Stores and sends until the relay wants nothing more.
+    async fn settle(&mut self) {
+        loop {
+            let commands: Vec<_> = std::iter::from_fn(|| self.relay.poll_command()).collect();
+            if commands.is_empty() {
+                break;
+            }
+            match self.carry_out(commands).await {
+                Ok(Settled { out, loaded }) => {
+                    out.into_iter().for_each(|command| self.send(command));
+                    loaded.into_iter().for_each(|input| self.handle(input));
+                }
+                Err(error) => return self.start_over(error).await,
+            }
+        }
+        // The relay decides about a stream in the batch that brings it; one it ignored is from a
+        // connection that has ended, and ends here.
+        self.waiting.clear();
+        for pledge in self.pledges.drain(..) {
+            // Whoever asked for the invite may have gone away; it holds all the same.
+            pledge.send(()).ok();
+        }
+    }
+
+    /// Reads and writes what the commands need of the store, off the network's threads.
+    async fn carry_out(&mut self, commands: Vec<Command>) -> Result<Settled, StoreError> {
+        if !commands.iter().any(settle::needs_store) {
+            return Ok(Settled { out: commands, loaded: Vec::new() });
+        }
+        let mut store = self.store.take().ok_or_else(|| StoreError("it is not open".to_owned()))?;
+        let work = tokio::task::spawn_blocking(move || {
+            let settled = settle::settle(&mut *store, commands);
+            (store, settled)
+        });
+        let (store, settled) = work.await.map_err(|error| StoreError(error.to_string()))?;
+        self.store = Some(store);
+        settled
+    }
+
+    fn send(&mut self, command: Command) {
+        match command {
+            Command::Send { conn, frame } => {
+                let stalled = self.links.get(&conn).is_some_and(|l| l.frames.push(&frame).is_err());
+                if stalled && let Some(link) = self.links.remove(&conn) {
+                    tracing::debug!("node {} reads nothing any more", link.node);
+                    link.connection.close(frames::close_code(RefusalCode::TooFast), b"");
+                }
+            }
+            Command::Datagram { conn, from, payload } => {
+                if let Some(link) = self.links.get(&conn) {
+                    datagrams::send(&link.connection, from, &payload);
+                }
+            }
+            Command::Disconnect { conn, code } => {
+                if let Some(link) = self.links.remove(&conn) {
+                    disconnect(&link, code);
+                }
+            }
+            Command::Splice { stream, from, to } => self.splice(stream, from, to),
+            Command::RefuseStream { stream, code } => self.refuse(stream, code),
+            Command::Note(note) => self.journal.note(now(), &note),
+            Command::Write(_)
+            | Command::Load { .. }
+            | Command::LoadControl { .. }
+            | Command::LoadBundle { .. } => {}
+        }
+    }
+
+    fn splice(&mut self, stream: u64, from: hubbub_shared::id::NodeId, to: ConnId) {
+        let Some(ends) = self.waiting.remove(&stream) else { return };
+        match self.links.get(&to).map(|link| link.connection.clone()) {
+            Some(to) => {
+                self.splices.spawn(async move { (stream, splice::join(ends, from, to).await) });
+            }
+            None => self.refuse_ends(stream, ends, RefusalCode::NotConnected),
+        }
+    }
+
+    fn refuse(&mut self, stream: u64, code: RefusalCode) {
+        if let Some(ends) = self.waiting.remove(&stream) {
+            self.refuse_ends(stream, ends, code);
+        }
+    }
+
+    fn refuse_ends(&mut self, stream: u64, ends: Ends, code: RefusalCode) {
+        self.splices.spawn(async move {
+            splice::refuse(ends, code).await;
+            (stream, 0)
+        });
+    }
+
+    fn stream_ended(&mut self, ended: Result<(u64, u64), JoinError>) {
+        match ended {
+            Ok((stream, bytes)) => self.handle(Input::StreamEnded { stream, bytes }),
+            Err(error) => tracing::error!("a relayed stream ended badly: {error}"),
+        }
+    }
+
+    /// Tells everyone to go, and why.
+    fn dismiss(&mut self, code: RefusalCode) {
+        self.links.drain().for_each(|(_, link)| disconnect(&link, code));
+        self.waiting.clear();
+    }
+
+    /// The batch could not be stored: forget it, ask everyone to reconnect, open the store again.
+    async fn start_over(&mut self, error: StoreError) {
+        tracing::error!("{error}. Nothing was lost: nodes send again. Check the disk's free space");
+        self.pledges.clear();
+        self.dismiss(RefusalCode::StoreFailing);
+        self.store = None;
+        let mut pause = RETRY;
+        while !stopped(&self.stop) {
+            let open = std::sync::Arc::clone(&self.open);
+            match tokio::task::spawn_blocking(move || open(now())).await {
+                Ok(Ok((store, relay))) => {
+                    (self.store, self.relay) = (Some(store), relay);
+                    tracing::info!("the store is open again");
+                    return;
+                }
+                Ok(Err(error)) => tracing::error!("{error}; trying again in {pause:?}"),
+                Err(error) => tracing::error!("opening the store failed: {error}"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_MAX),
+                _ = self.stop.changed() => {}
+            }
+        }
+    }
+}
+
+fn disconnect(link: &Link, code: RefusalCode) {
+    if link.frames.close(code).is_err() {
+        link.connection.close(frames::close_code(code), b"");
+    }
+}
+
+/// Whether the hub was told to stop, or nobody is left who could tell it.
+pub(crate) fn stopped(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+async fn sleep_until(due: Option<Timestamp>) {
+    let wait = due.map_or(IDLE, |due| Duration::from_millis(due.since(now()).0));
+    tokio::time::sleep(wait.min(IDLE)).await;
+}
+
+/// The system's clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Relayed streams: two QUIC streams joined, bytes copied both ways, none looked at.
+//!
+//! Invariant: memory is bounded by QUIC's flow control alone: a chunk is read only when the one
+//! before it was taken by the other side. A clean end of one direction lets the other finish; a
+//! break of either ends both.
+
+use std::time::Duration;
+
+use hubbub_shared::id::NodeId;
+use hubbub_shared::limits::HELLO_MAX;
+use hubbub_shared::wire::RefusalCode;
+use hubbub_shared::wire::codec;
+use hubbub_shared::wire::stream::{
+    STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom, StreamOpen,
+};
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+
+use crate::frames;
+
+/// Bytes taken from one side before they are handed to the other.
+const CHUNK: usize = 64 * 1024;
+/// How long the opener has to say whom it wants, and the receiver to take the stream.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Below the frames: a file must not delay a message.
+const BULK: i32 = -1;
+/// QUIC code of a relayed stream that broke.
+const BROKEN: VarInt = VarInt::from_u32(1);
+
+/// Both halves of one side's stream.
+pub(crate) type Ends = (SendStream, RecvStream);
+
+/// Reads whom a fresh stream is for; `None` when that is not said properly and in time.
+pub(crate) async fn wanted(recv: &mut RecvStream) -> Option<NodeId> {
+    let frame = tokio::time::timeout(PATIENCE, frames::read(recv, HELLO_MAX)).await.ok()?;
+    let (kind, body) = frame.ok()??;
+    let open: StreamOpen = codec::decode(&body).ok()?;
+    (kind == STREAM_OPEN).then_some(open.to)
+}
+
+/// Tells the opener why not.
+pub(crate) async fn refuse(mut ends: Ends, code: RefusalCode) {
+    let answer = codec::frame(STREAM_ANSWER, &StreamAnswer { refused: Some(code) });
+    let (send, recv) = &mut ends;
+    // Whoever reset the stream meanwhile needs no answer.
+    if send.write_all(&answer).await.is_ok() && send.finish().is_ok() {
+        recv.stop(frames::close_code(code)).ok();
+        send.stopped().await.ok();
+    }
+}
+
+/// Opens the other half on `to` and copies until both directions have ended. Returns the bytes
+/// relayed, both ways together.
+pub(crate) async fn join(mut opener: Ends, from: NodeId, to: Connection) -> u64 {
+    let Some(mut receiver) = open(&to, from).await else {
+        refuse(opener, RefusalCode::NotConnected).await;
+        return 0;
+    };
+    let answer = codec::frame(STREAM_ANSWER, &StreamAnswer { refused: None });
+    let (mut up, mut down) = (0, 0);
+    let both = async {
+        opener.0.set_priority(BULK).ok()?;
+        opener.0.write_all(&answer).await.ok()?;
+        let there = copy(&mut opener.1, &mut receiver.0, &mut up);
+        let back = copy(&mut receiver.1, &mut opener.0, &mut down);
+        tokio::try_join!(there, back).ok()
+    };
+    if both.await.is_none() {
+        abort(&mut opener);
+        abort(&mut receiver);
+    }
+    up + down
+}
+
+async fn open(to: &Connection, from: NodeId) -> Option<Ends> {
+    let opened = async {
+        let mut ends = to.open_bi().await.ok()?;
+        ends.0.set_priority(BULK).ok()?;
+        ends.0.write_all(&codec::frame(STREAM_FROM, &StreamFrom { from })).await.ok()?;
+        Some(ends)
+    };
+    tokio::time::timeout(PATIENCE, opened).await.ok()?
+}
+
+/// One direction broke.
+struct Broken;
+
+async fn copy(recv: &mut RecvStream, send: &mut SendStream, count: &mut u64) -> Result<(), Broken> {
+    loop {
+        // A receiver that no longer wants the bytes must stop the sender even while it is silent.
+        let chunk = tokio::select! {
+            chunk = recv.read_chunk(CHUNK, true) => chunk.map_err(|_| Broken)?,
+            _ = send.stopped() => return Err(Broken),
+        };
+        let Some(chunk) = chunk else { return send.finish().map_err(|_| Broken) };
+        let length = chunk.bytes.len();
+        send.write_chunk(chunk.bytes).await.map_err(|_| Broken)?;
+        *count += u64::try_from(length).unwrap_or(u64::MAX);
+    }
+}
+
+/// Breaks one side; a half that has already ended stays as it is.
+fn abort((send, recv): &mut Ends) {
+    send.reset(BROKEN).ok();
+    recv.stop(BROKEN).ok();
+}

@@ -1,0 +1,73 @@
+//! What is inside the envelopes, once they are opened. No hub ever sees any of it.
+//!
+//! * [`event`]: what somebody said or did in a conversation
+//! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
+//! * [`pair_plain`]: everything two nodes tell each other, keys included
+//!
+//! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
+//! a group message, so no member can hand out keys in a place where they count as another's.
+
+pub mod event;
+pub mod group_plain;
+pub mod pair_plain;
+
+pub use event::ChatEvent;
+pub use group_plain::{ChatPlain, GroupPlain};
+pub use pair_plain::{AckKind, PairPlain};
+
+use crate::crypto::RecordError;
+use crate::group::sender_key::SkdmError;
+use crate::limits::{ACK_RANGES_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
+use crate::wire::codec::DecodeError;
+
+/// Why an opened plaintext cannot be used. Its sender is proven all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Written by a newer version.
+    #[error("this needs a newer version of this program (version {0})")]
+    Newer(u8),
+    /// A kind of pairwise message this version does not know.
+    #[error("this needs a newer version of this program (kind {0})")]
+    UnknownKind(u8),
+    /// Not of its form.
+    #[error("the content cannot be read: {0}")]
+    Malformed(#[from] DecodeError),
+    /// Not of its form, where keys may be inside.
+    #[error("the content cannot be read: {0}")]
+    Record(#[from] RecordError),
+    /// It carries a sender key that is none.
+    #[error(transparent)]
+    Skdm(#[from] SkdmError),
+    /// A text longer than texts may be.
+    #[error("a text of {0} bytes, the limit is {TEXT_MAX}")]
+    TextTooLong(usize),
+    /// A title longer than titles may be.
+    #[error("a title of {0} bytes, the limit is {TITLE_MAX}")]
+    TitleTooLong(usize),
+    /// More references to seen messages than allowed.
+    #[error("{0} messages named as seen, the limit is {SEEN_MAX}")]
+    TooManySeen(usize),
+    /// More ranges than allowed, or ranges that are empty, overlap or are out of order.
+    #[error("an acknowledgement that is not up to {ACK_RANGES_MAX} rising ranges")]
+    BadRanges,
+    /// Counters start at one, and the first message follows none.
+    #[error("the message's counter and its link to the one before do not fit together")]
+    BadCounter,
+}
+
+impl ContentError {
+    /// A word for programs and metrics; it never changes.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Newer(_) | Self::Record(RecordError::Version(_)) => "newer",
+            Self::UnknownKind(_) => "unknown-kind",
+            Self::Malformed(_) | Self::Record(_) => "malformed",
+            Self::Skdm(error) => error.reason(),
+            Self::TextTooLong(_) | Self::TitleTooLong(_) => "too-long",
+            Self::TooManySeen(_) => "too-many-seen",
+            Self::BadRanges => "bad-ranges",
+            Self::BadCounter => "bad-counter",
+        }
+    }
+}

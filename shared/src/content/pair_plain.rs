@@ -1,0 +1,336 @@
+//! Everything two nodes tell each other inside their session, keys included.
+//!
+//! On the wire: `u8 version | u8 kind | fields`, in the form of stored records (integers
+//! big-endian, byte strings with a `u32` length), because some of it is keys and those must never
+//! pass through a general decoder. Invariant: keys are read straight into types that wipe
+//! themselves.
+//!
+//! Kinds 6, 7 and 10 are kept for proofs of forks, state beacons and directory heads.
+
+use unicode_normalization::is_nfc;
+
+use super::ContentError;
+use super::group_plain::ChatPlain;
+use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
+use crate::group::sender_key::Skdm;
+use crate::id::{ChainId, GroupId, Head};
+use crate::limits::{ACK_RANGES_MAX, ENVELOPE_MAX, TITLE_MAX};
+use crate::wire::version::VERSION;
+
+/// What one node tells another (PROTOCOL.md, Content). It may hold keys: no `Debug`, no `Clone`.
+pub enum PairPlain {
+    /// Kind 0: nothing; it confirms a session or moves its ratchet.
+    Nothing,
+    /// Kind 1: a message of the direct conversation.
+    Chat(Box<ChatPlain>),
+    /// Kind 2: the sender's own chain in a group.
+    Skdm(Box<Skdm>),
+    /// Kind 3: asks the owner of a chain for it.
+    SkRequest {
+        /// In which group.
+        gid: GroupId,
+        /// Which chain.
+        chain: ChainId,
+        /// From which message on.
+        idx: u32,
+    },
+    /// Kind 4: a message the sender sealed for the group earlier, for one who could not open it.
+    Resend {
+        /// In which group.
+        gid: GroupId,
+        /// The encoded [`super::GroupPlain`].
+        plain: SecretBytes,
+        /// The chain it was sealed in.
+        chain: ChainId,
+        /// Its number there.
+        idx: u32,
+    },
+    /// Kind 5: how far the sender's control log goes, so that a hub cannot hide a removal.
+    LogHint {
+        /// Of which group.
+        gid: GroupId,
+        /// The last entry's number.
+        seq: u64,
+        /// The head after it.
+        head: Head,
+    },
+    /// Kind 8: the sender lost its state and began anew.
+    ResetNotice,
+    /// Kind 9: which of the recipient's messages reached the sender.
+    Ack {
+        /// In which group; none for the direct conversation.
+        conversation: Option<GroupId>,
+        /// How far.
+        kind: AckKind,
+        /// Counters of the recipient's messages, from and to inclusive, rising, apart.
+        ranges: Vec<(u64, u64)>,
+    },
+    /// Kind 11: what a new member needs to begin.
+    Welcome {
+        /// To which group.
+        gid: GroupId,
+        /// The last entry of its control log.
+        seq: u64,
+        /// The head after it.
+        head: Head,
+        /// Opens the group's name and topic.
+        meta_key: Secret32,
+    },
+    /// Kind 12: what the sender says of itself.
+    Profile {
+        /// At most [`TITLE_MAX`] bytes, composed (NFC); may be empty.
+        status: String,
+    },
+}
+
+/// How far a message got. On the wire: 1 delivered, 2 read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AckKind {
+    /// Stored on the device.
+    Delivered,
+    /// Shown to a person.
+    Read,
+}
+
+impl PairPlain {
+    /// The bytes to seal.
+    #[must_use]
+    pub fn encode(&self) -> SecretBytes {
+        let mut w = RecordWriter::new(VERSION);
+        w.u8(self.kind());
+        match self {
+            Self::Nothing | Self::ResetNotice => &mut w,
+            Self::Chat(plain) => w.bytes(plain.encode().expose()),
+            Self::Skdm(skdm) => w.bytes(skdm.encode().expose()),
+            Self::SkRequest { gid, chain, idx } => w.fixed(&gid.0).fixed(&chain.0).u32(*idx),
+            Self::Resend { gid, plain, chain, idx } => {
+                w.fixed(&gid.0).bytes(plain.expose()).fixed(&chain.0).u32(*idx)
+            }
+            Self::LogHint { gid, seq, head } => w.fixed(&gid.0).u64(*seq).fixed(&head.0),
+            Self::Ack { conversation, kind, ranges } => {
+                write_ack(&mut w, *conversation, *kind, ranges)
+            }
+            Self::Welcome { gid, seq, head, meta_key } => {
+                w.fixed(&gid.0).u64(*seq).fixed(&head.0).fixed(meta_key.expose())
+            }
+            Self::Profile { status } => w.bytes(status.as_bytes()),
+        };
+        w.finish()
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Chat(_) => 1,
+            Self::Skdm(_) => 2,
+            Self::SkRequest { .. } => 3,
+            Self::Resend { .. } => 4,
+            Self::LogHint { .. } => 5,
+            Self::ResetNotice => 8,
+            Self::Ack { .. } => 9,
+            Self::Welcome { .. } => 11,
+            Self::Profile { .. } => 12,
+        }
+    }
+
+    /// Reads opened bytes. A [`Skdm`] inside is read, not accepted: that takes its sender.
+    ///
+    /// # Errors
+    /// [`ContentError`] when they are no pairwise content, or of a newer version or kind.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
+        let mut r = RecordReader::new(bytes, VERSION)?;
+        let plain = match r.u8()? {
+            0 => Self::Nothing,
+            1 => Self::Chat(Box::new(ChatPlain::decode(r.bytes(ENVELOPE_MAX)?)?)),
+            2 => Self::Skdm(Box::new(Skdm::decode(r.bytes(ENVELOPE_MAX)?)?)),
+            3 => Self::SkRequest { gid: gid(&mut r)?, chain: chain(&mut r)?, idx: r.u32()? },
+            4 => Self::Resend {
+                gid: gid(&mut r)?,
+                plain: SecretBytes::from_vec(r.bytes(ENVELOPE_MAX)?.to_vec()),
+                chain: chain(&mut r)?,
+                idx: r.u32()?,
+            },
+            5 => Self::LogHint { gid: gid(&mut r)?, seq: r.u64()?, head: Head(r.array()?) },
+            8 => Self::ResetNotice,
+            9 => read_ack(&mut r)?,
+            11 => Self::Welcome {
+                gid: gid(&mut r)?,
+                seq: r.u64()?,
+                head: Head(r.array()?),
+                meta_key: r.secret()?,
+            },
+            12 => Self::Profile { status: read_title(&mut r)? },
+            kind => return Err(ContentError::UnknownKind(kind)),
+        };
+        r.finish()?;
+        Ok(plain)
+    }
+}
+
+fn gid(r: &mut RecordReader<'_>) -> Result<GroupId, ContentError> {
+    Ok(GroupId(r.array()?))
+}
+
+fn chain(r: &mut RecordReader<'_>) -> Result<ChainId, ContentError> {
+    Ok(ChainId(r.array()?))
+}
+
+fn write_ack<'w>(
+    w: &'w mut RecordWriter,
+    conversation: Option<GroupId>,
+    kind: AckKind,
+    ranges: &[(u64, u64)],
+) -> &'w mut RecordWriter {
+    w.bool(conversation.is_some());
+    if let Some(gid) = conversation {
+        w.fixed(&gid.0);
+    }
+    w.u8(match kind {
+        AckKind::Delivered => 1,
+        AckKind::Read => 2,
+    });
+    w.count(ranges.len());
+    for (from, to) in ranges {
+        w.u64(*from).u64(*to);
+    }
+    w
+}
+
+fn read_ack(r: &mut RecordReader<'_>) -> Result<PairPlain, ContentError> {
+    let conversation = if r.bool()? { Some(gid(r)?) } else { None };
+    let kind = match r.u8()? {
+        1 => AckKind::Delivered,
+        2 => AckKind::Read,
+        other => return Err(ContentError::UnknownKind(other)),
+    };
+    let count = r.count(ACK_RANGES_MAX).map_err(|_| ContentError::BadRanges)?;
+    let mut ranges = Vec::with_capacity(count);
+    let mut last = 0;
+    for _ in 0..count {
+        let (from, to) = (r.u64()?, r.u64()?);
+        if from <= last || to < from {
+            return Err(ContentError::BadRanges);
+        }
+        last = to;
+        ranges.push((from, to));
+    }
+    Ok(PairPlain::Ack { conversation, kind, ranges })
+}
+
+fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
+    let bytes = r.bytes(ENVELOPE_MAX)?;
+    if bytes.len() > TITLE_MAX {
+        return Err(ContentError::TitleTooLong(bytes.len()));
+    }
+    let text = core::str::from_utf8(bytes).map_err(|_| RecordError::Range)?;
+    if is_nfc(text) { Ok(text.to_owned()) } else { Err(RecordError::Range.into()) }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<PairPlain> {
+    let (gid, chain, head) = (GroupId([1; 32]), ChainId([2; 16]), Head([3; 32]));
+    let plain = super::group_plain::sample("hi");
+    let skdm = Skdm {
+        gid,
+        birth: head,
+        birth_seq: 4,
+        chain,
+        root: [5; 32],
+        idx: 6,
+        ck: Secret32::from_bytes([7; 32]),
+        vk: crate::id::NodeId([8; 32]),
+        follows: Some((chain, 9)),
+        meta: Some(Secret32::from_bytes([10; 32])),
+    };
+    let ack = |conversation, kind| {
+        let ranges = vec![(1, 3), (5, 5), (u64::MAX, u64::MAX)];
+        PairPlain::Ack { conversation, kind, ranges }
+    };
+    vec![
+        PairPlain::Nothing,
+        PairPlain::Chat(Box::new(plain.clone())),
+        PairPlain::Skdm(Box::new(skdm)),
+        PairPlain::SkRequest { gid, chain, idx: 11 },
+        PairPlain::Resend { gid, plain: plain.encode(), chain, idx: 12 },
+        PairPlain::LogHint { gid, seq: 13, head },
+        PairPlain::ResetNotice,
+        ack(None, AckKind::Delivered),
+        ack(Some(gid), AckKind::Read),
+        PairPlain::Welcome { gid, seq: 14, head, meta_key: Secret32::from_bytes([15; 32]) },
+        PairPlain::Profile { status: "away".into() },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::Signature;
+    use crate::wire::envelope::{Envelope, GroupMessage};
+
+    fn refused(bytes: &[u8]) -> ContentError {
+        PairPlain::decode(bytes).err().expect("refused")
+    }
+
+    #[test]
+    fn every_kind_has_one_encoding_and_survives_a_round_trip() {
+        for plain in samples() {
+            let bytes = plain.encode();
+            let again = PairPlain::decode(bytes.expose()).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(again.encode().expose(), bytes.expose());
+            assert_eq!(again.kind(), plain.kind());
+            for end in 0..bytes.len() {
+                assert!(PairPlain::decode(&bytes.expose()[..end]).is_err());
+            }
+            assert_eq!(refused(&[bytes.expose(), &[0]].concat()).reason(), "malformed");
+        }
+    }
+
+    #[test]
+    fn kinds_kept_for_later_need_a_newer_version() {
+        for kind in [6, 7, 10, 13, 255] {
+            assert_eq!(refused(&[1, kind]), ContentError::UnknownKind(kind));
+        }
+        assert_eq!(refused(&[2, 0]).reason(), "newer");
+    }
+
+    #[test]
+    fn a_group_envelope_is_no_pairwise_content() {
+        let message = GroupMessage { header: vec![1], sig: Signature([2; 64]), body: vec![3] };
+        refused(&Envelope::Group(message).to_bytes());
+    }
+
+    #[test]
+    fn ranges_that_do_not_rise_are_refused() {
+        let ack = |ranges: &[(u64, u64)]| {
+            let (kind, ranges) = (AckKind::Read, ranges.to_vec());
+            refused(PairPlain::Ack { conversation: None, kind, ranges }.encode().expose())
+        };
+        let many: Vec<_> = (1..=33).map(|n| (2 * n, 2 * n)).collect();
+        for ranges in [&[(0, 1)][..], &[(3, 2)], &[(1, 4), (4, 5)], &[(5, 6), (1, 2)], &many] {
+            assert_eq!(ack(ranges), ContentError::BadRanges);
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_too_long_or_decomposed_is_refused() {
+        let profile = |status: String| refused(PairPlain::Profile { status }.encode().expose());
+        assert_eq!(profile("x".repeat(513)), ContentError::TitleTooLong(513));
+        assert_eq!(profile("e\u{301}".into()).reason(), "malformed");
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics_and_what_decodes_encodes_the_same(
+            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..14
+        ) {
+            bytes[0] = 1;
+            bytes[1] = kind;
+            if let Ok(plain) = PairPlain::decode(&bytes) {
+                // A chat inside is MessagePack, which has several encodings; the rest has one.
+                prop_assert!(kind == 1 || plain.encode().expose() == bytes);
+            }
+        }
+    }
+}

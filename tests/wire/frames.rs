@@ -1,0 +1,211 @@
+//! Every frame against tests/vectors/frames.json, which tests/vectors/frames.py encodes in another
+//! language. PROTOCOL.md shows these bytes.
+
+use std::collections::BTreeSet;
+
+use data_encoding::HEXLOWER;
+use hubbub_shared::id::{GroupId, HubId, NodeId, Signature};
+use hubbub_shared::limits::FRAME_MAX;
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::codec::{self, decode, split};
+use hubbub_shared::wire::datagram::Datagram;
+use hubbub_shared::wire::from_hub::{self, FromHub, Item, ItemKind};
+use hubbub_shared::wire::stream::{
+    STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom, StreamOpen,
+};
+use hubbub_shared::wire::to_hub::{self, ToHub};
+use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode};
+use serde_json::Value;
+
+const ALICE: NodeId = NodeId([1; 32]);
+const BOB: NodeId = NodeId([2; 32]);
+const HUB: HubId = HubId([3; 32]);
+const GROUP: GroupId = GroupId([4; 32]);
+const MAILBOX: LogId = LogId::Mailbox(BOB);
+const CHANNEL: LogId = LogId::Channel(GROUP);
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// The examples of one kind: frame, example, bytes.
+fn vectors(kind: &str) -> Vec<(String, String, Vec<u8>)> {
+    let all: Value = serde_json::from_str(include_str!("../vectors/frames.json")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let case = |case: &Value| {
+        let bytes = HEXLOWER.decode(text(&case["hex"]).as_bytes()).unwrap();
+        (text(&case["frame"]), text(&case["example"]), bytes)
+    };
+    all[kind].as_array().unwrap().iter().map(case).collect()
+}
+
+/// Type and body of bytes that are one whole frame.
+fn whole(bytes: &[u8]) -> (u8, &[u8]) {
+    let (kind, body, rest) = split(bytes, FRAME_MAX).unwrap().unwrap();
+    assert!(rest.is_empty());
+    (kind, body)
+}
+
+fn buf(bytes: impl AsRef<[u8]>) -> ByteBuf {
+    ByteBuf::from(bytes.as_ref().to_vec())
+}
+
+fn to_hub() -> Vec<ToHub> {
+    let hello = |admission: Option<ByteBuf>| {
+        let (version, min_version, proof) = (1, 1, Signature([5; 64]));
+        ToHub::Hello(to_hub::Hello { version, min_version, node: ALICE, proof, admission })
+    };
+    vec![
+        hello(None),
+        hello(Some(buf([6u8; 16]))),
+        ToHub::Claim(to_hub::Claim { req: 1, claim: buf("claim") }),
+        ToHub::Lookup(to_hub::Lookup { req: 2, nickname: "bob".into() }),
+        ToHub::WhoIs(to_hub::WhoIs { req: 3, node: BOB }),
+        ToHub::PutPrekeys(to_hub::PutPrekeys {
+            req: 4,
+            identity: buf("identity"),
+            signed_prekey: buf("prekey"),
+            one_time: vec![(7, buf("one")), (300, buf("two"))],
+            replace: true,
+        }),
+        ToHub::TakeBundle(to_hub::TakeBundle { req: 5, node: BOB }),
+        ToHub::Append(to_hub::Append { req: 200, log: MAILBOX, envelope: buf("sealed") }),
+        ToHub::Append(to_hub::Append { req: 70_000, log: CHANNEL, envelope: buf([9u8; 300]) }),
+        ToHub::AppendControl(to_hub::AppendControl { req: 6, group: GROUP, entry: buf("entry") }),
+        ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 256 }),
+        ToHub::Ack(to_hub::Ack { log: CHANNEL, upto: 70_000 }),
+    ]
+}
+
+fn welcome(nickname: Option<&str>, prekeys_left: u32) -> FromHub {
+    FromHub::Welcome(from_hub::Welcome {
+        version: 1,
+        hub: HUB,
+        store: buf([8u8; 16]),
+        now: NOW,
+        nickname: nickname.map(str::to_owned),
+        lobby: GROUP,
+        prekeys_left,
+    })
+}
+
+fn refused(
+    req: u32,
+    code: RefusalCode,
+    about: Option<NodeId>,
+    retry_after: Option<Millis>,
+) -> FromHub {
+    FromHub::Refused(from_hub::Refused { req, refusal: Refusal { code, about, retry_after } })
+}
+
+fn bundle(one_time: Option<&str>) -> FromHub {
+    FromHub::Bundle(from_hub::Bundle {
+        req: 5,
+        node: BOB,
+        identity: buf("identity"),
+        signed_prekey: buf("prekey"),
+        one_time: one_time.map(buf),
+    })
+}
+
+fn item(seq: u64, kind: ItemKind, at: Timestamp, from: NodeId, bytes: &str) -> Item {
+    Item { seq, kind, at, from, bytes: buf(bytes) }
+}
+
+fn deliver(log: LogId, items: Vec<Item>) -> FromHub {
+    FromHub::Deliver(from_hub::Deliver { log, items })
+}
+
+fn from_hub() -> Vec<FromHub> {
+    let later = NOW + Millis(1);
+    vec![
+        welcome(Some("alice"), 50),
+        welcome(None, 0),
+        FromHub::Bye(from_hub::Bye { code: RefusalCode::Replaced }),
+        FromHub::Done(from_hub::Done { req: 1 }),
+        refused(200, RefusalCode::Full, Some(BOB), None),
+        refused(3, RefusalCode::TooFast, None, Some(Millis(1500))),
+        refused(3, RefusalCode::Other(999), None, None),
+        FromHub::Found(from_hub::Found { req: 2, claim: buf("claim") }),
+        bundle(Some("one")),
+        bundle(None),
+        FromHub::Appended(from_hub::Appended { req: 200, seq: 1 }),
+        FromHub::ControlPage(from_hub::ControlPage {
+            req: 7,
+            group: GROUP,
+            from: 0,
+            entries: vec![buf("entry 0"), buf("entry 1")],
+            total: 2,
+        }),
+        deliver(MAILBOX, vec![item(1, ItemKind::Envelope, NOW, ALICE, "sealed")]),
+        deliver(
+            CHANNEL,
+            vec![
+                item(255, ItemKind::Control, NOW, BOB, "entry 1"),
+                item(256, ItemKind::Envelope, later, ALICE, "sealed"),
+            ],
+        ),
+        FromHub::PrekeysLow(from_hub::PrekeysLow { left: 19 }),
+    ]
+}
+
+#[test]
+fn every_frame_to_the_hub_has_the_bytes_another_implementation_gives_it() {
+    let (vectors, expected) = (vectors("to_hub"), to_hub());
+    assert_eq!(vectors.len(), expected.len());
+    for ((frame, example, bytes), expected) in vectors.into_iter().zip(expected) {
+        let (kind, body) = whole(&bytes);
+        assert_eq!(ToHub::decode(kind, body).unwrap(), expected, "{frame} {example}");
+        assert_eq!(expected.encode(), bytes, "{frame} {example}");
+        assert!(format!("{expected:?}").starts_with(&frame), "{frame}");
+    }
+}
+
+#[test]
+fn every_frame_from_the_hub_has_the_bytes_another_implementation_gives_it() {
+    let (vectors, expected) = (vectors("from_hub"), from_hub());
+    assert_eq!(vectors.len(), expected.len());
+    for ((frame, example, bytes), expected) in vectors.into_iter().zip(expected) {
+        let (kind, body) = whole(&bytes);
+        assert_eq!(FromHub::decode(kind, body).unwrap(), expected, "{frame} {example}");
+        assert_eq!(expected.encode(), bytes, "{frame} {example}");
+        assert!(format!("{expected:?}").starts_with(&frame), "{frame}");
+    }
+}
+
+#[test]
+fn no_type_byte_lacks_an_example() {
+    let kinds = |name| -> BTreeSet<u8> {
+        vectors(name).iter().map(|(_, _, bytes)| whole(bytes).0).collect()
+    };
+    for kind in 0..=u8::MAX {
+        let unknown = Err(codec::DecodeError::UnknownType(kind));
+        assert_eq!(ToHub::decode(kind, &[]) == unknown, !kinds("to_hub").contains(&kind));
+        let unknown = Err(codec::DecodeError::UnknownType(kind));
+        assert_eq!(FromHub::decode(kind, &[]) == unknown, !kinds("from_hub").contains(&kind));
+    }
+}
+
+#[test]
+fn the_first_frames_of_relayed_streams_agree() {
+    let spliced = StreamAnswer { refused: None };
+    let refused = StreamAnswer { refused: Some(RefusalCode::NotConnected) };
+    let frames = [
+        codec::frame(STREAM_OPEN, &StreamOpen { to: BOB }),
+        codec::frame(STREAM_FROM, &StreamFrom { from: ALICE }),
+        codec::frame(STREAM_ANSWER, &spliced),
+        codec::frame(STREAM_ANSWER, &refused),
+    ];
+    let vectors: Vec<Vec<u8>> = vectors("streams").into_iter().map(|(_, _, bytes)| bytes).collect();
+    assert_eq!(vectors, frames);
+    assert_eq!(decode::<StreamOpen>(whole(&vectors[0]).1), Ok(StreamOpen { to: BOB }));
+    assert_eq!(decode::<StreamFrom>(whole(&vectors[1]).1), Ok(StreamFrom { from: ALICE }));
+    assert_eq!(decode::<StreamAnswer>(whole(&vectors[2]).1), Ok(spliced));
+    assert_eq!(decode::<StreamAnswer>(whole(&vectors[3]).1), Ok(refused));
+}
+
+#[test]
+fn a_datagram_agrees_both_ways() {
+    let vectors = vectors("datagrams");
+    let [(_, _, bytes)] = &vectors[..] else { panic!("one example") };
+    let datagram = Datagram { peer: BOB, payload: b"sealed" };
+    assert_eq!(Datagram::parse(bytes), Some(datagram.clone()));
+    assert_eq!(&datagram.encode(), bytes);
+}

@@ -1,0 +1,9 @@
+//! The bytes of version 1, held to what an independent implementation makes of the same text, and a
+//! real QUIC link to a served hub.
+
+// A vector that cannot be read is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod frames;
+mod hub_link;
+mod vectors;
