@@ -8,5 +8,6 @@ pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
+pub mod runtime;
 pub mod store;
 pub mod tui;
