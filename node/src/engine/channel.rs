@@ -30,6 +30,11 @@ impl Engine {
         if !self.groups.contains_key(&id) && !self.stumble_upon(id) {
             return;
         }
+        let unread = self.groups.get(&id).is_none_or(|group| group.log.is_none());
+        if item.kind == ItemKind::Control && unread {
+            // It is part of what is being read from the start.
+            return self.read_control(id);
+        }
         if item.kind == ItemKind::Control {
             if !self.take_entry(id, &item.bytes, Some(item.seq)) {
                 self.read_control(id);
@@ -139,8 +144,7 @@ impl Engine {
         match GroupPlain::decode(opened.plain.expose()) {
             Ok(plain) => self.receive(conversation, sender, plain),
             Err(ContentError::Newer(_)) => {
-                let (name, _) =
-                    opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+                let (name, _) = opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
                 self.insert(StoredMessage {
                     conversation,
                     id: MessageId(*name),

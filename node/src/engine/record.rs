@@ -8,7 +8,7 @@ use hubbub_shared::group::ControlLog;
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
 use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX};
-use hubbub_shared::session::{LocalPrekeys, Session};
+use hubbub_shared::session::Session;
 use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::codec::{decode, encode};
 use serde::de::DeserializeOwned;
@@ -73,9 +73,7 @@ impl Key {
             Self::Contact(node) => (Table::Contact, encode(node)),
             Self::Session(peer, id) => (Table::Session, encode(&(peer, id))),
             Self::Group(group) => (Table::Group, encode(group)),
-            Self::Control(group, n) => {
-                (Table::Control, [&group.0[..], &n.to_be_bytes()].concat())
-            }
+            Self::Control(group, n) => (Table::Control, [&group.0[..], &n.to_be_bytes()].concat()),
             Self::Outbound(group) => (Table::Outbound, encode(group)),
             Self::Inbound(group, sender, chain) => {
                 (Table::Inbound, encode(&(group, sender, chain)))
@@ -84,9 +82,7 @@ impl Key {
             Self::Progress(number) => (Table::Outbox, encode(&(1u8, number))),
             Self::Held(number) => (Table::Held, encode(number)),
             Self::Cursor(log) => (Table::Cursor, encode(&(0u8, log))),
-            Self::Heard(conversation, node) => {
-                (Table::Cursor, encode(&(1u8, conversation, node)))
-            }
+            Self::Heard(conversation, node) => (Table::Cursor, encode(&(1u8, conversation, node))),
         }
     }
 }
@@ -115,9 +111,7 @@ impl Engine {
                 let entry = self.groups.get(group)?.entries.get(n)?;
                 Some(SecretBytes::from_vec(entry.clone()))
             }
-            Key::Outbound(group) => {
-                self.groups.get(group)?.outbound.as_ref().map(save_outbound)
-            }
+            Key::Outbound(group) => self.groups.get(group)?.outbound.as_ref().map(save_outbound),
             Key::Inbound(group, sender, chain) => {
                 let chains = self.groups.get(group)?.inbound.get(sender)?;
                 chains.iter().find(|c| c.chain.id() == *chain).map(save_inbound)
@@ -126,9 +120,7 @@ impl Engine {
             Key::Progress(number) => self.outbox.get(*number).map(|e| plain(&e.progress)),
             Key::Held(number) => self.held.get(number).map(plain),
             Key::Cursor(log) => self.cursors.get(log).map(plain),
-            Key::Heard(conversation, node) => {
-                self.heard.get(&(*conversation, *node)).map(plain)
-            }
+            Key::Heard(conversation, node) => self.heard.get(&(*conversation, *node)).map(plain),
         }
     }
 
@@ -164,7 +156,6 @@ impl Engine {
     fn load_first(&mut self, table: Table, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
         match table {
             Table::Own => self.own = read(value)?,
-            Table::Prekeys => self.prekeys = LocalPrekeys::load(value)?,
             Table::Contact => {
                 self.people.insert(read(name)?, read(value)?);
             }
@@ -180,7 +171,8 @@ impl Engine {
                 self.held.insert(read(name)?, read(value)?);
             }
             Table::Cursor => self.load_cursor(name, value)?,
-            Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
+            // Prekeys are read before everything else; the rest comes later.
+            Table::Prekeys | Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
         }
         Ok(())
     }
@@ -199,7 +191,9 @@ impl Engine {
         let id = name.split_first_chunk::<32>().ok_or(LoadError::Misfit)?.0;
         let group = self.groups.get_mut(&GroupId(*id)).ok_or(LoadError::Misfit)?;
         match &mut group.log {
-            Some(log) => drop(log.apply(value).map_err(|_| LoadError::Misfit)?),
+            Some(log) => {
+                log.apply(value).map_err(|_| LoadError::Misfit)?;
+            }
             empty => *empty = Some(ControlLog::genesis(value).map_err(|_| LoadError::Misfit)?),
         }
         group.entries.push(value.to_vec());
