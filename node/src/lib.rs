@@ -6,4 +6,5 @@ pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
+pub mod runtime;
 pub mod store;
