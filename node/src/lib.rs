@@ -2,9 +2,11 @@
 
 pub mod api;
 pub mod config;
+pub mod display;
 pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
 pub mod runtime;
 pub mod store;
+pub mod tui;

@@ -56,11 +56,12 @@ pub struct RelayConfig {
     pub total: LogBounds,
     /// Groups one identity may have created (default 256: far above use, below mischief).
     pub groups_per_node: usize,
-    /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a week's
-    /// outbox is never held up, one flooding takes half a percent of what the store commits).
+    /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a
+    /// week's outbox is never held up, one flooding takes half a percent of what the store
+    /// commits).
     pub frames: Rate,
-    /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does not
-    /// go through logs).
+    /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does
+    /// not go through logs).
     pub bytes: Rate,
     /// Relayed streams one identity may have open (default 16, as many as a connection carries).
     pub streams_per_node: usize,
