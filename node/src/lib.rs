@@ -1,6 +1,7 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod display;
 pub mod engine;

@@ -29,7 +29,7 @@ impl App {
             Overlay::Invite => ("invite", self.invite_lines(width, height)),
             Overlay::Members(members) => ("members", members_lines(members)),
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
-            Overlay::Info(_, recipients) => ("message", self.info_lines(recipients)),
+            Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
             Overlay::Quit => ("quit", self.quit_lines(width)),
         };
         self.panel(frame, title, lines);
@@ -117,7 +117,7 @@ impl App {
         lines
     }
 
-    fn info_lines(&self, recipients: &[RecipientView]) -> Vec<Line<'static>> {
+    fn info_lines(&self, says: &str, recipients: &[RecipientView]) -> Vec<Line<'static>> {
         if recipients.is_empty() {
             return vec![Line::raw("nobody was there to receive this")];
         }
@@ -131,7 +131,8 @@ impl App {
                 self.clock.date_time(r.at),
             ))
         };
-        recipients.iter().map(row).collect()
+        let head = Line::raw(says.to_owned());
+        core::iter::once(head).chain(recipients.iter().map(row)).collect()
     }
 
     fn quit_lines(&self, width: usize) -> Vec<Line<'static>> {

@@ -1,0 +1,1 @@
+//! Verbs against a pretend node.
