@@ -65,10 +65,10 @@ impl Stage {
     /// A new person, connected.
     pub(crate) async fn person(&self, name: &str) -> Handle {
         let invite = self.invite(!self.open).await;
-        profile::join(&self.profile(name), &invite, Some(name), None).unwrap();
+        profile::join(&self.profile(name), &invite, None, None).unwrap();
         let handle = self.reopen(name).await;
         until_up(&handle).await;
-        until_named(&handle, name).await;
+        claim(&handle, name).await;
         handle
     }
 
@@ -97,8 +97,8 @@ pub(crate) async fn until_up(node: &Handle) {
     .await;
 }
 
-/// Waits until the hub has granted the nickname. To claim it again changes nothing.
-async fn until_named(node: &Handle, name: &str) {
+/// Claims a nickname; the hub has granted it when this returns.
+async fn claim(node: &Handle, name: &str) {
     let claim = Command::SetNickname { nickname: name.to_owned() };
     let granted = node.command(claim).await.unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(granted, Reply::Nickname { nickname: name.to_owned() });

@@ -80,3 +80,20 @@ async fn a_second_process_attaches_and_the_profile_is_free_after_a_stop() {
     alice.stop().await;
     bob.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nickname_wished_for_is_claimed_at_the_first_connection() {
+    let stage = Stage::new(true).await;
+    let alice = stage.profile("alice");
+    profile::join(&alice, &stage.invite(false).await, Some("Alice"), None).unwrap();
+    assert!(std::fs::read_to_string(alice.hub()).unwrap().contains("nickname"));
+    let (node, bob) = (stage.reopen("alice").await, stage.person("bob").await);
+    until("the wish has come true", async || {
+        let file = std::fs::read_to_string(alice.hub()).unwrap();
+        (!file.contains("nickname")).then_some(())
+    })
+    .await;
+    delivered(&bob, send(&bob, "Alice", "hello").await).await;
+    node.stop().await;
+    bob.stop().await;
+}
