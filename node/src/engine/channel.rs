@@ -139,8 +139,7 @@ impl Engine {
         match GroupPlain::decode(opened.plain.expose()) {
             Ok(plain) => self.receive(conversation, sender, plain),
             Err(ContentError::Newer(_)) => {
-                let (name, _) =
-                    opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+                let (name, _) = opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
                 self.insert(StoredMessage {
                     conversation,
                     id: MessageId(*name),

@@ -129,9 +129,8 @@ impl Engine {
         };
         let epoch = (log.head(), log.seq());
         let sealed = outbound.chain.seal(plain, epoch, &mut self.rng);
-        let (message, _) = sealed.map_err(|error| {
-            ApiError::new(Code::Usage, error.to_string(), "send less at once")
-        })?;
+        let (message, _) = sealed
+            .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "send less at once"))?;
         self.touch(Key::Outbound(id));
         Ok(Envelope::Group(message).to_bytes())
     }

@@ -158,8 +158,7 @@ impl Engine {
         }
         let id = self.create_group(meta.name());
         let conversation = ConversationId::Group(id);
-        let mut wishes =
-            vec![Wish::Describe { name: Some(meta.name().to_owned()), topic: None }];
+        let mut wishes = vec![Wish::Describe { name: Some(meta.name().to_owned()), topic: None }];
         for node in nodes {
             self.befriend(node);
             wishes.push(Wish::Add(node));
@@ -175,8 +174,7 @@ impl Engine {
 
     /// A new group of our own, here and on its way to the hub.
     fn create_group(&mut self, name: &str) -> GroupId {
-        let (id, entry) =
-            ControlLog::create(&self.me, Policy::closed(), self.now, &mut self.rng);
+        let (id, entry) = ControlLog::create(&self.me, Policy::closed(), self.now, &mut self.rng);
         let mut group = Group::new(Facts::new(self.now, true));
         group.meta_key = Some(Secret32::random(&mut self.rng));
         group.facts.name = name.to_owned();

@@ -115,7 +115,9 @@ impl Engine {
             Wish::Role(node, role) => Op::SetRole { node: *node, role: *role },
             Wish::Leave => Op::Leave,
             Wish::Join => Op::Join,
-            Wish::Describe { name, topic } => self.describe(id, name.as_deref(), topic.as_deref())?,
+            Wish::Describe { name, topic } => {
+                self.describe(id, name.as_deref(), topic.as_deref())?
+            }
         };
         let me = self.id();
         let log = self.groups.get(&id).and_then(|group| group.log.as_ref());

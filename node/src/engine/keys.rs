@@ -26,9 +26,10 @@ impl Engine {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(log) = &group.log else { return };
-        let spent = group.outbound.as_ref().is_none_or(|outbound| {
-            outbound.chain.must_rotate(self.now, log.roster()).is_some()
-        });
+        let spent = group
+            .outbound
+            .as_ref()
+            .is_none_or(|outbound| outbound.chain.must_rotate(self.now, log.roster()).is_some());
         if spent {
             let birth = (log.head(), log.seq());
             let mut chain = OutboundChain::new(id, birth, &me, self.now, &mut self.rng);
@@ -118,9 +119,10 @@ impl Engine {
     /// Gives a member the chain as it stands, and sends again what that member has not got.
     pub(super) fn give_again(&mut self, peer: NodeId, gid: GroupId, chain: ChainId) {
         let conversation = ConversationId::Group(gid);
-        let lacking = self.outbox.chats().filter(|(_, entry, chat)| {
-            chat.conversation == conversation && entry.waits_for(&peer)
-        });
+        let lacking = self
+            .outbox
+            .chats()
+            .filter(|(_, entry, chat)| chat.conversation == conversation && entry.waits_for(&peer));
         let plains: Vec<_> =
             lacking.take(RESENT).map(|(_, entry, _)| entry.plain.duplicate()).collect();
         let Some(outbound) = self.groups.get_mut(&gid).and_then(|g| g.outbound.as_mut()) else {

@@ -327,7 +327,9 @@ impl Engine {
     pub(super) fn acknowledged(&mut self, number: u64, by: NodeId, delivery: Delivery) {
         let Some(entry) = self.outbox.get_mut(number) else { return };
         let Some(chat) = entry.docket.chat.clone() else { return };
-        let Some(at) = chat.recipients.iter().position(|recipient| *recipient == by) else { return };
+        let Some(at) = chat.recipients.iter().position(|recipient| *recipient == by) else {
+            return;
+        };
         let before = entry.progress.clone();
         entry.progress.waiting.retain(|w| usize::from(*w) != at);
         let finished = entry.progress.waiting.is_empty() && !entry.progress.done;
@@ -454,9 +456,10 @@ impl Engine {
 
     /// A recipient left the conversation: nothing waits for it any more.
     pub(super) fn give_up_on(&mut self, conversation: ConversationId, node: NodeId) {
-        let waiting = self.outbox.chats().filter(|(_, entry, chat)| {
-            chat.conversation == conversation && entry.waits_for(&node)
-        });
+        let waiting = self
+            .outbox
+            .chats()
+            .filter(|(_, entry, chat)| chat.conversation == conversation && entry.waits_for(&node));
         let numbers: Vec<u64> = waiting.map(|(number, ..)| number).collect();
         for number in numbers {
             let Some(entry) = self.outbox.get_mut(number) else { continue };

@@ -162,7 +162,8 @@ impl Engine {
         let mut gone = None;
         if sessions.len() > SESSIONS_PER_PEER {
             let used = choose_sending(sessions, now);
-            let old = sessions.iter().enumerate().filter(|(at, s)| Some(*at) != used && s.id() != id);
+            let old =
+                sessions.iter().enumerate().filter(|(at, s)| Some(*at) != used && s.id() != id);
             let oldest = old.min_by_key(|(_, s)| s.last_received().unwrap_or(s.created()));
             gone = oldest.map(|(at, _)| at).map(|at| sessions.remove(at).id());
         }

@@ -73,9 +73,7 @@ impl Key {
             Self::Contact(node) => (Table::Contact, encode(node)),
             Self::Session(peer, id) => (Table::Session, encode(&(peer, id))),
             Self::Group(group) => (Table::Group, encode(group)),
-            Self::Control(group, n) => {
-                (Table::Control, [&group.0[..], &n.to_be_bytes()].concat())
-            }
+            Self::Control(group, n) => (Table::Control, [&group.0[..], &n.to_be_bytes()].concat()),
             Self::Outbound(group) => (Table::Outbound, encode(group)),
             Self::Inbound(group, sender, chain) => {
                 (Table::Inbound, encode(&(group, sender, chain)))
@@ -84,9 +82,7 @@ impl Key {
             Self::Progress(number) => (Table::Outbox, encode(&(1u8, number))),
             Self::Held(number) => (Table::Held, encode(number)),
             Self::Cursor(log) => (Table::Cursor, encode(&(0u8, log))),
-            Self::Heard(conversation, node) => {
-                (Table::Cursor, encode(&(1u8, conversation, node)))
-            }
+            Self::Heard(conversation, node) => (Table::Cursor, encode(&(1u8, conversation, node))),
         }
     }
 }
@@ -115,9 +111,7 @@ impl Engine {
                 let entry = self.groups.get(group)?.entries.get(n)?;
                 Some(SecretBytes::from_vec(entry.clone()))
             }
-            Key::Outbound(group) => {
-                self.groups.get(group)?.outbound.as_ref().map(save_outbound)
-            }
+            Key::Outbound(group) => self.groups.get(group)?.outbound.as_ref().map(save_outbound),
             Key::Inbound(group, sender, chain) => {
                 let chains = self.groups.get(group)?.inbound.get(sender)?;
                 chains.iter().find(|c| c.chain.id() == *chain).map(save_inbound)
@@ -126,9 +120,7 @@ impl Engine {
             Key::Progress(number) => self.outbox.get(*number).map(|e| plain(&e.progress)),
             Key::Held(number) => self.held.get(number).map(plain),
             Key::Cursor(log) => self.cursors.get(log).map(plain),
-            Key::Heard(conversation, node) => {
-                self.heard.get(&(*conversation, *node)).map(plain)
-            }
+            Key::Heard(conversation, node) => self.heard.get(&(*conversation, *node)).map(plain),
         }
     }
 

@@ -31,11 +31,7 @@ impl Refusals {
         self.counts.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect()
     }
 
-    fn may_tell(
-        &mut self,
-        about: (ConversationId, NodeId, &'static str),
-        now: Timestamp,
-    ) -> bool {
+    fn may_tell(&mut self, about: (ConversationId, NodeId, &'static str), now: Timestamp) -> bool {
         self.told.retain(|_, at| now.since(*at) < QUIET);
         let new = !self.told.contains_key(&about) && self.told.len() < KINDS;
         if new {

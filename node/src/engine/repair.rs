@@ -106,12 +106,7 @@ impl Repairs {
 }
 
 /// Whether something may happen again, and if so notes that it does.
-fn may<K: Ord>(
-    times: &mut BTreeMap<K, Timestamp>,
-    key: K,
-    now: Timestamp,
-    every: Millis,
-) -> bool {
+fn may<K: Ord>(times: &mut BTreeMap<K, Timestamp>, key: K, now: Timestamp, every: Millis) -> bool {
     times.retain(|_, at| now.since(*at) < every && *at <= now);
     if times.contains_key(&key) || times.len() >= ASKS {
         return false;

@@ -79,8 +79,7 @@ impl Engine {
     }
 
     fn group_facts(&self, id: GroupId, group: &Group, undelivered: u64) -> ConversationFacts {
-        let kind =
-            if group.is_lobby() { ConversationKind::Lobby } else { ConversationKind::Group };
+        let kind = if group.is_lobby() { ConversationKind::Lobby } else { ConversationKind::Group };
         let members = group.log.as_ref().map_or(0, |log| log.roster().len());
         ConversationFacts {
             id: ConversationId::Group(id),
@@ -101,7 +100,10 @@ impl Engine {
         let mut members: Vec<_> = log
             .into_iter()
             .flat_map(|log| log.roster().members())
-            .map(|member| MemberView { person: self.person(&member.node), role: shown(member.role) })
+            .map(|member| MemberView {
+                person: self.person(&member.node),
+                role: shown(member.role),
+            })
             .collect();
         members.sort_by(|a, b| a.person.name.cmp(&b.person.name));
         members
