@@ -105,7 +105,7 @@ impl Out {
     /// What went wrong. In JSON it is a result like any other.
     pub(super) fn error(&mut self, error: &ApiError) {
         if self.json {
-            let line = json_line(&serde_json::json!({ "error": error }));
+            let line = json_line(&Refused { error });
             writeln!(self.results, "{line}").unwrap_or_default(); // the exit code remains
         } else {
             let what = block(&error.what);
@@ -118,7 +118,13 @@ impl Out {
     }
 }
 
-/// Whether a person sits in front of all three.
+/// An error as programs read it.
+#[derive(Serialize)]
+struct Refused<'a> {
+    error: &'a ApiError,
+}
+
+/// Whether a person sits in front of it.
 pub(super) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }

@@ -193,12 +193,12 @@ pub(super) fn sent(id: &str, delivery: Delivery, look: &Look) -> String {
     format!("{} {}  {id}", delivery_mark(delivery, look.charset), delivery_word(delivery))
 }
 
-/// A hub's invite, for whoever is to come in: the link, its code, the fingerprint.
+/// What stands below a hub's invite link: its code, what to do with it, the fingerprint.
 pub(super) fn invite_card(link: &str, fingerprint: &str, look: &Look) -> String {
-    let code = qr_lines(link.as_bytes(), look.charset).unwrap_or_default();
-    let mut lines = vec!["They run:".to_owned(), format!("  hubbub join '{link}'"), String::new()];
-    lines.extend(code);
-    lines.push(format!("Hub's fingerprint: {fingerprint}"));
+    let mut lines = qr_lines(link.as_bytes(), look.charset).unwrap_or_default();
+    lines.push("Send the invite above to whoever should come in. They run:".to_owned());
+    lines.push("  hubbub join '<invite>'".to_owned());
+    lines.push(format!("Hub's fingerprint, to compare: {fingerprint}"));
     lines.join("\n")
 }
 

@@ -6,8 +6,8 @@ use crate::api::view::{MemberView, RecipientView, SafetyView};
 /// A panel.
 #[derive(Debug)]
 pub(super) enum Overlay {
-    /// All keys and commands.
-    Help,
+    /// All keys and commands, from this line on.
+    Help(usize),
     /// Go anywhere, do anything.
     Palette(Palette),
     /// The invite to hand out.

@@ -97,7 +97,7 @@ fn escape_closes_one_thing_at_a_time() {
     let mut scene = two();
     scene.write("draft");
     scene.press(KeyCode::F(1), KeyModifiers::NONE);
-    assert!(matches!(scene.app.overlay, Some(Overlay::Help)));
+    assert!(matches!(scene.app.overlay, Some(Overlay::Help(_))));
     scene.press(KeyCode::Esc, KeyModifiers::NONE);
     assert!(scene.app.overlay.is_none());
     assert_eq!(scene.app.composer().text(), "draft");
@@ -113,9 +113,11 @@ fn a_question_mark_helps_only_while_nothing_is_written() {
 
 #[test]
 fn scrolling_to_the_oldest_asks_for_the_page_before_once() {
-    let mut scene = two();
     let page = (1..=100).map(|n| text(BOB, n, "bob", "x")).collect::<Vec<_>>();
     assert_eq!(page.len(), PAGE as usize);
+    let list = vec![conversation(TEAM, "team", 0), conversation(BOB, "bob", 0)];
+    let mut scene = Scene::of(list);
+    scene.alt('2');
     scene.history(BOB, page);
     scene.screen(80, 20);
     assert!(!scene.app.places.at_top);
