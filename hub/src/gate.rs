@@ -158,4 +158,13 @@ mod tests {
         assert!(matches!(gate.ask(from, false), Admission::ProveAddress));
         assert!(matches!(gate.ask(from, true), Admission::Enter(_)));
     }
+
+    #[test]
+    fn forged_packets_in_somebodys_name_do_not_lock_that_address_out() {
+        let gate = gate(100, 100, 4);
+        let from = "10.0.0.1:1".parse().unwrap();
+        let forged: Vec<_> = (0..9).map(|_| gate.ask(from, false)).collect();
+        assert!(matches!(forged.last(), Some(Admission::ProveAddress)));
+        assert!(enter(&gate, "10.0.0.1:2").is_some());
+    }
 }

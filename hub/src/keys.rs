@@ -130,4 +130,14 @@ mod tests {
         assert!(matches!(load_or_create(dir.path()), Err(KeyError::Damaged(_))));
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), [7; 63]);
     }
+
+    #[test]
+    fn whoever_makes_a_key_at_the_same_time_cannot_write_into_the_one_that_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut other = fs::File::create(dir.path().join("hub.new")).unwrap();
+        let made = load_or_create(dir.path()).unwrap();
+        other.write_all(&[7; LEN]).unwrap();
+        let again = load_or_create(dir.path()).unwrap();
+        assert_eq!(made.identity.hub_id(), again.identity.hub_id());
+    }
 }
