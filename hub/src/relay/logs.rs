@@ -65,7 +65,9 @@ impl Logs {
         log.last_append = item.at;
         let item = Arc::new(item);
         let size = u32::try_from(item.bytes.len()).unwrap_or(u32::MAX);
-        self.restore(id, Held { seq: item.seq, size, at: item.at, item: Some(item.clone()) });
+        let by = log.shares.add(item.from, u64::from(size));
+        let held = Held { seq: item.seq, size, at: item.at, by, item: Some(item.clone()) };
+        self.restore(id, held);
         self.recent.order.push_back((id, item.seq, size));
         self.recent.bytes += item.bytes.len();
         item
@@ -86,10 +88,11 @@ impl Logs {
         })
     }
 
-    /// Whether the hub as a whole can take `size` more bytes.
-    pub(super) fn hub_has_room(&self, size: usize, total: LogBounds) -> bool {
+    /// Whether the hub as a whole can take `size` more bytes beside what control logs `kept`.
+    pub(super) fn hub_has_room(&self, size: usize, kept: LogBounds, total: LogBounds) -> bool {
         let size = u64::try_from(size).unwrap_or(u64::MAX);
-        self.items < total.items && self.bytes.saturating_add(size) <= total.bytes
+        let bytes = self.bytes.saturating_add(kept.bytes).saturating_add(size);
+        self.items.saturating_add(kept.items) < total.items && bytes <= total.bytes
     }
 
     /// Lets go of what every reader has passed, or of everything when nobody reads; the number up
