@@ -84,8 +84,8 @@ fn unlock(db: &Connection, key: &Secret32) -> Result<(), StoreError> {
     Ok(db.execute_batch(&pragma)?)
 }
 
-/// `FULL` makes a commit durable, not only consistent; `secure_delete` overwrites used keys; the cache
-/// is 8 MiB.
+/// `FULL` makes a commit durable, not only consistent; `secure_delete` overwrites used keys; the
+/// cache is 8 MiB.
 fn settings(db: &Connection) -> Result<(), StoreError> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
