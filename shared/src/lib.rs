@@ -11,6 +11,7 @@
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
 //! * [`nickname`], [`invite`]: how people name and find each other
 
+pub mod backoff;
 pub mod content;
 pub mod crypto;
 pub mod group;

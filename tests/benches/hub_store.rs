@@ -1,9 +1,9 @@
 //! Which store for the hub's logs: fjall, redb or a bare append log, for the hub's own pattern.
 //!
 //! A batch is some entries of 1 KiB and one cursor, durable before the next begins. Then 10,000
-//! entries are read back, 10,000 forgotten, and the store opened again (ms, MiB). Each engine and batch size
-//! runs in a process of its own, so that its peak memory is its own. `hub` is the shipped store,
-//! through its trait, in the same run as the bare engines.
+//! entries are read back, 10,000 forgotten, and the store opened again (ms, MiB). Each engine and
+//! batch size runs in a process of its own, so that its peak memory is its own. `hub` is the
+//! shipped store, through its trait, in the same run as the bare engines.
 //!
 //! `cargo bench -p hubbub-tests --bench hub_store`
 
@@ -153,7 +153,8 @@ fn key(seq: u64) -> Vec<u8> {
     [&[0; 33][..], &seq.to_be_bytes()].concat()
 }
 
-/// The floor: append, fdatasync. It has no index, so reading scans and forgetting truncates nothing.
+/// The floor: append, fdatasync. It has no index, so reading scans and forgetting truncates
+/// nothing.
 struct AppendLog {
     path: PathBuf,
     file: File,

@@ -12,7 +12,6 @@ pub const FOLDERS: &[&str] = &[
     "node/src/net",
     "node/src/store",
     "node/src/tui",
-    "node/src/web",
 ];
 
 /// In `folder`, nothing may name `path`.

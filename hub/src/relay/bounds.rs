@@ -37,7 +37,8 @@ pub const CONTROL_READ_PER_BATCH: u64 = 16_384;
 pub const CONTROL_READ_PAUSE: Millis = Millis::secs(1);
 /// What a control entry that is read counts for in an account of bytes: about its usual size.
 pub const CONTROL_READ_COST: u64 = 512;
-/// Times one identity may let itself into the lobby: nobody alone uses its log up, which has an end.
+/// Times one identity may let itself into the lobby: its log has an end, and nobody alone reaches
+/// that.
 pub const LOBBY_JOINS: usize = 16;
 
 /// How much a log may hold before senders are pushed back.
@@ -61,8 +62,8 @@ pub struct RelayConfig {
     pub mailbox: LogBounds,
     /// One channel (default 256 MiB, 100,000 entries: 4 MiB of memory).
     pub channel: LogBounds,
-    /// What one sender may have waiting in one mailbox (default 16 MiB, 5,000 entries: a quarter, so
-    /// that one flooding does not silence everybody else).
+    /// What one sender may have waiting in one mailbox (default 16 MiB, 5,000 entries: a quarter,
+    /// so that one flooding does not silence everybody else).
     pub mailbox_share: LogBounds,
     /// What one member may have waiting in one channel (default 128 MiB, 50,000 entries: half).
     pub channel_share: LogBounds,
@@ -75,11 +76,12 @@ pub struct RelayConfig {
     pub control: LogBounds,
     /// Control entries of all groups one identity created (default 65,536, a whole log).
     pub control_per_node: usize,
-    /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a week's
-    /// outbox is never held up, one flooding takes half a percent of what the store commits).
+    /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a
+    /// week's outbox is never held up, one flooding takes half a percent of what the store
+    /// commits).
     pub frames: Rate,
-    /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does not
-    /// go through logs).
+    /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does
+    /// not go through logs).
     pub bytes: Rate,
     /// Relayed streams one identity may have open (default 16, as many as a connection carries).
     pub streams_per_node: usize,

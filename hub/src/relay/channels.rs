@@ -1,14 +1,15 @@
 //! Groups as the hub sees them: who may append to a channel and read it.
 //!
 //! Membership comes from the group's signed control log alone. The hub replays it to know its
-//! readers; it can refuse or delay an entry, but it cannot write one. An entry is stored twice, once
-//! in the control log for newcomers and once in the channel, in order among the envelopes.
+//! readers; it can refuse or delay an entry, but it cannot write one. An entry is stored twice,
+//! once in the control log for newcomers and once in the channel, in order among the envelopes.
 
 use std::collections::BTreeMap;
 
 use hubbub_shared::crypto::blake3;
-use hubbub_shared::group::control::{Entry, EntryBody};
-use hubbub_shared::group::{Applied, Change, ControlError, ControlLog, Op};
+use hubbub_shared::group::control::{
+    Applied, Change, ControlError, ControlLog, Entry, EntryBody, Op,
+};
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::limits::{CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES};
 use hubbub_shared::wire::from_hub::ItemKind;

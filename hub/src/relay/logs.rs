@@ -94,8 +94,8 @@ impl Logs {
         self.items < total.items && self.bytes.saturating_add(size) <= total.bytes
     }
 
-    /// Lets go of what every reader has passed, or of everything when nobody reads; the number up to
-    /// which that reached, if it did anything.
+    /// Lets go of what every reader has passed, or of everything when nobody reads; the number up
+    /// to which that reached, if it did anything.
     pub(super) fn forget_passed(&mut self, id: &LogId) -> Option<u64> {
         let log = self.by_id.get(id)?;
         let upto = log.readers.slowest().unwrap_or_else(|| log.last_seq());

@@ -65,9 +65,9 @@ pub use restore::{Origin, RestoreError};
 ///
 /// # When the store fails
 ///
-/// The relay has counted on the batch. If the commit fails, nothing of the batch may leave, and this
-/// relay is done: disconnect everybody with `StoreFailing`, load the store again and build a new
-/// relay. Nodes come back and ask again; nothing that was acknowledged is lost, because it was
+/// The relay has counted on the batch. If the commit fails, nothing of the batch may leave, and
+/// this relay is done: disconnect everybody with `StoreFailing`, load the store again and build a
+/// new relay. Nodes come back and ask again; nothing that was acknowledged is lost, because it was
 /// acknowledged after its commit.
 #[derive(Debug)]
 pub struct Relay {

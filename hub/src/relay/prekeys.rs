@@ -2,9 +2,9 @@
 //!
 //! The relay knows the numbers of one-time prekeys; the keys are in the store. A one-time prekey is
 //! handed out once: the batch that hands it out deletes it. Nobody can drain a node's prekeys: one
-//! requester gets one a day, all together a few an hour; beyond that a bundle comes without one, and
-//! a session begun with it is as secret but for its first messages' forward secrecy. Nothing here
-//! checks a signature: whoever takes a bundle does.
+//! requester gets one a day, all together a few an hour; beyond that a bundle comes without one,
+//! and a session begun with it is as secret but for its first messages' forward secrecy. Nothing
+//! here checks a signature: whoever takes a bundle does.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 //! Invariant: a relay restored from a store continues exactly where the last committed batch left
 //! it, but for what is written down as lost: digests of recent appends and the levels of quotas.
 
-use hubbub_shared::group::{ControlError, ControlLog};
+use hubbub_shared::group::control::{ControlError, ControlLog};
 use hubbub_shared::id::{GroupId, HubId};
 use hubbub_shared::nickname::NickClaim;
 use hubbub_shared::time::Timestamp;
@@ -35,8 +35,8 @@ pub struct Origin {
     pub lobby_genesis: Vec<u8>,
 }
 
-/// What the store kept cannot be a hub's state. Nothing was changed; restore a backup, or start with
-/// an empty store (nodes will send again what they still hold).
+/// What the store kept cannot be a hub's state. Nothing was changed; restore a backup, or start
+/// with an empty store (nodes will send again what they still hold).
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// A control log that breaks its own rules.

@@ -1,9 +1,9 @@
 //! The hub's own store: a folder of files, one process, nothing to install.
 //!
 //! Built on fjall, a log-structured store: a batch is one append to its journal and one sync, and a
-//! forgotten range is cheap. docs/BENCHMARKS.md has the measurement behind the choice. Three tables:
-//! `items` with the sealed entries, `index` with number, size and arrival of each (so that a start
-//! reads no entries), `state` with everything else.
+//! forgotten range is cheap. docs/BENCHMARKS.md has the measurement behind the choice. Three
+//! tables: `items` with the sealed entries, `index` with number, size and arrival of each (so that
+//! a start reads no entries), `state` with everything else.
 //!
 //! Memory is bounded: a block cache, and per table at most a few memtables of the sizes below.
 
@@ -59,8 +59,8 @@ impl EmbeddedStore {
     /// when there is a store).
     ///
     /// # Errors
-    /// [`StoreError`] when the folder cannot be used, is in use by another process, or holds another
-    /// layout.
+    /// [`StoreError`] when the folder cannot be used, is in use by another process, or holds
+    /// another layout.
     pub fn open(folder: &Path, new_id: [u8; 16]) -> Result<Self, StoreError> {
         let tables = Tables::open(folder)?;
         let id = tables.identify(new_id)?;

@@ -9,6 +9,7 @@ pub mod command;
 pub mod conversation;
 pub mod error;
 pub mod event;
+pub mod node;
 pub mod query;
 pub mod view;
 
@@ -16,4 +17,5 @@ pub use command::{Command, Reply};
 pub use conversation::ConversationId;
 pub use error::{ApiError, Code};
 pub use event::Event;
+pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};

@@ -183,8 +183,8 @@ impl LocalPrekeys {
     }
 
     /// Whether one more accepted handshake can be remembered: those that used up a one-time prekey
-    /// cannot be replayed anyway and go first. `false` when there is no room. Each signed prekey has
-    /// room of its own, so that a flood under one does not keep strangers from the next.
+    /// cannot be replayed anyway and go first. `false` when there is no room. Each signed prekey
+    /// has room of its own, so that a flood under one does not keep strangers from the next.
     pub(super) fn has_room(&self, spk_id: u32) -> bool {
         let mut same = self.seen.iter().filter(|seen| seen.spk_id == spk_id);
         same.clone().count() < limits::HANDSHAKES_REMEMBERED || same.any(|seen| seen.one_time)

@@ -1,0 +1,18 @@
+//! How things are shown to people, whichever face shows them: cleaned, marked, dated, in words.
+//!
+//! Invariant: text written by somebody else reaches a terminal only through [`clean`]. What is
+//! absent: output. A face decides where the strings go.
+
+mod charset;
+mod clean;
+mod clock;
+mod marks;
+mod qr;
+mod words;
+
+pub use charset::Charset;
+pub use clean::{block, line};
+pub use clock::Clock;
+pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
+pub use qr::qr_lines;
+pub use words::{LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, path, role};

@@ -1,0 +1,283 @@
+//! The link to the hub, kept up: dial, hand frames both ways, come back after a loss.
+//!
+//! One task owns it. Invariant: a frame goes out on the connection it was made for or not at all:
+//! each connection has its own queue, and losing the connection closes it. A refusal that only a
+//! person can mend is not knocked against again until somebody acts.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hubbub_shared::backoff::Backoff;
+use hubbub_shared::crypto::{Identity, SecretBytes};
+use hubbub_shared::id::HubId;
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::from_hub::Welcome;
+use hubbub_shared::wire::{FromHub, ToHub};
+use quinn::{Connection, Endpoint, RecvStream, VarInt};
+use rand_chacha::ChaCha20Rng;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::dial::{self, DialError, Dialled};
+use super::{frames, tls};
+use crate::api::view::LinkState;
+
+/// Frames and news waiting for the runtime; each frame is at most 1 MiB, usually far less.
+const INPUTS: usize = 64;
+const FIRST_WAIT: Millis = Millis(500);
+const LONGEST_WAIT: Millis = Millis::secs(60);
+/// A link that held this long was a good one: the next loss starts with a short wait.
+const STEADY: Duration = Duration::from_secs(30);
+/// How long the last frames may take when the node stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where and who.
+pub struct LinkSettings {
+    /// `host:port`, the best first.
+    pub addresses: Vec<String>,
+    /// The pinned hub.
+    pub hub: HubId,
+    /// What admits to a closed hub, until it has.
+    pub admission: Option<SecretBytes>,
+    /// Who we are.
+    pub identity: Arc<Identity>,
+}
+
+/// What the link tells the runtime.
+pub enum LinkInput {
+    /// Welcomed. Frames for this connection go into the queue; dropping it ends the connection.
+    Up(Box<Welcome>, mpsc::Sender<ToHub>),
+    /// The connection is gone, and its queue with it.
+    Down,
+    /// A frame.
+    Frame(FromHub),
+    /// For people: what the link is doing.
+    State(LinkState),
+}
+
+/// The link's owner. Dropping it ends the link without a farewell.
+pub struct HubLink {
+    inputs: mpsc::Receiver<LinkInput>,
+    poke: Arc<Notify>,
+    wake: Arc<Notify>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl HubLink {
+    /// Starts dialling, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`DialError::Local`] without a socket or randomness.
+    pub fn start(settings: LinkSettings) -> Result<Self, DialError> {
+        let endpoint = dial::endpoint()?;
+        let rng = tls::os_rng().map_err(|error| DialError::Local(error.to_string()))?;
+        let (out, inputs) = mpsc::channel(INPUTS);
+        let (stop, stopping) = watch::channel(false);
+        let (poke, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let keeper = Keeper {
+            endpoint,
+            settings,
+            rng,
+            out,
+            poke: Arc::clone(&poke),
+            wake: Arc::clone(&wake),
+            stopping,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+        };
+        let task = tokio::spawn(keeper.run());
+        Ok(Self { inputs, poke, wake, stop, task })
+    }
+
+    /// The next input; `None` when the link has ended.
+    pub async fn recv(&mut self) -> Option<LinkInput> {
+        self.inputs.recv().await
+    }
+
+    /// An input that waits already.
+    pub fn try_recv(&mut self) -> Option<LinkInput> {
+        self.inputs.try_recv().ok()
+    }
+
+    /// Somebody wants something: do not wait any longer, unless a refusal stands.
+    pub fn poke(&self) {
+        self.poke.notify_waiters();
+    }
+
+    /// Somebody acted: try again even after a refusal.
+    pub fn reconnect(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Sends what is queued, closes, waits for the end.
+    pub async fn stop(mut self) {
+        // Without a receiver the task has ended, which is what is wanted.
+        self.stop.send(true).ok();
+        self.inputs.close();
+        if let Err(error) = (&mut self.task).await {
+            tracing::error!("the hub link ended badly: {error}");
+        }
+    }
+}
+
+impl Drop for HubLink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What ended a connection or a wait.
+enum Ended {
+    Lost(DialError),
+    Stopping,
+}
+
+struct Keeper {
+    endpoint: Endpoint,
+    settings: LinkSettings,
+    rng: ChaCha20Rng,
+    out: mpsc::Sender<LinkInput>,
+    poke: Arc<Notify>,
+    wake: Arc<Notify>,
+    stopping: watch::Receiver<bool>,
+    backoff: Backoff,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        while let Ended::Lost(error) = self.once().await {
+            tracing::debug!("hub link: {error}");
+            if self.pause(&error).await.is_none() {
+                break;
+            }
+        }
+        self.endpoint.close(VarInt::from_u32(0), b"");
+        if tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await.is_err() {
+            tracing::debug!("the hub did not take in the farewell");
+        }
+    }
+
+    /// One connection from dialling to its end.
+    async fn once(&mut self) -> Ended {
+        if self.tell(LinkInput::State(LinkState::Connecting)).await.is_none() {
+            return Ended::Stopping;
+        }
+        let token = self.settings.admission.as_ref();
+        let token = token.and_then(|token| token.expose().try_into().ok());
+        let mut stopping = self.stopping.clone();
+        let dialled = tokio::select! {
+            dialled = dial::dial(&self.endpoint, &self.settings, token) => dialled,
+            _ = stopping.wait_for(|stop| *stop) => return Ended::Stopping,
+        };
+        let dialled = match dialled {
+            Ok(dialled) => dialled,
+            Err(error) => return Ended::Lost(error),
+        };
+        self.settings.admission = None;
+        let since = tokio::time::Instant::now();
+        let ended = self.exchange(dialled).await;
+        if since.elapsed() >= STEADY {
+            self.backoff.reset();
+        }
+        match self.tell(LinkInput::Down).await {
+            Some(()) => ended,
+            None => Ended::Stopping,
+        }
+    }
+
+    /// Frames both ways until either end stops.
+    async fn exchange(&mut self, dialled: Dialled) -> Ended {
+        let Dialled { connection, mut send, recv, welcome } = dialled;
+        let (frames_out, queued) = mpsc::channel(frames::QUEUE_FRAMES);
+        let rtt_ms = u32::try_from(connection.rtt().as_millis()).unwrap_or(u32::MAX);
+        let up = LinkState::Up { since: now(), rtt_ms };
+        let told = async {
+            self.tell(LinkInput::Up(Box::new(welcome), frames_out)).await?;
+            self.tell(LinkInput::State(up)).await
+        };
+        if told.await.is_none() {
+            return Ended::Stopping;
+        }
+        let writing = async {
+            frames::write(queued, &mut send).await;
+            tokio::time::timeout(FAREWELL, send.stopped()).await.is_ok()
+        };
+        let ended = tokio::select! {
+            ended = read(&connection, recv, &self.out) => ended,
+            _ = writing => self.written(&connection),
+        };
+        connection.close(VarInt::from_u32(0), b"");
+        ended
+    }
+
+    /// The writer ended: the runtime let go of the connection, or the connection broke.
+    fn written(&self, connection: &Connection) -> Ended {
+        if *self.stopping.borrow() {
+            return Ended::Stopping;
+        }
+        Ended::Lost(dial::closed_for(connection).unwrap_or_else(|| broken("it was let go")))
+    }
+
+    /// Tells why, then waits for the next try; `None` when stopping.
+    async fn pause(&mut self, error: &DialError) -> Option<()> {
+        let wait = self.backoff.next(&mut self.rng);
+        let stay = error.is_final();
+        let retry_at = (!stay).then(|| now() + wait);
+        let state = LinkState::Down { why: error.to_string(), retry_at };
+        self.tell(LinkInput::State(state)).await?;
+        let over = async {
+            if stay {
+                std::future::pending::<()>().await;
+            }
+            // Even somebody in a hurry waits the shortest wait, or a loop would knock without pause.
+            let shortest = Duration::from_millis(FIRST_WAIT.0.min(wait.0));
+            let poked = self.poke.notified();
+            tokio::time::sleep(shortest).await;
+            let rest = Duration::from_millis(wait.0).saturating_sub(shortest);
+            tokio::select! {
+                () = poked => {}
+                () = tokio::time::sleep(rest) => {}
+            }
+        };
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
+            () = over => Some(()),
+            () = self.wake.notified() => Some(()),
+            _ = stopping.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    async fn tell(&self, input: LinkInput) -> Option<()> {
+        self.out.send(input).await.ok()
+    }
+}
+
+async fn read(
+    connection: &Connection,
+    mut recv: RecvStream,
+    out: &mpsc::Sender<LinkInput>,
+) -> Ended {
+    loop {
+        let frame = match frames::read(&mut recv).await {
+            Ok(FromHub::Bye(bye)) => return Ended::Lost(DialError::Refused(bye.code)),
+            Ok(FromHub::Welcome(_)) => return Ended::Lost(broken("a second welcome")),
+            Ok(frame) => frame,
+            Err(error) => {
+                let said = dial::closed_for(connection);
+                return Ended::Lost(said.unwrap_or_else(|| broken(&error.to_string())));
+            }
+        };
+        if out.send(LinkInput::Frame(frame)).await.is_err() {
+            return Ended::Stopping;
+        }
+    }
+}
+
+fn broken(why: &str) -> DialError {
+    DialError::Broken("the hub".to_owned(), why.to_owned())
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,139 @@
+//! TLS and QUIC settings of the node, and the operating system's randomness.
+//!
+//! The only file of the node that names rustls. Invariant: TLS 1.3 with the hybrid group alone; a
+//! certificate counts for nothing but the Ed25519 key in it, that key must be the pinned one, and the
+//! handshake must be signed by it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hubbub_shared::crypto::Secret32;
+use hubbub_shared::id::HubId;
+use hubbub_shared::wire::version::ALPN;
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
+use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+/// DER of an Ed25519 public key up to its 32 bytes.
+const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+/// A silent connection is given up after this long.
+const IDLE_MS: u32 = 30_000;
+/// Keeps the connection, and the router's memory of it, alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The settings were refused.
+    #[error("cannot set up TLS 1.3: {0}")]
+    Settings(#[from] Error),
+    /// The provider lacks QUIC's first cipher suite.
+    #[error("cannot set up QUIC: {0}")]
+    Suite(#[from] NoInitialCipherSuite),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness; nothing safe can be done without it")]
+    NoRandomness,
+}
+
+/// A generator seeded by the operating system.
+///
+/// # Errors
+/// [`TlsError::NoRandomness`].
+pub fn os_rng() -> Result<ChaCha20Rng, TlsError> {
+    let mut seed = [0; 32];
+    let system = aws_lc_rs::default_provider().secure_random;
+    system.fill(&mut seed).map_err(|_| TlsError::NoRandomness)?;
+    let seed = Secret32::from_bytes(seed);
+    Ok(ChaCha20Rng::from_seed(*seed.expose()))
+}
+
+/// Settings for dialling one hub. The flag is raised when somebody else answers at its address.
+pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>), TlsError> {
+    let stranger = Arc::new(AtomicBool::new(false));
+    let provider = CryptoProvider {
+        kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
+        ..aws_lc_rs::default_provider()
+    };
+    let algorithms = provider.signature_verification_algorithms;
+    let pinned = PinnedHub { spki: spki(&hub), algorithms, stranger: Arc::clone(&stranger) };
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(pinned))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.resumption = Resumption::disabled();
+    tls.enable_early_data = false;
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport()));
+    Ok((config, stranger))
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_concurrent_bidi_streams(VarInt::from_u32(16))
+        .max_concurrent_uni_streams(VarInt::from_u32(0));
+    transport
+}
+
+fn spki(hub: &HubId) -> Vec<u8> {
+    [&SPKI_ED25519[..], hub.as_bytes()].concat()
+}
+
+#[derive(Debug)]
+struct PinnedHub {
+    spki: Vec<u8>,
+    algorithms: WebPkiSupportedAlgorithms,
+    stranger: Arc<AtomicBool>,
+}
+
+impl ServerCertVerifier for PinnedHub {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        if parsed.subject_public_key_info().as_ref() == self.spki {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.stranger.store(true, Ordering::Relaxed);
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}

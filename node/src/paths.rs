@@ -1,0 +1,200 @@
+//! Where a profile lives, and how its private files are written.
+//!
+//! Order of precedence for the root: `HUBBUB_HOME`, then the platform's data directory. Profiles
+//! stand side by side in `profiles/NAME`; a directory named outright is a profile by itself.
+//! Invariant: what is written here can be read by its owner alone, and a file is there whole or not
+//! at all, power loss included.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The profile used when none is named.
+pub const DEFAULT_PROFILE: &str = "default";
+/// Environment variable that moves everything elsewhere.
+pub const HOME_VARIABLE: &str = "HUBBUB_HOME";
+/// Longest profile name in bytes: it becomes a directory.
+const PROFILE_NAME_MAX: usize = 64;
+
+/// No directory for a profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// The platform names no data directory.
+    #[error("this system names no place for data; set {HOME_VARIABLE} to a directory")]
+    NoHome,
+    /// A name that could leave the directory.
+    #[error("\"{0}\" cannot name a profile; use letters, digits, dots, dashes and underscores")]
+    Name(String),
+}
+
+/// The files of one profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileDir(PathBuf);
+
+impl ProfileDir {
+    /// A directory named outright (`--profile-dir`).
+    #[must_use]
+    pub fn at(dir: PathBuf) -> Self {
+        Self(dir)
+    }
+
+    /// The profile called `name` below the root.
+    ///
+    /// # Errors
+    /// [`PathError`].
+    pub fn named(name: &str) -> Result<Self, PathError> {
+        let home = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty());
+        Self::below(root(home.map(PathBuf::from))?, name)
+    }
+
+    /// The profile called `name` below this root.
+    ///
+    /// # Errors
+    /// [`PathError::Name`].
+    pub fn below(root: PathBuf, name: &str) -> Result<Self, PathError> {
+        if is_profile_name(name) {
+            Ok(Self(root.join("profiles").join(name)))
+        } else {
+            Err(PathError::Name(name.to_owned()))
+        }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The encrypted database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.0.join("node.db")
+    }
+
+    /// Which hub, where, and what admits.
+    #[must_use]
+    pub fn hub(&self) -> PathBuf {
+        self.0.join("hub.toml")
+    }
+
+    /// Settings, when there are any.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.0.join("node.toml")
+    }
+
+    /// Held by the process that owns the profile; holds its process id.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+}
+
+fn root(home: Option<PathBuf>) -> Result<PathBuf, PathError> {
+    home.or_else(|| {
+        let dirs = directories::ProjectDirs::from("", "", "hubbub")?;
+        Some(dirs.data_dir().to_path_buf())
+    })
+    .ok_or(PathError::NoHome)
+}
+
+fn is_profile_name(name: &str) -> bool {
+    let letters = name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    letters && !name.starts_with('.') && (1..=PROFILE_NAME_MAX).contains(&name.len())
+}
+
+/// Makes a directory only its owner may enter, and its parents. One that is there is narrowed.
+///
+/// # Errors
+/// What the system says.
+pub fn private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)?;
+    #[cfg(unix)]
+    fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Opens a file for reading and writing, made for its owner alone when absent, never cut.
+///
+/// # Errors
+/// What the system says.
+pub fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Replaces a file: after power loss the old or the new content is there, whole.
+///
+/// # Errors
+/// What the system says; the old content is still there.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = private_file(&fresh)?;
+    file.set_len(0)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    sync_parent(path)
+}
+
+/// Removes a file and makes that durable; one that is not there is fine.
+///
+/// # Errors
+/// What the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_parent(path),
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened, and a rename is durable by itself.
+    if cfg!(unix) {
+        path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_moves_everything_and_profiles_stand_side_by_side() {
+        let root = root(Some("/x".into())).unwrap();
+        let profile = ProfileDir::below(root, "work").unwrap();
+        assert_eq!(profile.database(), Path::new("/x/profiles/work/node.db"));
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_directory_is_refused() {
+        for name in ["", "..", "../x", "a/b", ".hidden", &"x".repeat(65)] {
+            let refused = ProfileDir::below("/x".into(), name);
+            assert_eq!(refused, Err(PathError::Name(name.to_owned())));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_what_is_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("a").join("b");
+        private_dir(&dir).unwrap();
+        let file = dir.join("f");
+        replace_private(&file, b"old and longer").unwrap();
+        replace_private(&file, b"new").unwrap();
+        assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    }
+}

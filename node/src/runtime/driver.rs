@@ -1,0 +1,393 @@
+//! The loop: one input and all that wait behind it, one commit, then what follows from it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubbub_shared::backoff::Backoff;
+use hubbub_shared::crypto::Identity;
+use hubbub_shared::id::HubId;
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::ToHub;
+use hubbub_shared::wire::from_hub::Welcome;
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::handle::Ask;
+use super::hub_file::HubFile;
+use super::socket::Listening;
+use super::{now, views};
+use crate::api::view::LinkState;
+use crate::api::{Answer, ApiError, Code, Command, ConversationId, Event, Query, Reply};
+use crate::engine::Engine;
+use crate::engine::output::{Output, Ticket};
+use crate::net::{HubLink, LinkInput};
+use crate::store::{Message, Store, StoreError};
+
+/// Inputs that share a transaction.
+const BATCH: usize = 256;
+/// Commands that wait for the hub's answer; further ones are told to come back.
+const WAITING: usize = 1_024;
+/// A timer further away than this is looked at again then: clocks get set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The ticket of the nickname wished for when the profile was made.
+const WISH: Ticket = Ticket(0);
+
+/// What the loop owns beside its channels.
+pub(super) struct Owned {
+    pub(super) store: Store,
+    pub(super) link: HubLink,
+    pub(super) identity: Arc<Identity>,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) hub_file: HubFile,
+    pub(super) profile: PathBuf,
+    /// Held open, and so locked, as long as the loop runs.
+    pub(super) lock: std::fs::File,
+}
+
+enum Input {
+    Ask(Ask),
+    Link(LinkInput),
+    LinkEnded,
+    Timer,
+    Abandoned,
+}
+
+type Done = oneshot::Sender<()>;
+
+/// One running node.
+pub(super) struct Driver {
+    owned: Owned,
+    /// None between a failed commit and the next try.
+    engine: Option<Engine>,
+    retry_at: Timestamp,
+    backoff: Backoff,
+    asks: mpsc::Receiver<Ask>,
+    events: broadcast::Sender<Event>,
+    frames: Option<mpsc::Sender<ToHub>>,
+    link_runs: bool,
+    link_state: LinkState,
+    waiting: BTreeMap<Ticket, oneshot::Sender<Result<Reply, ApiError>>>,
+    queries: Vec<(Query, oneshot::Sender<Result<Answer, ApiError>>)>,
+    last_ticket: u64,
+    stopping: Option<Vec<Done>>,
+}
+
+impl Driver {
+    /// Builds the engine from the store.
+    pub(super) fn new(
+        owned: Owned,
+        asks: mpsc::Receiver<Ask>,
+        events: broadcast::Sender<Event>,
+    ) -> Result<Self, ApiError> {
+        let mut driver = Self {
+            owned,
+            engine: None,
+            retry_at: Timestamp(0),
+            backoff: Backoff::new(Millis(250), Millis::secs(30)),
+            asks,
+            events,
+            frames: None,
+            link_runs: true,
+            link_state: LinkState::Connecting,
+            waiting: BTreeMap::new(),
+            queries: Vec::new(),
+            last_ticket: WISH.0,
+            stopping: None,
+        };
+        driver.rebuild()?;
+        Ok(driver)
+    }
+
+    /// Runs until it is told to stop or the last handle is gone; then closes everything it owns.
+    pub(super) async fn drive(mut self, socket: Option<Listening>) {
+        while self.stopping.is_none() {
+            let first = self.next().await;
+            self.take(first);
+            for _ in 1..BATCH {
+                let Some(input) = self.waiting_input() else { break };
+                self.take(input);
+            }
+            self.settle();
+        }
+        self.close(socket).await;
+    }
+
+    /// Lets go of everything, the lock last; then tells whoever asked for it.
+    async fn close(self, mut socket: Option<Listening>) {
+        if let Some(socket) = &mut socket {
+            socket.close().await;
+        }
+        let Self { owned, stopping, frames, waiting, .. } = self;
+        drop((frames, waiting));
+        let Owned { store, link, lock, .. } = owned;
+        link.stop().await;
+        drop(store);
+        drop(lock);
+        for done in stopping.unwrap_or_default() {
+            // Whoever asked may have left.
+            done.send(()).ok();
+        }
+        if let Some(socket) = socket {
+            socket.end().await;
+        }
+    }
+
+    async fn next(&mut self) -> Input {
+        let wait = self.wait();
+        tokio::select! {
+            ask = self.asks.recv() => ask.map_or(Input::Abandoned, Input::Ask),
+            input = self.owned.link.recv(), if self.link_runs => {
+                input.map_or(Input::LinkEnded, Input::Link)
+            }
+            () = tokio::time::sleep(wait) => Input::Timer,
+        }
+    }
+
+    /// What waits already, the link's and the faces' in turn.
+    fn waiting_input(&mut self) -> Option<Input> {
+        let link = self.owned.link.try_recv().map(Input::Link);
+        link.or_else(|| self.asks.try_recv().ok().map(Input::Ask))
+    }
+
+    /// Until the next timer.
+    fn wait(&self) -> Duration {
+        let due = match &self.engine {
+            Some(engine) => engine.poll_timeout(),
+            None => Some(self.retry_at),
+        };
+        let wait = due.map(|due| Duration::from_millis(due.since(now()).0));
+        wait.map_or(LONGEST_SLEEP, |wait| wait.min(LONGEST_SLEEP))
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Ask(Ask::Command(command, answer)) => self.command(command, answer),
+            Input::Ask(Ask::Query(query, answer)) => self.queries.push((query, answer)),
+            Input::Ask(Ask::Reconnect) => self.owned.link.reconnect(),
+            Input::Ask(Ask::Stop(done)) => self.stopping.get_or_insert_default().push(done),
+            Input::Abandoned => self.stopping = Some(self.stopping.take().unwrap_or_default()),
+            Input::Link(input) => self.link_input(input),
+            Input::LinkEnded => self.link_runs = false,
+            Input::Timer => {}
+        }
+    }
+
+    fn command(&mut self, command: Command, answer: oneshot::Sender<Result<Reply, ApiError>>) {
+        self.owned.link.poke();
+        let refusal = match &mut self.engine {
+            None => broken_store(),
+            Some(_) if self.waiting.len() >= WAITING => ApiError::new(
+                Code::TooFast,
+                "too many commands wait for the hub",
+                "wait for some of them to be answered",
+            ),
+            Some(engine) => {
+                self.last_ticket += 1;
+                let ticket = Ticket(self.last_ticket);
+                self.waiting.insert(ticket, answer);
+                return engine.handle_command(ticket, command, now());
+            }
+        };
+        // Whoever asked may have left.
+        answer.send(Err(refusal)).ok();
+    }
+
+    fn link_input(&mut self, input: LinkInput) {
+        match input {
+            LinkInput::State(state) => {
+                self.link_state = state.clone();
+                self.tell(Event::Link(state));
+            }
+            LinkInput::Up(welcome, frames) => self.link_up(&welcome, frames),
+            LinkInput::Down => {
+                self.frames = None;
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_link_down(now());
+                }
+            }
+            // After a failed commit the connection is on its way out; the hub will say it again.
+            LinkInput::Frame(frame) if self.frames.is_some() => {
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_frame(frame, now());
+                }
+            }
+            LinkInput::Frame(_) => {}
+        }
+    }
+
+    fn link_up(&mut self, welcome: &Welcome, frames: mpsc::Sender<ToHub>) {
+        let Some(engine) = &mut self.engine else { return };
+        self.frames = Some(frames);
+        engine.handle_link_up(welcome, now());
+        if let Err(error) = self.owned.hub_file.admitted() {
+            tracing::warn!("cannot forget the used invite: {error}");
+        }
+        if let (None, Some(nickname)) = (&welcome.nickname, self.owned.hub_file.wish()) {
+            engine.handle_command(WISH, Command::SetNickname { nickname }, now());
+        }
+    }
+
+    /// Commits what changed, then does what follows from it.
+    fn settle(&mut self) {
+        if self.engine.is_none() && self.retry_at <= now() && self.rebuild().is_err() {
+            self.schedule_retry();
+        }
+        if let Err(error) = self.commit() {
+            self.fail(&error);
+        }
+        self.carry_out();
+        for (query, answer) in std::mem::take(&mut self.queries) {
+            // Whoever asked may have left.
+            answer.send(self.look_up(query)).ok();
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        if engine.poll_timeout().is_some_and(|due| due <= now()) {
+            engine.handle_timeout(now());
+        }
+        let changes = engine.take_changes();
+        if !changes.is_empty() {
+            self.owned.store.commit(changes)?;
+            self.backoff.reset();
+        }
+        Ok(())
+    }
+
+    /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
+    fn fail(&mut self, error: &StoreError) {
+        tracing::error!("cannot store: {error}");
+        self.engine = None;
+        self.frames = None;
+        self.schedule_retry();
+        let refusal = from_store(error);
+        for (_, answer) in std::mem::take(&mut self.waiting) {
+            // Whoever asked may have left.
+            answer.send(Err(refusal.clone())).ok();
+        }
+        let explanation = format!("{}; {}", refusal.what, refusal.hint);
+        self.tell(Event::Warning { reason: "store".to_owned(), explanation });
+    }
+
+    fn schedule_retry(&mut self) {
+        self.retry_at = now() + self.backoff.next(&mut self.owned.rng);
+    }
+
+    fn rebuild(&mut self) -> Result<(), ApiError> {
+        let loaded = self.owned.store.load().map_err(|error| from_store(&error))?;
+        let mut seed = [0; 32];
+        self.owned.rng.fill_bytes(&mut seed);
+        let identity = Identity::from_seed(self.owned.identity.seed().duplicate());
+        let hub: HubId = self.owned.hub_file.hub();
+        let engine = Engine::new(identity, hub, loaded, seed, now());
+        let damaged = |error: &dyn std::fmt::Display| {
+            ApiError::new(Code::Profile, error.to_string(), "put back a copy of the profile")
+        };
+        self.engine = Some(engine.map_err(|error| damaged(&error))?);
+        Ok(())
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
+            match output {
+                Output::Send(frame) => self.send(frame),
+                Output::Answer(WISH, answer) => self.wish_answered(answer),
+                Output::Answer(ticket, answer) => {
+                    if let Some(waiting) = self.waiting.remove(&ticket) {
+                        // Whoever asked may have left.
+                        waiting.send(answer).ok();
+                    }
+                }
+                Output::Event(event) => self.tell(event),
+                Output::Stored(conversation, id) => {
+                    self.tell_of(&conversation, &id, views::stored);
+                }
+                Output::Moved(conversation, id) => {
+                    self.tell_of(&conversation, &id, views::moved);
+                }
+            }
+        }
+    }
+
+    /// A full queue means that the link stands still: it is dropped, and the engine asks again on
+    /// the next one.
+    fn send(&mut self, frame: ToHub) {
+        if self.frames.as_ref().is_some_and(|frames| frames.try_send(frame).is_err()) {
+            self.frames = None;
+        }
+    }
+
+    fn wish_answered(&mut self, answer: Result<Reply, ApiError>) {
+        match answer {
+            Ok(_) => {
+                if let Err(error) = self.owned.hub_file.granted() {
+                    tracing::warn!("cannot note the nickname: {error}");
+                }
+            }
+            Err(error) => {
+                let explanation = format!("{}; {}", error.what, error.hint);
+                self.tell(Event::Warning { reason: "nickname".to_owned(), explanation });
+            }
+        }
+    }
+
+    fn tell_of(
+        &mut self,
+        conversation: &ConversationId,
+        id: &hubbub_shared::id::MessageId,
+        make: fn(&Engine, Message) -> Event,
+    ) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let Some(engine) = &self.engine else { return };
+        match self.owned.store.message(conversation, id) {
+            Ok(Some(message)) => self.tell(make(engine, message)),
+            Ok(None) => {}
+            Err(error) => tracing::error!("cannot read a message back: {error}"),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Without a listener there is nobody to tell.
+        self.events.send(event).ok();
+    }
+
+    fn look_up(&self, query: Query) -> Result<Answer, ApiError> {
+        let engine = self.engine.as_ref().ok_or_else(broken_store)?;
+        views::Looker {
+            engine,
+            store: &self.owned.store,
+            link: &self.link_state,
+            hub_file: &self.owned.hub_file,
+            profile: &self.owned.profile,
+        }
+        .answer(query)
+    }
+}
+
+fn broken_store() -> ApiError {
+    ApiError::new(
+        Code::Full,
+        "nothing can be stored just now",
+        "look at the free space of the profile's disk; it is tried again by itself",
+    )
+}
+
+/// A store's failure in words and with an exit code.
+pub(super) fn from_store(error: &StoreError) -> ApiError {
+    let text = error.to_string();
+    let (what, hint) = text.split_once("; ").unwrap_or((&text, "see the log"));
+    let code = match error {
+        StoreError::Full | StoreError::Io(_) => Code::Full,
+        StoreError::Locked => Code::InUse,
+        StoreError::WrongKey(_) | StoreError::Corrupt(_) => Code::Profile,
+        StoreError::NewerSchema { .. } => Code::Version,
+        StoreError::Bug(_) => Code::Internal,
+    };
+    ApiError::new(code, what, hint)
+}

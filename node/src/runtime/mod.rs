@@ -1,0 +1,33 @@
+//! A running node: engine, store and link joined in one loop, and the faces' way to it.
+//!
+//! Invariant: one input, one transaction. Whatever reaches the engine changes its records and the
+//! history in one commit; nothing is sent, answered or told before that commit is durable. When a
+//! commit fails, engine and link are dropped and built anew from the store, so that memory never
+//! knows more than the disk.
+//!
+//! * `driver`: the loop; `views`: what is looked up; `handle`: what faces hold
+//! * [`profile`]: makes and opens profiles; [`socket`] and [`client`]: the same API for other processes
+
+pub mod client;
+mod driver;
+pub mod handle;
+mod hub_file;
+pub mod lines;
+pub mod node;
+pub mod profile;
+pub mod socket;
+mod views;
+
+pub use client::Client;
+pub use handle::{Events, Handle};
+pub use node::Node;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hubbub_shared::time::Timestamp;
+
+/// The machine's clock.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

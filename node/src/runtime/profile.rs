@@ -1,0 +1,218 @@
+//! Profiles: made from an invite, opened by the one process that owns them.
+//!
+//! Invariant: whoever opens a profile holds its lock until its node has stopped; nothing in it is
+//! read or written without.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use hubbub_shared::invite::Invite;
+
+use super::driver::{Driver, Owned, from_store};
+use super::handle::{self, Handle};
+use super::hub_file::HubFile;
+use super::socket::Listening;
+use super::{Client, Node, socket};
+use crate::api::{ApiError, Code};
+use crate::keystore::{self, KeystoreError};
+use crate::net::{HubLink, LinkSettings, tls};
+use crate::paths::{self, ProfileDir};
+use crate::store::Store;
+
+/// Whether there is a profile in `dir`.
+#[must_use]
+pub fn exists(dir: &ProfileDir) -> bool {
+    dir.hub().exists()
+}
+
+/// Whether opening it takes a passphrase.
+///
+/// # Errors
+/// [`Code::Profile`] when there is none, or it is damaged.
+pub fn is_locked(dir: &ProfileDir) -> Result<bool, ApiError> {
+    keystore::is_locked(dir.path()).map_err(|error| from_keystore(&error))
+}
+
+/// Makes a profile for the hub of an invite. `nickname` is claimed at the first connection. For a
+/// profile that belongs to this hub already, the invite renews addresses and admission.
+///
+/// # Errors
+/// [`Code::InUse`] while a node runs on it, [`Code::Invite`] when it belongs to another hub,
+/// [`Code::Profile`] when it cannot be written.
+pub fn join(
+    dir: &ProfileDir,
+    invite: &Invite,
+    nickname: Option<&str>,
+    passphrase: Option<&[u8]>,
+) -> Result<(), ApiError> {
+    paths::private_dir(dir.path()).map_err(|error| unusable(dir.path(), &error))?;
+    let _lock = lock(dir)?;
+    let mut file = HubFile::from_invite(dir.hub(), invite, nickname);
+    if exists(dir) {
+        let mut there = HubFile::read(&dir.hub())?;
+        if there.hub() != invite.hub() {
+            return Err(ApiError::new(
+                Code::Invite,
+                "this profile belongs to another hub",
+                "make a second profile: `hubbub --profile NAME join <invite>`",
+            ));
+        }
+        there.renew(file);
+        file = there;
+    } else {
+        make_keys(dir, passphrase)?;
+    }
+    file.write().map_err(|error| unusable(&dir.hub(), &error))
+}
+
+/// The hub file is written last: keys without one are what an interrupted `join` left, and are used.
+fn make_keys(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<(), ApiError> {
+    let mut rng = os_rng()?;
+    match keystore::create(dir.path(), passphrase, &mut rng) {
+        Err(KeystoreError::Exists(_)) => keystore::open(dir.path(), passphrase).map(drop),
+        made => made.map(drop),
+    }
+    .map_err(|error| from_keystore(&error))
+}
+
+/// Sets, changes or takes away the passphrase. Takes effect at once; history and keys stay.
+///
+/// # Errors
+/// [`Code::InUse`] while a node runs on it, [`Code::Profile`] for a wrong old one.
+pub fn change_passphrase(
+    dir: &ProfileDir,
+    old: Option<&[u8]>,
+    new: Option<&[u8]>,
+) -> Result<(), ApiError> {
+    let _lock = lock(dir)?;
+    keystore::change_passphrase(dir.path(), old, new, &mut os_rng()?)
+        .map_err(|error| from_keystore(&error))
+}
+
+/// Starts the node of a profile in this process, listening on its socket.
+///
+/// # Errors
+/// [`Code::InUse`] when another process runs it (see [`open_or_attach`]), [`Code::Profile`] when it
+/// is missing, locked or damaged.
+pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle, ApiError> {
+    let lock = lock(dir)?;
+    let hub_file = HubFile::read(&dir.hub())?;
+    let keys = open_keys(dir, passphrase).await?;
+    let store = Store::open(&dir.database(), &keys.master, keys.identity.id())
+        .map_err(|error| from_store(&error))?;
+    let identity = Arc::new(keys.identity);
+    let settings = LinkSettings {
+        addresses: hub_file.addresses().to_vec(),
+        hub: hub_file.hub(),
+        admission: hub_file.admission(),
+        identity: Arc::clone(&identity),
+    };
+    let link = HubLink::start(settings).map_err(|error| {
+        ApiError::new(Code::HubUnreachable, error.to_string(), "check this machine's network")
+    })?;
+    let profile = dir.path().to_path_buf();
+    let owned = Owned { store, link, identity, rng: os_rng()?, hub_file, profile, lock };
+    let (handle, asks, events) = handle::channel();
+    let driver = Driver::new(owned, asks, events)?;
+    run(driver, listen(dir.path(), &handle));
+    Ok(handle)
+}
+
+/// Deriving the key takes its time: on a thread that serves nothing else.
+async fn open_keys(
+    dir: &ProfileDir,
+    passphrase: Option<&[u8]>,
+) -> Result<keystore::Keys, ApiError> {
+    let path = dir.path().to_path_buf();
+    let passphrase = passphrase.map(|p| hubbub_shared::crypto::SecretBytes::from_vec(p.to_vec()));
+    let opening = tokio::task::spawn_blocking(move || {
+        keystore::open(&path, passphrase.as_ref().map(|p| p.expose()))
+    });
+    let opened = opening.await.map_err(|_| {
+        ApiError::new(Code::Internal, "opening the keys failed", "please report this")
+    })?;
+    opened.map_err(|error| from_keystore(&error))
+}
+
+/// A node that nobody else can talk to still works.
+fn listen(dir: &Path, handle: &Handle) -> Option<Listening> {
+    socket::listen(dir, handle.downgrade())
+        .inspect_err(|error| tracing::warn!("no other process can attach: {error}"))
+        .ok()
+}
+
+/// The loop commits to disk: it gets a thread of its own. It ends by itself when told to stop or when
+/// the last handle is gone, so nobody needs to hold on to it.
+fn run(driver: Driver, socket: Option<Listening>) {
+    let runtime = tokio::runtime::Handle::current();
+    let task = tokio::task::spawn_blocking(move || runtime.block_on(driver.drive(socket)));
+    drop(task);
+}
+
+/// Attaches to the node that runs on the profile, or else starts it here.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_or_attach(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Node, ApiError> {
+    match open(dir, passphrase).await {
+        Ok(handle) => Ok(Node::Local(handle)),
+        Err(error) if error.code == Code::InUse => attach(dir).await.or(Err(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Attaches to the node that runs on the profile.
+///
+/// # Errors
+/// [`Code::Profile`] when none does.
+pub async fn attach(dir: &ProfileDir) -> Result<Node, ApiError> {
+    Client::connect(dir.path()).await.map(Node::Attached)
+}
+
+/// Takes the profile's lock. The file holds the owner's process id, for people.
+fn lock(dir: &ProfileDir) -> Result<File, ApiError> {
+    let path = dir.lock();
+    if !dir.path().is_dir() {
+        let missing = KeystoreError::Missing(dir.path().to_path_buf());
+        return Err(from_keystore(&missing));
+    }
+    let mut file = paths::private_file(&path).map_err(|error| unusable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(in_use(&mut file)),
+        Err(TryLockError::Error(error)) => return Err(unusable(&path, &error)),
+    }
+    let note = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    note.map_err(|error| unusable(&path, &error))?;
+    Ok(file)
+}
+
+fn in_use(file: &mut File) -> ApiError {
+    let mut pid = String::new();
+    let known = file.read_to_string(&mut pid).is_ok() && !pid.is_empty();
+    let owner = if known { format!("process {pid}") } else { "another process".to_owned() };
+    ApiError::new(
+        Code::InUse,
+        format!("{owner} runs a node on this profile"),
+        "attach to it (every `hubbub` command does so by itself) or stop it",
+    )
+}
+
+fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
+    tls::os_rng().map_err(|error| {
+        ApiError::new(Code::Internal, error.to_string(), "this machine's system is broken")
+    })
+}
+
+fn from_keystore(error: &KeystoreError) -> ApiError {
+    let text = error.to_string();
+    let (what, hint) = text.split_once("; ").unwrap_or((&text, "check the profile's directory"));
+    ApiError::new(Code::Profile, what, hint)
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> ApiError {
+    let what = format!("cannot use {}: {error}", path.display());
+    ApiError::new(Code::Profile, what, "check its owner and the free space")
+}

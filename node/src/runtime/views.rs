@@ -1,0 +1,167 @@
+//! What faces look at: the engine's facts and the store's rows, put together.
+
+use std::path::Path;
+
+use hubbub_shared::id::MessageId;
+
+use super::driver::from_store;
+use super::hub_file::HubFile;
+use crate::api::command::MessageText;
+use crate::api::view::{
+    Body, ConversationView, LinkState, MessageView, RecipientView, StatusView, WhoamiView,
+};
+use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
+use crate::engine::Engine;
+use crate::engine::view::ConversationFacts;
+use crate::store::{Message, Store, Summary};
+
+/// Characters of the last message that the conversation list shows.
+const LAST_CHARS: usize = 120;
+
+/// Everything a look needs.
+pub(super) struct Looker<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) store: &'a Store,
+    pub(super) link: &'a LinkState,
+    pub(super) hub_file: &'a HubFile,
+    pub(super) profile: &'a Path,
+}
+
+impl Looker<'_> {
+    /// Answers a query.
+    pub(super) fn answer(&self, query: Query) -> Result<Answer, ApiError> {
+        Ok(match query {
+            Query::Conversations => Answer::Conversations(self.conversations()?),
+            Query::Resolve { target } => Answer::Conversation(self.resolve(&target)?),
+            Query::History { conversation, after, before, limit } => {
+                let page = self.store.history(&conversation, after, before, limit);
+                let page = page.map_err(|error| from_store(&error))?;
+                Answer::History(page.into_iter().map(|m| message_view(self.engine, m)).collect())
+            }
+            Query::MessageInfo { message } => self.message_info(&message.0)?,
+            Query::Contacts => Answer::Contacts(self.engine.contacts()),
+            Query::Members { group } => {
+                let group = self.engine.resolve_group(&group).ok_or_else(|| nobody(&group))?;
+                Answer::Members(self.engine.members(&group))
+            }
+            Query::Safety { contact } => {
+                let node = self.engine.resolve_person(&contact).ok_or_else(|| nobody(&contact))?;
+                Answer::Safety(self.engine.safety(&node))
+            }
+            Query::Whoami => Answer::Whoami(self.whoami()),
+            Query::Status => {
+                let link = self.link.clone();
+                Answer::Status(StatusView { link, ..self.engine.status() })
+            }
+        })
+    }
+
+    /// Most recent first.
+    fn conversations(&self) -> Result<Vec<ConversationView>, ApiError> {
+        let facts = self.engine.conversations();
+        let views = facts.into_iter().map(|facts| self.conversation(facts));
+        let mut views = views.collect::<Result<Vec<_>, _>>()?;
+        views.sort_by(|a, b| b.last_at.cmp(&a.last_at).then_with(|| a.title.cmp(&b.title)));
+        Ok(views)
+    }
+
+    fn resolve(&self, target: &str) -> Result<ConversationView, ApiError> {
+        let id = self.engine.resolve(target).ok_or_else(|| nobody(target))?;
+        let facts = self.engine.conversation_facts(id).ok_or_else(|| nobody(target))?;
+        self.conversation(facts)
+    }
+
+    fn conversation(&self, facts: ConversationFacts) -> Result<ConversationView, ApiError> {
+        let summary = self.store.summary(&facts.id).map_err(|error| from_store(&error))?;
+        let Summary { unread, last, last_at } = summary;
+        Ok(ConversationView {
+            id: facts.id,
+            title: facts.title,
+            kind: facts.kind,
+            topic: facts.topic,
+            unread,
+            last_at: last_at.max(facts.since),
+            last: last.as_deref().map(one_line),
+            members: facts.members,
+            active: facts.active,
+            undelivered: facts.undelivered,
+        })
+    }
+
+    fn message_info(&self, id: &MessageId) -> Result<Answer, ApiError> {
+        let found = self.store.find(id).map_err(|error| from_store(&error))?;
+        let message = found.ok_or_else(|| {
+            ApiError::new(
+                Code::NotFound,
+                "no such message here",
+                "`hubbub history` shows their ids",
+            )
+        })?;
+        let ledger = self.store.ledger(&message).map_err(|error| from_store(&error))?;
+        let recipients = ledger.into_iter().map(|line| RecipientView {
+            person: self.engine.person(&line.node),
+            delivery: line.delivery,
+            at: line.at,
+            stuck: line.stuck,
+        });
+        let recipients = recipients.collect();
+        Ok(Answer::MessageInfo { message: message_view(self.engine, message), recipients })
+    }
+
+    fn whoami(&self) -> WhoamiView {
+        let own = self.engine.whoami();
+        WhoamiView {
+            node: own.node,
+            nickname: own.nickname,
+            status: own.status,
+            hub: self.hub_file.hub().to_text(),
+            addresses: self.hub_file.addresses().to_vec(),
+            profile: self.profile.display().to_string(),
+        }
+    }
+}
+
+/// A message is part of the history.
+pub(super) fn stored(engine: &Engine, message: Message) -> Event {
+    Event::Message(Box::new(message_view(engine, message)))
+}
+
+/// An own message got further.
+pub(super) fn moved(_: &Engine, message: Message) -> Event {
+    let conversation: ConversationId = message.conversation;
+    Event::Delivery {
+        message: MessageText(message.id),
+        conversation,
+        delivery: message.delivery,
+        reached: (message.reached, message.recipients),
+    }
+}
+
+fn message_view(engine: &Engine, message: Message) -> MessageView {
+    let tracked = message.own && matches!(message.body, Body::Text(_));
+    MessageView {
+        id: MessageText(message.id),
+        conversation: message.conversation,
+        order: message.order,
+        sender: engine.person(&message.sender),
+        sent_at: message.sent_at,
+        received_at: message.received_at,
+        body: message.body,
+        own: message.own,
+        delivery: tracked.then_some(message.delivery),
+        reached: tracked.then_some((message.reached, message.recipients)),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.chars().take(LAST_CHARS).collect()
+}
+
+fn nobody(target: &str) -> ApiError {
+    ApiError::new(
+        Code::NotFound,
+        format!("there is no {target} here"),
+        "`hubbub conversations` and `hubbub contacts` list who is; `hubbub open NAME` finds others",
+    )
+}

@@ -1,0 +1,69 @@
+//! The database's schema, version by version.
+//!
+//! Invariant: a step that was released is never edited; a new one is added behind it. Steps run in
+//! one transaction, and a database from a newer program is refused untouched.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// `PRAGMA user_version` n means that the first n steps have run.
+const STEPS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+CREATE TABLE records(
+    tbl INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY(tbl, key)
+);
+CREATE TABLE messages(
+    ord INTEGER PRIMARY KEY AUTOINCREMENT, -- the order shown; a number is never given twice
+    conversation BLOB NOT NULL,            -- u8 kind (0 direct, 1 group) | id (32)
+    id BLOB NOT NULL,
+    sender BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,                 -- 0 text, 1 notice, 2 unsupported
+    own INTEGER NOT NULL,
+    body BLOB NOT NULL,                    -- MessagePack
+    UNIQUE(conversation, id)
+);
+CREATE INDEX messages_shown ON messages(conversation, ord);
+CREATE INDEX messages_unread ON messages(conversation, ord) WHERE own = 0 AND kind <> 1;
+CREATE INDEX messages_by_id ON messages(id);
+CREATE TABLE recipients(
+    message INTEGER NOT NULL REFERENCES messages(ord) ON DELETE CASCADE,
+    node BLOB NOT NULL,
+    delivery INTEGER NOT NULL,             -- 0 queued, 1 stored, 2 delivered, 3 read
+    at INTEGER NOT NULL,
+    stuck TEXT,
+    PRIMARY KEY(message, node)
+) WITHOUT ROWID;
+CREATE TABLE read_marks(
+    conversation BLOB PRIMARY KEY,
+    ord INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE texts USING fts5(text, content='', contentless_delete=1);
+";
+
+/// Brings the schema up to date.
+pub(super) fn run(db: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = STEPS.len();
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > known {
+        return Err(StoreError::NewerSchema { found, known: i64::try_from(known).unwrap_or(0) });
+    }
+    if done == known {
+        return Ok(());
+    }
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in STEPS.iter().skip(done) {
+        change.execute_batch(step)?;
+    }
+    change.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;
+    change.commit()?;
+    Ok(())
+}

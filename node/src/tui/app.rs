@@ -1,0 +1,273 @@
+//! Everything the screen shows, as plain state.
+//!
+//! Invariant: nothing here asks or tells the node; [`Effect`]s do, and their outcome comes back as a
+//! [`Msg`]. What is not loaded yet is `None`, never empty.
+
+use std::collections::{HashMap, VecDeque};
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use hubbub_shared::time::Timestamp;
+use ratatui::layout::Rect;
+
+use super::composer::Composer;
+use super::history::Room;
+use super::invite::InviteCard;
+use super::overlay::Overlay;
+use super::theme::Theme;
+use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
+use crate::api::{Answer, ApiError, Command, ConversationId, Event, Query, Reply};
+use crate::display::Clock;
+
+/// Lines of news kept; older ones are gone.
+const NEWS_KEPT: usize = 20;
+
+/// Something that reached the face.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// A key.
+    Key(KeyEvent),
+    /// Text pasted as a whole.
+    Paste(String),
+    /// The mouse.
+    Mouse(MouseEvent),
+    /// From the node.
+    Event(Event),
+    /// The node answered.
+    Answered(Asked, Result<Answer, ApiError>),
+    /// The node carried out, or not.
+    Replied(Did, Result<Reply, ApiError>),
+    /// Time went by.
+    Tick,
+    /// The node is gone.
+    Ended,
+}
+
+/// Something to do outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Ask the node.
+    Query(Query, Asked),
+    /// Tell the node.
+    Command(Command, Did),
+    /// Draw everything anew.
+    Redraw,
+    /// Leave.
+    Quit,
+}
+
+/// What an answer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The list.
+    Conversations,
+    /// The newest messages, or all after one.
+    Newer(ConversationId),
+    /// A page before the oldest.
+    Older(ConversationId),
+    /// The contacts.
+    Contacts,
+    /// The members panel.
+    Members,
+    /// The safety number panel.
+    Safety,
+    /// Ourselves.
+    Whoami,
+    /// The status bar.
+    Status,
+    /// A message's ledger.
+    Info,
+}
+
+/// What a reply is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Did {
+    /// A message was sent: on refusal its text goes back into the composer.
+    Sent(ConversationId, String),
+    /// Whatever it answers, go to that conversation.
+    Opened,
+    /// Say this when done.
+    Said(String),
+    /// Nobody waits for it.
+    Quiet,
+}
+
+/// A line of news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    /// What.
+    pub(super) text: String,
+    /// Whether it is bad.
+    pub(super) bad: bool,
+    /// Since when it is shown.
+    pub(super) at: Timestamp,
+}
+
+/// Where things were drawn, for the mouse.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    /// The conversation list, and the first line's index.
+    pub(super) list: Option<(Rect, usize)>,
+    /// The messages.
+    pub(super) messages: Rect,
+    /// The oldest message here is on screen.
+    pub(super) at_top: bool,
+}
+
+/// The whole state.
+pub(super) struct App {
+    /// Colours and characters.
+    pub(super) theme: Theme,
+    /// Local time.
+    pub(super) clock: Clock,
+    /// Now.
+    pub(super) now: Timestamp,
+    /// Ourselves, once known.
+    pub(super) me: Option<WhoamiView>,
+    /// The link, once known.
+    pub(super) link: Option<LinkState>,
+    /// What waits, once known.
+    pub(super) status: Option<StatusView>,
+    /// All conversations, once known.
+    pub(super) conversations: Option<Vec<ConversationView>>,
+    /// All contacts, once known.
+    pub(super) contacts: Option<Vec<ContactView>>,
+    /// The one shown.
+    pub(super) current: Option<ConversationId>,
+    /// Messages of those looked at so far.
+    pub(super) rooms: HashMap<ConversationId, Room>,
+    /// What is being written, per conversation.
+    pub(super) drafts: HashMap<ConversationId, Composer>,
+    /// Written while no conversation is open.
+    pub(super) nowhere: Composer,
+    /// What lies on top.
+    pub(super) overlay: Option<Overlay>,
+    /// The invite to hand out, if we run the hub.
+    pub(super) invite: Option<InviteCard>,
+    /// News, newest last.
+    pub(super) news: VecDeque<News>,
+    /// Where things were drawn.
+    pub(super) places: Places,
+    /// The node stopped.
+    pub(super) ended: bool,
+}
+
+impl App {
+    /// An empty screen that knows nothing yet.
+    pub(super) fn new(theme: Theme, clock: Clock, invite: Option<InviteCard>) -> Self {
+        Self {
+            theme,
+            clock,
+            now: Timestamp(0),
+            me: None,
+            link: None,
+            status: None,
+            conversations: None,
+            contacts: None,
+            current: None,
+            rooms: HashMap::new(),
+            drafts: HashMap::new(),
+            nowhere: Composer::default(),
+            overlay: None,
+            invite,
+            news: VecDeque::new(),
+            places: Places::default(),
+            ended: false,
+        }
+    }
+
+    /// What to ask first.
+    pub(super) fn start() -> Vec<Effect> {
+        vec![
+            Effect::Query(Query::Whoami, Asked::Whoami),
+            Effect::Query(Query::Status, Asked::Status),
+            Effect::Query(Query::Conversations, Asked::Conversations),
+            Effect::Query(Query::Contacts, Asked::Contacts),
+        ]
+    }
+
+    /// Takes a message in; what it returns is to be done.
+    pub(super) fn update(&mut self, msg: Msg, now: Timestamp) -> Vec<Effect> {
+        self.now = now;
+        match msg {
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => self.paste(&text),
+            Msg::Mouse(mouse) => self.mouse(mouse),
+            Msg::Event(event) => self.event(event),
+            Msg::Answered(asked, outcome) => self.answered(asked, outcome),
+            Msg::Replied(did, outcome) => self.replied(did, outcome),
+            Msg::Tick => vec![Effect::Query(Query::Status, Asked::Status)],
+            Msg::Ended => {
+                self.ended = true;
+                vec![Effect::Quit]
+            }
+        }
+    }
+
+    /// The conversation shown, with its line of the list.
+    pub(super) fn shown(&self) -> Option<&ConversationView> {
+        let id = self.current?;
+        self.conversations.as_ref()?.iter().find(|c| c.id == id)
+    }
+
+    /// Where a person is writing now.
+    pub(super) fn composer(&mut self) -> &mut Composer {
+        match self.current {
+            Some(id) => self.drafts.entry(id).or_default(),
+            None => &mut self.nowhere,
+        }
+    }
+
+    /// The same to look at.
+    pub(super) fn composer_shown(&self) -> Option<&Composer> {
+        match self.current {
+            Some(id) => self.drafts.get(&id),
+            None => Some(&self.nowhere),
+        }
+    }
+
+    /// Goes to a conversation, asking for what is not here yet.
+    pub(super) fn go(&mut self, id: ConversationId) -> Vec<Effect> {
+        if let Some(room) = self.current.and_then(|old| self.rooms.get_mut(&old)) {
+            room.left();
+        }
+        self.current = Some(id);
+        self.drafts.entry(id).or_default();
+        let unread =
+            self.conversations.iter().flatten().find(|c| c.id == id).map_or(0, |c| c.unread);
+        let room = self.rooms.entry(id).or_default();
+        room.entered(unread);
+        let mut effects = vec![Effect::Query(room.newer(id), Asked::Newer(id))];
+        if unread > 0 {
+            effects.push(mark_read(id));
+        }
+        effects
+    }
+
+    /// Says something in the news line.
+    pub(super) fn say(&mut self, text: impl Into<String>, bad: bool) {
+        if self.news.len() >= NEWS_KEPT {
+            self.news.pop_front();
+        }
+        self.news.push_back(News { text: text.into(), bad, at: self.now });
+    }
+
+    /// Says what went wrong and what to try.
+    pub(super) fn complain(&mut self, error: &ApiError) {
+        let text = if error.hint.is_empty() {
+            error.what.clone()
+        } else {
+            format!("{} ({})", error.what, error.hint)
+        };
+        self.say(text, true);
+    }
+
+    /// Own messages that are not at the hub yet.
+    pub(super) fn unsent(&self) -> u64 {
+        self.status.as_ref().map_or(0, |status| status.unsent)
+    }
+}
+
+/// Tells the node that this was seen.
+pub(super) fn mark_read(conversation: ConversationId) -> Effect {
+    Effect::Command(Command::MarkRead { conversation }, Did::Quiet)
+}

@@ -1,0 +1,179 @@
+//! What the node tells, answers and carries out, taken into the state.
+
+use super::app::{App, Asked, Did, Effect, Msg, mark_read};
+use super::overlay::Overlay;
+use crate::api::view::{ConversationKind, ConversationView, LinkState, MessageView};
+use crate::api::{Answer, ApiError, ConversationId, Event, Query, Reply};
+use crate::display::{body, excerpt, line};
+
+/// Characters of a message above its ledger.
+const EXCERPT: usize = 40;
+
+impl App {
+    /// Something happened at the node.
+    pub(super) fn event(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Message(message) => self.message(*message),
+            Event::Delivery { message, conversation, delivery, reached } => {
+                if let Some(room) = self.rooms.get_mut(&conversation) {
+                    room.delivered(message, delivery, reached);
+                }
+                vec![Effect::Query(Query::Status, Asked::Status)]
+            }
+            Event::ConversationChanged { .. } => {
+                vec![Effect::Query(Query::Conversations, Asked::Conversations)]
+            }
+            Event::ContactsChanged => vec![
+                Effect::Query(Query::Contacts, Asked::Contacts),
+                Effect::Query(Query::Whoami, Asked::Whoami),
+            ],
+            Event::Link(state) => {
+                self.link_changed(state);
+                vec![Effect::Query(Query::Status, Asked::Status)]
+            }
+            Event::Warning { reason, explanation } => {
+                self.say(format!("{explanation} ({reason})"), true);
+                Vec::new()
+            }
+            Event::Missed(_) => self.look_again(),
+        }
+    }
+
+    fn message(&mut self, message: MessageView) -> Vec<Effect> {
+        let id = message.conversation;
+        let seen = self.current == Some(id) && !message.own;
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.happened(message);
+        }
+        let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
+        if seen {
+            effects.push(mark_read(id));
+        }
+        effects
+    }
+
+    /// Somebody's presence is the end of the first-run hint: the invite has been used.
+    pub(super) fn is_alone(&self) -> bool {
+        let conversations = self.conversations.iter().flatten();
+        let met = conversations.filter(|c| c.kind == ConversationKind::Direct || c.members > 1);
+        met.count() == 0 && self.contacts.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    fn link_changed(&mut self, state: LinkState) {
+        if let LinkState::Down { why, .. } = &state
+            && !matches!(self.link, Some(LinkState::Down { .. }))
+        {
+            self.say(format!("hub out of reach: {why}; what you send waits here"), true);
+        }
+        self.link = Some(state);
+    }
+
+    /// Events were missed: everything on screen is asked for anew.
+    fn look_again(&mut self) -> Vec<Effect> {
+        let mut effects = Self::start();
+        for (id, room) in &mut self.rooms {
+            // Marks of messages already here may have moved too: start from the newest page.
+            room.loaded = false;
+            if self.current == Some(*id) {
+                effects.push(Effect::Query(room.newer(*id), Asked::Newer(*id)));
+            }
+        }
+        effects
+    }
+
+    /// The node answered.
+    pub(super) fn answered(
+        &mut self,
+        asked: Asked,
+        outcome: Result<Answer, ApiError>,
+    ) -> Vec<Effect> {
+        match outcome {
+            Ok(answer) => self.took(asked, answer),
+            Err(error) => {
+                if let Asked::Older(id) = asked
+                    && let Some(room) = self.rooms.get_mut(&id)
+                {
+                    room.asking = false;
+                }
+                self.complain(&error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn took(&mut self, asked: Asked, answer: Answer) -> Vec<Effect> {
+        match (asked, answer) {
+            (Asked::Conversations, Answer::Conversations(list)) => return self.took_list(list),
+            (Asked::Newer(id), Answer::History(page)) => {
+                let room = self.rooms.entry(id).or_default();
+                if room.took_newer(page) {
+                    return vec![Effect::Query(room.newer(id), Asked::Newer(id))];
+                }
+            }
+            (Asked::Older(id), Answer::History(page)) => {
+                self.rooms.entry(id).or_default().took_older(page);
+            }
+            (_, Answer::Contacts(contacts)) => self.contacts = Some(contacts),
+            (_, Answer::Whoami(me)) => self.me = Some(me),
+            (_, Answer::Status(status)) => {
+                self.link = Some(status.link.clone());
+                self.status = Some(status);
+            }
+            (_, Answer::Members(members)) => self.overlay = Some(Overlay::Members(members)),
+            (_, Answer::Safety(safety)) => self.overlay = Some(Overlay::Safety(safety)),
+            (_, Answer::MessageInfo { message, recipients }) => {
+                let says = body(&message.body, &message.sender);
+                self.overlay = Some(Overlay::Info(excerpt(&says, EXCERPT), recipients));
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn took_list(&mut self, list: Vec<ConversationView>) -> Vec<Effect> {
+        let first = self.conversations.is_none();
+        self.conversations = Some(list);
+        let top = self.conversations.iter().flatten().next().map(|c| c.id);
+        match (first, self.current, top) {
+            (true, None, Some(top)) => self.go(top),
+            (_, None, Some(top)) if self.nowhere.is_empty() => self.go(top),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The node carried something out, or refused to.
+    pub(super) fn replied(&mut self, did: Did, outcome: Result<Reply, ApiError>) -> Vec<Effect> {
+        match (did, outcome) {
+            (Did::Sent(id, text), Err(error)) => self.not_sent(id, &text, &error),
+            (_, Err(error)) => self.complain(&error),
+            (Did::Opened, Ok(Reply::Conversation { conversation })) => {
+                let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
+                effects.extend(self.go(conversation));
+                return effects;
+            }
+            (Did::Opened, Ok(Reply::Queued { conversation, .. })) => return self.go(conversation),
+            (_, Ok(Reply::Nickname { nickname })) => {
+                self.say(format!("you are {} now", line(&nickname)), false);
+                return vec![Effect::Query(Query::Whoami, Asked::Whoami)];
+            }
+            (Did::Said(text), Ok(_)) => self.say(text, false),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// A refused text goes back to where it was written, in front of what came after.
+    fn not_sent(&mut self, id: ConversationId, text: &str, error: &ApiError) {
+        let draft = self.drafts.entry(id).or_default();
+        let since = draft.take();
+        draft.set(&if since.is_empty() { text.to_owned() } else { format!("{text}\n{since}") });
+        self.complain(error);
+    }
+}
+
+/// What the outside world may bring while nothing else happens.
+impl From<Event> for Msg {
+    fn from(event: Event) -> Self {
+        Self::Event(event)
+    }
+}

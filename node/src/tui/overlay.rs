@@ -1,0 +1,23 @@
+//! What can lie on top of the chat: one panel at a time, closed by Esc.
+
+use super::palette::Palette;
+use crate::api::view::{MemberView, RecipientView, SafetyView};
+
+/// A panel.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    /// All keys and commands, from this line on.
+    Help(usize),
+    /// Go anywhere, do anything.
+    Palette(Palette),
+    /// The invite to hand out.
+    Invite,
+    /// Who is in the group.
+    Members(Vec<MemberView>),
+    /// A safety number to compare.
+    Safety(SafetyView),
+    /// A message in one line, and how far it got for each recipient.
+    Info(String, Vec<RecipientView>),
+    /// Quitting with unsent messages: once more to go.
+    Quit,
+}

@@ -1,0 +1,196 @@
+//! The loop around the pure part: keys and node events in, queries and frames out.
+//!
+//! Every task this starts belongs to the set it awaits on the way out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{Event as Input, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use hubbub_shared::time::Timestamp;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinSet;
+
+use super::app::{App, Did, Effect, Msg};
+use super::invite::InviteCard;
+use super::terminal::Screen;
+use super::theme::Theme;
+use crate::api::{ApiError, Code, Command, Events, Node};
+use crate::display::Clock;
+
+/// How often the status bar is refreshed.
+const TICK: Duration = Duration::from_secs(5);
+/// Outcomes waiting to be drawn; askers wait when there are more.
+const OUTCOMES: usize = 256;
+/// Messages on their way to the node.
+const SENDS: usize = 64;
+/// Events taken in before a frame is drawn.
+const BATCH: usize = 64;
+
+/// How to show the chat.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Colours and characters.
+    pub theme: Theme,
+    /// The invite to hand out, if we run the hub.
+    pub invite: Option<InviteCard>,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+}
+
+/// Shows the chat until the person leaves or the node stops.
+///
+/// # Errors
+/// The terminal cannot be used, or the node stopped.
+pub async fn run(node: Arc<dyn Node>, options: Options) -> Result<(), ApiError> {
+    let events = node.subscribe();
+    let mut screen = Screen::take(options.mouse).map_err(no_terminal)?;
+    let app = App::new(options.theme, Clock::local(), options.invite);
+    let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES);
+    let (sends, sends_in) = mpsc::channel(SENDS);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(send_in_order(node.clone(), sends_in, outcomes.clone()));
+    let sends = Some(sends);
+    let mut face = Face { app, node, outcomes, outcomes_in, sends, tasks, leave: false };
+    let result = face.run(&mut screen, events).await;
+    drop(screen);
+    face.finish().await;
+    result?;
+    if face.app.ended {
+        let what = "the node stopped while the chat was open";
+        return Err(ApiError::new(Code::Internal, what, "start `hubbub` again"));
+    }
+    Ok(())
+}
+
+fn no_terminal(error: io::Error) -> ApiError {
+    let what = format!("cannot use this terminal: {error}");
+    ApiError::new(Code::Usage, what, "run hubbub in a terminal, or use its commands: `hubbub help`")
+}
+
+struct Face {
+    app: App,
+    node: Arc<dyn Node>,
+    outcomes: mpsc::Sender<Msg>,
+    outcomes_in: mpsc::Receiver<Msg>,
+    /// `None` once we are leaving.
+    sends: Option<mpsc::Sender<(Command, Did)>>,
+    tasks: JoinSet<()>,
+    leave: bool,
+}
+
+impl Face {
+    async fn run(
+        &mut self,
+        screen: &mut Screen,
+        mut events: Box<dyn Events>,
+    ) -> Result<(), ApiError> {
+        let mut input = EventStream::new();
+        let mut tick = tokio::time::interval(TICK);
+        self.carry_out(screen, App::start())?;
+        while !self.leave {
+            self.draw(screen)?;
+            let msg = tokio::select! {
+                input = input.next() => match input {
+                    Some(input) => understood(input.map_err(no_terminal)?),
+                    None => return Ok(()), // the terminal is gone
+                },
+                event = events.next() => Some(event.map_or(Msg::Ended, Msg::from)),
+                outcome = self.outcomes_in.recv() => outcome,
+                _ = tick.tick() => Some(Msg::Tick),
+            };
+            let effects = msg.map_or_else(Vec::new, |msg| self.app.update(msg, now()));
+            self.carry_out(screen, effects)?;
+            for _ in 0..BATCH {
+                let Some(Some(event)) = events.next().now_or_never() else { break };
+                let effects = self.app.update(event.into(), now());
+                self.carry_out(screen, effects)?;
+            }
+            while self.tasks.try_join_next().is_some() {}
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> Result<(), ApiError> {
+        screen.terminal.draw(|frame| self.app.view(frame)).map_err(no_terminal)?;
+        let more = self.app.places.at_top.then(|| self.app.want_older()).flatten();
+        self.carry_out(screen, more.into_iter().collect())
+    }
+
+    fn carry_out(&mut self, screen: &mut Screen, effects: Vec<Effect>) -> Result<(), ApiError> {
+        for effect in effects {
+            match effect {
+                Effect::Quit => self.leave = true,
+                Effect::Redraw => screen.terminal.clear().map_err(no_terminal)?,
+                Effect::Query(query, asked) => {
+                    let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+                    self.tasks.spawn(async move {
+                        let answer = node.query(query).await;
+                        outcomes.send(Msg::Answered(asked, answer)).await.unwrap_or_default();
+                    });
+                }
+                Effect::Command(command @ Command::Send { .. }, did) => self.send(command, did),
+                Effect::Command(command, did) => {
+                    let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+                    self.tasks.spawn(async move {
+                        let reply = node.command(command).await;
+                        outcomes.send(Msg::Replied(did, reply)).await.unwrap_or_default();
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, command: Command, did: Did) {
+        let Some(sends) = &self.sends else { return };
+        if let Err(TrySendError::Full((_, did)) | TrySendError::Closed((_, did))) =
+            sends.try_send((command, did))
+        {
+            let hint = "the node is busy: send it again in a moment";
+            let error = ApiError::new(Code::Full, "too many messages at once", hint);
+            // Nothing follows from a refusal but words on screen.
+            self.app.update(Msg::Replied(did, Err(error)), now());
+        }
+    }
+
+    /// What was sent last must be durable before we leave; what is only shown may be forgotten.
+    async fn finish(&mut self) {
+        self.outcomes_in.close();
+        self.sends = None;
+        let patience = Duration::from_secs(3);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all).await.is_err() {
+            self.tasks.abort_all();
+        }
+    }
+}
+
+/// Messages go to the node one after the other: it would be free to swap two at once.
+async fn send_in_order(
+    node: Arc<dyn Node>,
+    mut sends: mpsc::Receiver<(Command, Did)>,
+    outcomes: mpsc::Sender<Msg>,
+) {
+    while let Some((command, did)) = sends.recv().await {
+        let reply = node.command(command).await;
+        outcomes.send(Msg::Replied(did, reply)).await.unwrap_or_default();
+    }
+}
+
+fn understood(input: Input) -> Option<Msg> {
+    match input {
+        Input::Key(key) => Some(Msg::Key(key)),
+        Input::Paste(text) => Some(Msg::Paste(text)),
+        Input::Mouse(mouse) => Some(Msg::Mouse(mouse)),
+        // The next frame takes the new size.
+        Input::Resize(..) | Input::FocusGained | Input::FocusLost => None,
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
