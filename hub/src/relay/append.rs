@@ -87,7 +87,7 @@ impl Relay {
         if !self.logs.has_room(log, size, bounds) {
             return Err(refused(self.logs.get(log).and_then(|log| log.readers.holder())));
         }
-        if !self.hub_has_room(size) {
+        if !self.logs.hub_has_room(size, self.config.total) {
             return Err(refused(None));
         }
         Ok(())
@@ -106,11 +106,6 @@ impl Relay {
         }
         let about = held.and_then(|log| log.readers.holder());
         Err(Refusal { code: RefusalCode::Full, about, retry_after: None })
-    }
-
-    /// Whether the hub as a whole can take `size` more bytes.
-    pub(super) fn hub_has_room(&self, size: usize) -> bool {
-        self.logs.hub_has_room(size, self.channels.kept(), self.config.total)
     }
 
     fn note_passed(&mut self, node: NodeId, log: LogId, item: &Item) {

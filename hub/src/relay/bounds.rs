@@ -37,8 +37,8 @@ pub const CONTROL_READ_PER_BATCH: u64 = 16_384;
 pub const CONTROL_READ_PAUSE: Millis = Millis::secs(1);
 /// What a control entry that is read counts for in an account of bytes: about its usual size.
 pub const CONTROL_READ_COST: u64 = 512;
-/// Times one identity may let itself into the lobby: nobody alone uses its log up, which has an
-/// end.
+/// Times one identity may let itself into the lobby: its log has an end, and nobody alone reaches
+/// that.
 pub const LOBBY_JOINS: usize = 16;
 
 /// How much a log may hold before senders are pushed back.
@@ -67,12 +67,14 @@ pub struct RelayConfig {
     pub mailbox_share: LogBounds,
     /// What one member may have waiting in one channel (default 128 MiB, 50,000 entries: half).
     pub channel_share: LogBounds,
-    /// All logs together, control logs too (default 64 GiB, 4,000,000 entries: 160 MiB of memory).
+    /// All logs together (default 64 GiB, 4,000,000 entries: 160 MiB of memory).
     pub total: LogBounds,
     /// Groups one identity may have created (default 256: far above use, below mischief).
     pub groups_per_node: usize,
-    /// Control entries of all groups one identity created (default 65,536, a whole log: they are
-    /// never forgotten, and are replayed at every start).
+    /// Control logs together, which are never forgotten and are replayed at every start (default
+    /// 1 GiB, 1,000,000 entries: some 100 MiB of memory and a minute).
+    pub control: LogBounds,
+    /// Control entries of all groups one identity created (default 65,536, a whole log).
     pub control_per_node: usize,
     /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a
     /// week's outbox is never held up, one flooding takes half a percent of what the store
@@ -99,6 +101,7 @@ impl Default for RelayConfig {
             channel_share: LogBounds { bytes: 128 * MIB, items: 50_000 },
             total: LogBounds { bytes: 64 * 1024 * MIB, items: 4_000_000 },
             groups_per_node: 256,
+            control: LogBounds { bytes: 1024 * MIB, items: 1_000_000 },
             control_per_node: 65_536,
             frames: Rate { tokens: 500, per: Millis::secs(1), burst: 2_000 },
             bytes: Rate { tokens: 8 * MIB, per: Millis::secs(1), burst: 32 * MIB },

@@ -57,9 +57,10 @@ impl Channels {
         self.bytes = self.bytes.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
     }
 
-    /// What the control logs take.
-    pub(super) fn kept(&self) -> LogBounds {
-        LogBounds { bytes: self.bytes, items: self.entries }
+    /// Whether control logs may take `size` more bytes.
+    fn has_room(&self, size: usize, most: LogBounds) -> bool {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        self.entries < most.items && self.bytes.saturating_add(size) <= most.bytes
     }
 
     pub(super) fn get(&self, group: &GroupId) -> Option<&ControlLog> {
@@ -106,7 +107,7 @@ impl Relay {
             self.appended(asked, seq);
             return Ok(());
         }
-        if !self.hub_has_room(entry.len()) {
+        if !self.logs.hub_has_room(entry.len(), self.config.total) {
             return Err(RefusalCode::Full.plain());
         }
         let (number, change) = match self.channels.get(&group) {
@@ -164,18 +165,31 @@ impl Relay {
     fn apply(&mut self, group: GroupId, entry: &[u8]) -> Result<(u64, Membership), Refusal> {
         if group == self.lobby {
             self.may_enter(entry)?;
+        } else {
+            self.may_grow(group, entry)?;
         }
         let control = self.channels.by_group.get_mut(&group);
         let control = control.ok_or(RefusalCode::NoSuchGroup.plain())?;
         let founder = control.founder();
-        let of_founder = self.channels.founders.get(&founder).map_or(0, |founded| founded.entries);
-        if group != self.lobby && of_founder >= self.config.control_per_node {
-            let about = Some(founder);
-            return Err(Refusal { code: RefusalCode::Full, about, retry_after: None });
-        }
         let Applied { seq, author, change, .. } = control.apply(entry).map_err(refusal)?;
         self.channels.note_entry(founder, entry.len());
         Ok((seq, Membership::of(author, &change)))
+    }
+
+    /// Control entries are kept for good, so they have a bound of their own. What ends something
+    /// that an earlier entry began is taken beyond it: somebody may have to be removed.
+    fn may_grow(&self, group: GroupId, entry: &[u8]) -> Result<(), Refusal> {
+        let founder = self.channels.get(&group).map(ControlLog::founder);
+        let most = self.config.control_per_node;
+        let over = |founder: &NodeId| self.channels.founded_by(founder).entries >= most;
+        let about = founder.filter(over);
+        if about.is_none() && self.channels.has_room(entry.len(), self.config.control) {
+            return Ok(());
+        }
+        match Entry::read(entry).map_err(refusal)?.body.op {
+            Op::Remove { .. } | Op::Leave | Op::Close => Ok(()),
+            _ => Err(Refusal { code: RefusalCode::Full, about, retry_after: None }),
+        }
     }
 
     /// The lobby is open to whom this hub admitted, not to any key somebody makes up; and nobody
@@ -217,6 +231,9 @@ impl Relay {
         {
             let about = Some(asked.node);
             return Err(Refusal { code: RefusalCode::Full, about, retry_after: None });
+        }
+        if !self.channels.has_room(entry.len(), self.config.control) {
+            return Err(RefusalCode::Full.plain());
         }
         self.channels.insert(control, core::iter::once(entry.len()));
         Ok(Membership::In(asked.node))

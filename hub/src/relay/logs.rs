@@ -88,11 +88,10 @@ impl Logs {
         })
     }
 
-    /// Whether the hub as a whole can take `size` more bytes beside what control logs `kept`.
-    pub(super) fn hub_has_room(&self, size: usize, kept: LogBounds, total: LogBounds) -> bool {
+    /// Whether the hub as a whole can take `size` more bytes.
+    pub(super) fn hub_has_room(&self, size: usize, total: LogBounds) -> bool {
         let size = u64::try_from(size).unwrap_or(u64::MAX);
-        let bytes = self.bytes.saturating_add(kept.bytes).saturating_add(size);
-        self.items.saturating_add(kept.items) < total.items && bytes <= total.bytes
+        self.items < total.items && self.bytes.saturating_add(size) <= total.bytes
     }
 
     /// Lets go of what every reader has passed, or of everything when nobody reads; the number up

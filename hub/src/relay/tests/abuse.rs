@@ -67,22 +67,52 @@ fn an_envelope_with_the_bytes_of_a_control_entry_does_not_keep_the_entry_out() {
     assert_eq!(refused[0].code, RefusalCode::NotAMember);
 }
 
+/// Renews the group's keys until that is refused.
+fn rekey_until_refused(
+    hub: &mut RelayProbe,
+    conn: u64,
+    control: &mut ControlLog,
+) -> hubbub_shared::wire::Refusal {
+    let log = LogId::Channel(control.group());
+    for _ in 0..20 {
+        hub.tell(ack(conn, log, u64::MAX));
+        let entry = control.propose(&identity(ALICE), Op::RekeyAll, hub.now);
+        let refused = refusals(&hub.tell(control_entry(conn, control.group(), entry.clone())));
+        match refused.into_iter().next() {
+            Some(refusal) => return refusal,
+            None => drop(control.apply(&entry).unwrap()),
+        }
+    }
+    panic!("twenty control entries and no end");
+}
+
 #[test]
-fn control_logs_count_towards_what_the_hub_holds_also_after_a_restart() {
-    let total = LogBounds { bytes: 1_000_000, items: 6 };
-    let mut hub = open_with(RelayConfig { total, ..RelayConfig::default() });
+fn control_logs_have_a_bound_and_reaching_it_stops_neither_messages_nor_removals() {
+    let control = LogBounds { bytes: 1_000_000, items: 6 };
+    let mut hub = open_with(RelayConfig { control, ..RelayConfig::default() });
     hub.connect(1, ALICE);
-    let (group, mut control) = hub.group(1, ALICE, &[]);
-    let refused = (0..20).find_map(|_| {
-        hub.tell(ack(1, LogId::Channel(group), u64::MAX));
-        let refused = refusals(&hub.control(1, &mut control, ALICE, Op::RekeyAll));
-        refused.into_iter().next()
-    });
-    assert_eq!(refused.map(|r| r.code), Some(RefusalCode::Full));
+    let (group, mut control) = hub.group(1, ALICE, &[BOB]);
+    let refused = rekey_until_refused(&mut hub, 1, &mut control);
+    assert_eq!((refused.code, refused.about), (RefusalCode::Full, None));
     hub.crash();
     hub.connect(2, ALICE);
-    hub.tell(ack(2, LogId::Channel(group), u64::MAX));
-    assert_eq!(refusals(&hub.append(2, mailbox(ALICE), "hi"))[0].code, RefusalCode::Full);
+    let refused = rekey_until_refused(&mut hub, 2, &mut control);
+    assert_eq!((refused.code, control.seq()), (RefusalCode::Full, 4));
+    assert_eq!(refusals(&hub.append(2, LogId::Channel(group), "hi")), []);
+    let op = Op::Remove { node: id(BOB), code: 0 };
+    assert_eq!(refusals(&hub.control(2, &mut control, ALICE, op)), []);
+}
+
+#[test]
+fn the_control_logs_of_one_founder_leave_room_for_those_of_others() {
+    let mut hub = open_with(RelayConfig { control_per_node: 3, ..RelayConfig::default() });
+    hub.connect(1, ALICE);
+    hub.connect(2, BOB);
+    let (_, mut control) = hub.group(1, ALICE, &[]);
+    let refused = rekey_until_refused(&mut hub, 1, &mut control);
+    assert_eq!((refused.code, refused.about), (RefusalCode::Full, Some(id(ALICE))));
+    let (_, mut control) = hub.group(2, BOB, &[]);
+    assert_eq!(refusals(&hub.control(2, &mut control, BOB, Op::RekeyAll)), []);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_full_mailbox_pushes_back_and_names_its_reader_and_drops_nothing() {
 
 #[test]
 fn a_hub_that_is_full_takes_nothing_for_anybody() {
-    let total = LogBounds { bytes: 1_000, items: 2 }; // one is the lobby's first
+    let total = LogBounds { bytes: 1_000, items: 1 };
     let mut hub = RelayProbe::new(RelayConfig { open: true, total, ..RelayConfig::default() });
     hub.connect(1, ALICE);
     hub.append(1, mailbox(ALICE), "one");
