@@ -5,7 +5,8 @@
 //!
 //! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub)
 //! * `chat`: the message is numbered, written down and posted
-//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them
+//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them;
+//!   `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
 //!   refused
@@ -40,6 +41,7 @@ mod receipt;
 mod record;
 mod refused;
 mod repair;
+mod stuck;
 mod target;
 pub mod view;
 mod wish;
