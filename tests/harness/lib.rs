@@ -1,1 +1,7 @@
 //! The test harness.
+
+pub mod hub;
+pub mod person;
+pub mod process;
+pub mod scan;
+pub mod terminal;
