@@ -87,7 +87,7 @@ fn a_nickname_that_is_taken_or_looks_like_one_is_refused_and_another_is_not() {
     let mallory = Person::nobody(&stage, "mallory");
     let invite = hub.invite(1);
     failed(&join(&mallory, &invite, "alice"), 8, "nickname", "taken");
-    failed(&join(&mallory, &invite, "al1ce"), 8, "nickname", "looks too much like");
+    failed(&join(&mallory, &invite, "a1ice"), 8, "nickname", "looks too much like");
     failed(&join(&mallory, &invite, "a/b"), 8, "nickname", "");
     let _ = join(&mallory, &invite, "mallory").fine();
 }
