@@ -1,11 +1,13 @@
 //! The Hubbub node: one device's keys, history and faces.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod display;
 pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
+pub mod runtime;
 pub mod store;
 pub mod tui;

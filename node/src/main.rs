@@ -1,2 +1,7 @@
-//! The node.
-fn main() {}
+//! The `hubbub` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubbub_node::cli::main()
+}

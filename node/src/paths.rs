@@ -47,7 +47,11 @@ impl ProfileDir {
         Self::below(root(home.map(PathBuf::from))?, name)
     }
 
-    fn below(root: PathBuf, name: &str) -> Result<Self, PathError> {
+    /// The profile called `name` below this root.
+    ///
+    /// # Errors
+    /// [`PathError::Name`].
+    pub fn below(root: PathBuf, name: &str) -> Result<Self, PathError> {
         if is_profile_name(name) {
             Ok(Self(root.join("profiles").join(name)))
         } else {

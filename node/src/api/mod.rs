@@ -17,5 +17,5 @@ pub use command::{Command, Reply};
 pub use conversation::ConversationId;
 pub use error::{ApiError, Code};
 pub use event::Event;
-pub use node::{Node, Pending};
+pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};

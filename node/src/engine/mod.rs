@@ -1,3 +1,205 @@
 //! The node's mind, pure: contacts, sessions, groups, sender keys, outbox, receipts.
+//!
+//! One [`Engine`] is one device. It is told what happened and says what to do; it does nothing
+//! itself. The story of a message:
+//!
+//! * `command`: a face asks, and [`target`](self) finds out whom it means (`lookup` asks the hub)
+//! * `chat`: the message is numbered, written down and posted
+//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them
+//! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
+//! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or refused
+//! * `held`: what arrives before its key; `repair`: what is asked again
+//! * `receipt`: what arrived is acknowledged to its author, batched
+//! * `group`, `control`: who belongs, by the group's signed log; `lobby`: the open group of the hub
+//! * `record`: everything above as records, each written in the transaction that changed it
+//!
+//! Invariant: nothing leaves before it could be told again. Every output follows from records that
+//! [`Engine::take_changes`] has handed out before, so a crash at any point repeats bytes, not
+//! messages. What is absent: clock, randomness, disk and network.
 
+mod alarm;
+mod channel;
+mod chat;
+mod command;
+mod contact;
+mod control;
+mod group;
+mod held;
+mod inbound;
+mod keys;
+mod link;
+mod lobby;
+mod lookup;
+mod outbox;
 pub mod output;
+mod pairwise;
+mod ranges;
+mod receipt;
+mod record;
+mod refused;
+mod repair;
+mod target;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hubbub_shared::crypto::{Identity, RecordError};
+use hubbub_shared::id::{HubId, NodeId};
+use hubbub_shared::session::{LocalPrekeys, Session};
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::{LogId, ToHub};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::alarm::Alarms;
+use self::contact::Person;
+use self::group::Group;
+use self::held::Held;
+use self::link::{Asked, Link};
+use self::lookup::Pending;
+use self::outbox::Outbox;
+use self::output::{Changes, HistoryChange, Loaded, Output};
+use self::receipt::Heard;
+use self::record::{Key, Own};
+use self::refused::Refusals;
+use self::repair::Repairs;
+use crate::api::{ConversationId, Event};
+
+/// One device's mind.
+///
+/// Its methods come in four families, to be called in this order:
+///
+/// 1. `handle_*`: something happened (a command, a frame, the link, a timer). One or many;
+/// 2. [`Self::take_changes`]: everything these changed, to be committed in one transaction;
+/// 3. [`Self::poll_output`] until it is empty, and only after that commit: what to send and to say.
+///    [`Self::poll_timeout`] says when to call [`Self::handle_timeout`];
+/// 4. the getters (`view`), at any time: they change nothing.
+///
+/// When a commit fails, drop the engine and its link, and build both anew from the store.
+pub struct Engine {
+    me: Identity,
+    hub: HubId,
+    rng: ChaCha20Rng,
+    /// When the present input came.
+    now: Timestamp,
+    own: Own,
+    prekeys: LocalPrekeys,
+    people: BTreeMap<NodeId, Person>,
+    sessions: BTreeMap<NodeId, Vec<Session>>,
+    groups: BTreeMap<hubbub_shared::id::GroupId, Group>,
+    outbox: Outbox,
+    held: BTreeMap<u64, Held>,
+    cursors: BTreeMap<LogId, u64>,
+    heard: BTreeMap<(ConversationId, NodeId), Heard>,
+    link: Link,
+    pending: Vec<Pending>,
+    repairs: Repairs,
+    alarms: Alarms,
+    refusals: Refusals,
+    dirty: BTreeSet<Key>,
+    history: Vec<HistoryChange>,
+    out: VecDeque<Output>,
+}
+
+/// Why an engine cannot be built from its records.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A record is damaged or of another version.
+    #[error("the profile's records are damaged or were written by another version: {0}")]
+    Record(#[from] RecordError),
+    /// A record is there that cannot be there.
+    #[error("the profile's records do not fit together; restore it from a backup")]
+    Misfit,
+}
+
+impl Engine {
+    /// Builds the engine from its records; from none, a fresh one. `seed` must be new and secret
+    /// each time.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the records are damaged.
+    pub fn new(
+        identity: Identity,
+        hub: HubId,
+        loaded: Loaded,
+        seed: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Self, LoadError> {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let fresh = loaded.is_empty();
+        let prekeys = LocalPrekeys::generate(&identity, now, &mut rng);
+        let mut engine = Self {
+            me: identity,
+            hub,
+            rng,
+            now,
+            own: Own::default(),
+            prekeys,
+            people: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            outbox: Outbox::default(),
+            held: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            link: Link::default(),
+            pending: Vec::new(),
+            repairs: Repairs::default(),
+            alarms: Alarms::default(),
+            refusals: Refusals::default(),
+            dirty: BTreeSet::new(),
+            history: Vec::new(),
+            out: VecDeque::new(),
+        };
+        if fresh {
+            engine.dirty.extend([Key::Own, Key::Prekeys]);
+        }
+        engine.load(loaded)?;
+        engine.start();
+        Ok(engine)
+    }
+
+    /// Everything that changed since the last call, as one transaction.
+    pub fn take_changes(&mut self) -> Changes {
+        let dirty = core::mem::take(&mut self.dirty);
+        let records = dirty.into_iter().map(|key| self.record(&key)).collect();
+        Changes { records, history: core::mem::take(&mut self.history) }
+    }
+
+    /// The next thing to do. Only after the last [`Self::take_changes`] is durable.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// This node's name.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.me.id()
+    }
+
+    fn touch(&mut self, key: Key) {
+        self.dirty.insert(key);
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn warn(&mut self, reason: &str, explanation: String) {
+        self.event(Event::Warning { reason: reason.to_owned(), explanation });
+    }
+
+    fn changed(&mut self, conversation: ConversationId) {
+        self.event(Event::ConversationChanged { conversation });
+    }
+
+    /// Asks the hub something; nothing while the link is down.
+    fn ask(&mut self, asked: Asked, make: impl FnOnce(u32) -> ToHub) {
+        if let Some(req) = self.link.ask(asked) {
+            self.out.push_back(Output::Send(make(req)));
+        }
+    }
+}

@@ -14,7 +14,6 @@ use super::history::Room;
 use super::invite::InviteCard;
 use super::overlay::Overlay;
 use super::theme::Theme;
-use crate::api::command::MessageText;
 use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
 use crate::api::{Answer, ApiError, Command, ConversationId, Event, Query, Reply};
 use crate::display::Clock;
@@ -148,8 +147,6 @@ pub(super) struct App {
     pub(super) news: VecDeque<News>,
     /// Where things were drawn.
     pub(super) places: Places,
-    /// The message whose ledger is asked for.
-    pub(super) info_of: Option<MessageText>,
     /// The node stopped.
     pub(super) ended: bool,
 }
@@ -174,7 +171,6 @@ impl App {
             invite,
             news: VecDeque::new(),
             places: Places::default(),
-            info_of: None,
             ended: false,
         }
     }

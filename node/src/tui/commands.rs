@@ -191,7 +191,7 @@ impl App {
                 Vec::new()
             }
             Call::Invite => self.show(Overlay::Invite),
-            Call::Help => self.show(Overlay::Help),
+            Call::Help => self.show(Overlay::Help(0)),
             Call::Quit => self.quit(),
         }
     }

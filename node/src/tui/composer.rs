@@ -29,6 +29,8 @@ impl Composer {
         area.set_cursor_line_style(Style::default());
         area.set_cursor_style(Style::default().add_modifier(Modifier::REVERSED));
         area.set_wrap_mode(WrapMode::WordOrGlyph);
+        area.set_placeholder_text("write a message; F1 helps");
+        area.set_placeholder_style(Style::default().add_modifier(Modifier::DIM));
         area.insert_str(text);
         Self { area }
     }

@@ -4,7 +4,10 @@ use super::app::{App, Asked, Did, Effect, Msg, mark_read};
 use super::overlay::Overlay;
 use crate::api::view::{ConversationKind, ConversationView, LinkState, MessageView};
 use crate::api::{Answer, ApiError, ConversationId, Event, Query, Reply};
-use crate::display::line;
+use crate::display::{body, excerpt, line};
+
+/// Characters of a message above its ledger.
+const EXCERPT: usize = 40;
 
 impl App {
     /// Something happened at the node.
@@ -119,7 +122,8 @@ impl App {
             (_, Answer::Members(members)) => self.overlay = Some(Overlay::Members(members)),
             (_, Answer::Safety(safety)) => self.overlay = Some(Overlay::Safety(safety)),
             (_, Answer::MessageInfo { message, recipients }) => {
-                self.overlay = Some(Overlay::Info(Box::new(message), recipients));
+                let says = body(&message.body, &message.sender);
+                self.overlay = Some(Overlay::Info(excerpt(&says, EXCERPT), recipients));
             }
             _ => {}
         }

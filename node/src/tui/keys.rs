@@ -91,8 +91,8 @@ impl App {
         let held = modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
         let ctrl = modifiers.contains(KeyModifiers::CONTROL);
         match code {
-            KeyCode::F(1) => self.open(Overlay::Help),
-            KeyCode::Char('?') if self.composer().is_empty() => self.open(Overlay::Help),
+            KeyCode::F(1) => self.open(Overlay::Help(0)),
+            KeyCode::Char('?') if self.composer().is_empty() => self.open(Overlay::Help(0)),
             KeyCode::F(2) => self.open(Overlay::Invite),
             KeyCode::Up if modifiers.contains(KeyModifiers::ALT) => Some(self.step(false)),
             KeyCode::Down if modifiers.contains(KeyModifiers::ALT) => Some(self.step(true)),
@@ -123,6 +123,14 @@ impl App {
         }
         match &mut self.overlay {
             Some(Overlay::Palette(_)) => self.palette_key(key),
+            Some(Overlay::Help(from)) => {
+                match key.code {
+                    KeyCode::Down | KeyCode::PageDown => *from = from.saturating_add(PAGE_LINES),
+                    KeyCode::Up | KeyCode::PageUp => *from = from.saturating_sub(PAGE_LINES),
+                    _ => self.overlay = None,
+                }
+                Vec::new()
+            }
             Some(Overlay::Safety(_)) => self.safety_key(key),
             _ => {
                 self.overlay = None;

@@ -27,3 +27,4 @@ mod tests;
 
 pub use invite::InviteCard;
 pub use run::{Options, run};
+pub use theme::Theme;

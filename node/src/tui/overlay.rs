@@ -1,13 +1,13 @@
 //! What can lie on top of the chat: one panel at a time, closed by Esc.
 
 use super::palette::Palette;
-use crate::api::view::{MemberView, MessageView, RecipientView, SafetyView};
+use crate::api::view::{MemberView, RecipientView, SafetyView};
 
 /// A panel.
 #[derive(Debug)]
 pub(super) enum Overlay {
-    /// All keys and commands.
-    Help,
+    /// All keys and commands, from this line on.
+    Help(usize),
     /// Go anywhere, do anything.
     Palette(Palette),
     /// The invite to hand out.
@@ -16,8 +16,8 @@ pub(super) enum Overlay {
     Members(Vec<MemberView>),
     /// A safety number to compare.
     Safety(SafetyView),
-    /// How far a message got, for each recipient.
-    Info(Box<MessageView>, Vec<RecipientView>),
+    /// A message in one line, and how far it got for each recipient.
+    Info(String, Vec<RecipientView>),
     /// Quitting with unsent messages: once more to go.
     Quit,
 }

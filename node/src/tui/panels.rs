@@ -24,12 +24,12 @@ impl App {
         let width = usize::from(area.width.min(WIDEST)).saturating_sub(4);
         let height = usize::from(area.height).saturating_sub(2);
         let (title, lines) = match overlay {
-            Overlay::Help => ("help", help(width)),
+            Overlay::Help(from) => help(width, height, *from),
             Overlay::Palette(palette) => ("go to", self.palette_lines(palette, width, height)),
             Overlay::Invite => ("invite", self.invite_lines(width, height)),
             Overlay::Members(members) => ("members", members_lines(members)),
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
-            Overlay::Info(_, recipients) => ("message", self.info_lines(recipients)),
+            Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
             Overlay::Quit => ("quit", self.quit_lines(width)),
         };
         self.panel(frame, title, lines);
@@ -117,7 +117,7 @@ impl App {
         lines
     }
 
-    fn info_lines(&self, recipients: &[RecipientView]) -> Vec<Line<'static>> {
+    fn info_lines(&self, says: &str, recipients: &[RecipientView]) -> Vec<Line<'static>> {
         if recipients.is_empty() {
             return vec![Line::raw("nobody was there to receive this")];
         }
@@ -131,7 +131,8 @@ impl App {
                 self.clock.date_time(r.at),
             ))
         };
-        recipients.iter().map(row).collect()
+        let head = Line::raw(says.to_owned());
+        core::iter::once(head).chain(recipients.iter().map(row)).collect()
     }
 
     fn quit_lines(&self, width: usize) -> Vec<Line<'static>> {
@@ -145,7 +146,8 @@ impl App {
     }
 }
 
-fn help(width: usize) -> Vec<Line<'static>> {
+/// As much of the help as fits; the title says how to see the rest.
+fn help(width: usize, height: usize, from: usize) -> (&'static str, Vec<Line<'static>>) {
     let row =
         |left: &str, right: &str| Line::raw(cut(&format!("{} {right}", fit(left, 22)), width));
     let keys = HELP.iter().map(|(keys, what)| row(keys, what));
@@ -157,7 +159,12 @@ fn help(width: usize) -> Vec<Line<'static>> {
             row(&call, what)
         }
     });
-    keys.chain(commands).collect()
+    let lines: Vec<_> = keys.chain(commands).collect();
+    if lines.len() <= height {
+        return ("help", lines);
+    }
+    let from = from.min(lines.len().saturating_sub(height));
+    ("help: PgDn, PgUp for the rest", lines.into_iter().skip(from).take(height).collect())
 }
 
 fn members_lines(members: &[MemberView]) -> Vec<Line<'static>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{Event as Input, EventStream};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use hubbub_shared::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -17,7 +17,7 @@ use super::app::{App, Did, Effect, Msg};
 use super::invite::InviteCard;
 use super::terminal::Screen;
 use super::theme::Theme;
-use crate::api::{ApiError, Code, Command, Node};
+use crate::api::{ApiError, Code, Command, Events, Node};
 use crate::display::Clock;
 
 /// How often the status bar is refreshed.
@@ -45,7 +45,7 @@ pub struct Options {
 /// # Errors
 /// The terminal cannot be used, or the node stopped.
 pub async fn run(node: Arc<dyn Node>, options: Options) -> Result<(), ApiError> {
-    let events = node.subscribe().await?;
+    let events = node.subscribe();
     let mut screen = Screen::take(options.mouse).map_err(no_terminal)?;
     let app = App::new(options.theme, Clock::local(), options.invite);
     let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES);
@@ -85,7 +85,7 @@ impl Face {
     async fn run(
         &mut self,
         screen: &mut Screen,
-        mut events: mpsc::Receiver<crate::api::Event>,
+        mut events: Box<dyn Events>,
     ) -> Result<(), ApiError> {
         let mut input = EventStream::new();
         let mut tick = tokio::time::interval(TICK);
@@ -97,14 +97,14 @@ impl Face {
                     Some(input) => understood(input.map_err(no_terminal)?),
                     None => return Ok(()), // the terminal is gone
                 },
-                event = events.recv() => Some(event.map_or(Msg::Ended, Msg::from)),
+                event = events.next() => Some(event.map_or(Msg::Ended, Msg::from)),
                 outcome = self.outcomes_in.recv() => outcome,
                 _ = tick.tick() => Some(Msg::Tick),
             };
             let effects = msg.map_or_else(Vec::new, |msg| self.app.update(msg, now()));
             self.carry_out(screen, effects)?;
             for _ in 0..BATCH {
-                let Ok(event) = events.try_recv() else { break };
+                let Some(Some(event)) = events.next().now_or_never() else { break };
                 let effects = self.app.update(event.into(), now());
                 self.carry_out(screen, effects)?;
             }

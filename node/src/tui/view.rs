@@ -214,7 +214,7 @@ impl App {
         parts.push(format!("hub {hub}"));
         parts.push(self.path_word().to_owned());
         parts.push("E2EE".to_owned());
-        if self.unsent() == 0 {
+        if self.status.is_some() && self.unsent() == 0 {
             parts.push("all sent".to_owned());
         }
         parts

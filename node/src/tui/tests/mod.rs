@@ -1,1 +1,5 @@
-//! Tests.
+//! What the screen shows, drawn on a pretend terminal; and what keys do to the state.
+
+mod acting;
+mod scene;
+mod screens;

@@ -1,0 +1,400 @@
+//! What can be typed after `hubbub`. Plain data: nothing here does anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::api::command::MessageText;
+use crate::api::view::{Delivery, Role};
+
+/// Exit codes as people look them up (`hubbub help exit-codes`).
+pub(super) const EXIT_CODES: &str = "\
+ 0  done
+ 1  a bug in hubbub: please report it
+ 2  the request makes no sense: fix the command line
+ 3  nobody and nothing of that name
+ 4  forbidden by the group's rules or by the hub
+ 5  the hub cannot be reached
+ 6  the hub is not the one the invite names
+ 7  the invite is wrong, used up or over
+ 8  the nickname is taken, looks like another, or is none
+ 9  hub and node have no protocol version in common
+10  the profile is damaged, locked by a passphrase, or missing
+11  another process owns the profile, or another device the identity
+12  a configuration file or key is wrong
+13  something is full: a mailbox, the disk, the outbox
+14  too many requests, too fast
+75  queued, not yet delivered: the message is safe here and goes out by itself";
+
+/// Talk to people through a hub that hears only noise.
+#[derive(Debug, Parser)]
+#[command(name = "hubbub", version, about, max_term_width = 100)]
+#[command(after_help = "Without a command, hubbub opens the chat of your profile.\n\
+    First time: `hubbub up` to start a hub of your own, or `hubbub join <invite>`.")]
+pub(super) struct Typed {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Global {
+    /// Print results as JSON, one object a line; errors too
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Which profile; profiles stand side by side, each with its own identity
+    #[arg(long, short = 'P', global = true, value_name = "NAME", default_value = "default")]
+    #[arg(env = "HUBBUB_PROFILE")]
+    pub(super) profile: String,
+    /// Keep everything below this directory instead of the platform's data directory
+    #[arg(long, global = true, value_name = "DIR", env = "HUBBUB_HOME")]
+    pub(super) home: Option<PathBuf>,
+    /// No hints and no progress on stderr
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// No colours (also: NO_COLOR set)
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+    /// Read the profile's passphrase from this file's first line (also: HUBBUB_PASSPHRASE)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Start a hub in this process, join it, print its invite and open the chat
+    Up(Up),
+    /// Join a hub by its invite and open the chat
+    Join(Join),
+    /// Send a message
+    Send(Send),
+    /// Read a conversation
+    Read(Read),
+    /// List conversations, most recent first
+    Conversations,
+    /// List contacts
+    Contacts,
+    /// Who you are here
+    Whoami,
+    /// Compare the safety number with a contact, and mark them verified
+    Verify(Verify),
+    /// Found, fill, describe and leave groups
+    #[command(subcommand)]
+    Group(Group),
+    /// The link to the hub, and what waits
+    Status,
+    /// Set the line contacts see beside your name
+    SetStatus {
+        /// The text; empty clears it
+        text: String,
+    },
+    /// Look at one message
+    #[command(subcommand)]
+    Message(Message),
+    /// Speak the API on stdin and stdout, one JSON object a line
+    Api,
+    /// Set, change or remove the passphrase that locks the profile
+    Passphrase(Passphrase),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// What exit codes mean
+    #[command(long_about = EXIT_CODES)]
+    ExitCodes,
+}
+
+/// `hubbub up`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Up {
+    /// Your nickname; asked for when needed and a terminal is there
+    #[arg(long)]
+    pub(super) nick: Option<String>,
+    /// UDP address the hub listens on (default: every address, port 4433)
+    #[arg(long, value_name = "IP:PORT")]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// How others reach this machine, as it stands in the invite; may be given several times
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) address: Vec<String>,
+    /// Where the hub keeps its keys and sealed messages (default: beside the profile)
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// How many people may use the invite
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) uses: u32,
+    /// Let anybody in who knows the hub's key and address, without an invite's token
+    #[arg(long)]
+    pub(super) open: bool,
+    /// Do not open the chat: print the invite and keep running
+    #[arg(long)]
+    pub(super) no_chat: bool,
+}
+
+/// `hubbub join`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Join {
+    /// The invite; `-` reads it from stdin
+    pub(super) invite: String,
+    /// Your nickname; asked for when needed and a terminal is there
+    #[arg(long)]
+    pub(super) nick: Option<String>,
+    /// Only join, and leave again
+    #[arg(long)]
+    pub(super) no_chat: bool,
+}
+
+/// `hubbub send`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Send {
+    /// A nickname, #group, lobby, or a conversation's id
+    pub(super) to: String,
+    /// The text; `-` reads it from stdin
+    #[arg(allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// How far it must get before this command is done
+    #[arg(long, value_enum, default_value_t = Wait::Stored)]
+    pub(super) wait: Wait,
+    /// How long to wait for that; exit code 75 when it takes longer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(super) timeout: Duration,
+    /// Your own id for the message: sending the same id again sends nothing
+    #[arg(long, value_name = "ID", value_parser = message_id)]
+    pub(super) id: Option<MessageText>,
+}
+
+/// How far a message must get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wait {
+    /// Safe on this device
+    Queued,
+    /// Safe at the hub
+    Stored,
+    /// Safe on every recipient's device
+    Delivered,
+}
+
+impl Wait {
+    pub(super) fn delivery(self) -> Delivery {
+        match self {
+            Self::Queued => Delivery::Queued,
+            Self::Stored => Delivery::Stored,
+            Self::Delivered => Delivery::Delivered,
+        }
+    }
+}
+
+/// `hubbub read`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Read {
+    /// A nickname, #group, lobby, or a conversation's id
+    pub(super) conversation: String,
+    /// Go on printing what comes, until interrupted
+    #[arg(long, short)]
+    pub(super) follow: bool,
+    /// Only what came after this order number (`order` in --json)
+    #[arg(long, value_name = "N")]
+    pub(super) since: Option<u64>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) limit: u32,
+    /// Leave it unread
+    #[arg(long)]
+    pub(super) peek: bool,
+}
+
+/// `hubbub verify`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Verify {
+    /// Who
+    pub(super) contact: String,
+    /// The numbers were compared and are equal: do not ask
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) yes: bool,
+    /// Take the verification back
+    #[arg(long)]
+    pub(super) undo: bool,
+}
+
+/// `hubbub group`.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Group {
+    /// Found a group
+    New {
+        /// Its name; the hub never sees it
+        name: String,
+        /// Nicknames of the first members
+        members: Vec<String>,
+    },
+    /// Add somebody
+    Invite {
+        /// Which group
+        group: String,
+        /// Who
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// Leave
+    Leave {
+        /// Which group
+        group: String,
+    },
+    /// Remove somebody
+    Remove {
+        /// Which group
+        group: String,
+        /// Who
+        member: String,
+    },
+    /// Give somebody a role
+    Role {
+        /// Which group
+        group: String,
+        /// Who
+        member: String,
+        /// What they may do from now on
+        #[arg(value_enum)]
+        role: RoleName,
+    },
+    /// Who is in it
+    Members {
+        /// Which group
+        group: String,
+    },
+    /// Rename it, or set its topic
+    #[command(arg_required_else_help = true)]
+    Describe {
+        /// Which group
+        group: String,
+        /// New name
+        #[arg(long, required_unless_present = "topic")]
+        name: Option<String>,
+        /// New topic
+        #[arg(long)]
+        topic: Option<String>,
+    },
+}
+
+/// A role on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleName {
+    /// Speaks and listens
+    Member,
+    /// Adds and removes members, renames
+    Admin,
+    /// All of it
+    Owner,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Member => Self::Member,
+            RoleName::Admin => Self::Admin,
+            RoleName::Owner => Self::Owner,
+        }
+    }
+}
+
+/// `hubbub message`.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Message {
+    /// How far it got, for each recipient
+    Info {
+        /// The message's id
+        #[arg(value_parser = message_id)]
+        id: MessageText,
+    },
+}
+
+/// `hubbub passphrase`. The passphrases themselves are asked for, or come from files.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Passphrase {
+    /// Read the new passphrase from this file's first line
+    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    pub(super) new_passphrase_file: Option<PathBuf>,
+    /// Take the lock off
+    #[arg(long)]
+    pub(super) remove: bool,
+}
+
+fn message_id(text: &str) -> Result<MessageText, String> {
+    MessageText::try_from(text.to_owned()).map_err(str::to_owned)
+}
+
+/// `10s`, `500ms`, `2m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at_checked(end).unwrap_or((text, ""));
+    let wrong = || format!("\"{text}\" is no time; write 500ms, 10s, 2m or 1h");
+    let n: u64 = digits.parse().map_err(|_| wrong())?;
+    let millis = match unit {
+        "ms" => Some(n),
+        "" | "s" => n.checked_mul(1_000),
+        "m" => n.checked_mul(60_000),
+        "h" => n.checked_mul(3_600_000),
+        _ => None,
+    };
+    millis.map(Duration::from_millis).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::api::Code;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("99999999999999999999h").is_err());
+        assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn every_exit_code_is_documented() {
+        let all = [
+            Code::Usage,
+            Code::NotFound,
+            Code::Forbidden,
+            Code::HubUnreachable,
+            Code::WrongHub,
+            Code::Invite,
+            Code::Nickname,
+            Code::Version,
+            Code::Profile,
+            Code::InUse,
+            Code::Config,
+            Code::Full,
+            Code::TooFast,
+            Code::NotYetDelivered,
+            Code::Internal,
+        ];
+        for code in all {
+            let line = format!("{:>2}  ", code.exit());
+            assert!(EXIT_CODES.lines().any(|l| l.starts_with(&line)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_dash() {
+        let typed = Typed::try_parse_from(["hubbub", "send", "bob", "-v is a flag"]).unwrap();
+        let Some(Verb::Send(send)) = typed.verb else { panic!("{typed:?}") };
+        assert_eq!((send.text.as_str(), send.wait), ("-v is a flag", Wait::Stored));
+    }
+}

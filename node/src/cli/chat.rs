@@ -1,0 +1,77 @@
+//! `hubbub` alone, and what `up` and `join` end in: the chat on a terminal, or a node that keeps
+//! running without one.
+
+use std::sync::Arc;
+
+use super::args::Global;
+use super::open;
+use super::out::{Done, Out, is_terminal};
+use crate::api::{ApiError, Code, Event, Node};
+use crate::display::{line, link};
+use crate::tui;
+
+/// Opens the chat of the profile there is.
+pub(super) async fn open_profile(global: &Global, out: &mut Out) -> Done {
+    if !is_terminal() {
+        let hint = "run it in a terminal; `hubbub read` and `hubbub send` work without one";
+        return Err(ApiError::new(Code::Usage, "the chat needs a terminal", hint).into());
+    }
+    let opened = open::existing(global).await?;
+    let done = show(opened.node.clone(), None, out).await;
+    opened.close().await;
+    done
+}
+
+/// Shows the chat until the person leaves.
+pub(super) async fn show(
+    node: Arc<dyn Node>,
+    invite: Option<tui::InviteCard>,
+    out: &mut Out,
+) -> Done {
+    let theme = tui::Theme { colour: out.look.colour, charset: out.look.charset };
+    tui::run(node, tui::Options { theme, invite, mouse: true }).await?;
+    Ok(())
+}
+
+/// Runs without a face until told to stop, saying on stderr what the link does.
+pub(super) async fn headless(node: Arc<dyn Node>, out: &mut Out) -> Done {
+    let mut events = node.subscribe();
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            stopped = &mut stop => return stopped.map_err(Into::into),
+        };
+        match event {
+            Some(Event::Link(state)) => {
+                out.hint(&format!("hub {}", link(&state, super::start::now())));
+            }
+            Some(Event::Warning { reason, explanation }) => {
+                out.hint(&format!("warning ({}): {}", line(&reason), line(&explanation)));
+            }
+            Some(_) => {}
+            None => {
+                let hint = "start it again; if it stops again, report it";
+                return Err(
+                    ApiError::new(Code::Internal, "the node stopped by itself", hint).into()
+                );
+            }
+        }
+    }
+}
+
+/// Interrupted or asked to end.
+async fn stop_signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,97 @@
+//! `hubbub join`: from an invite to a chat.
+
+use hubbub_shared::invite::{INVITE_MAX, Invite};
+
+use super::args::{Global, Join};
+use super::out::{Done, Out, is_terminal};
+use super::{ask, chat, open};
+use crate::api::{Answer, ApiError, Code, Command, Node, Query, Reply};
+use crate::display::line;
+
+/// Joins, asks for a nickname if there is none, and opens the chat.
+pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
+    let text = if args.invite == "-" { from_stdin()? } else { args.invite };
+    let invite = Invite::parse(&text).map_err(|error| {
+        ApiError::new(
+            Code::Invite,
+            error.to_string(),
+            "copy the whole invite, or ask for a new one",
+        )
+    })?;
+    let fingerprint = hubbub_shared::invite::fingerprint(&invite.hub());
+    let opened = open::joined(global, invite).await?;
+    let done = after(&opened, args.nick, args.no_chat, (fingerprint, out)).await;
+    opened.close().await;
+    done
+}
+
+async fn after(
+    opened: &open::Opened,
+    nick: Option<String>,
+    no_chat: bool,
+    (fingerprint, out): (String, &mut Out),
+) -> Done {
+    let node = &opened.node;
+    let nickname = nickname(&**node, nick).await?;
+    let joined = serde_json::json!({ "nickname": nickname, "fingerprint": fingerprint });
+    if no_chat || !is_terminal() {
+        let text = format!("joined as {}; hub's fingerprint: {fingerprint}", line(&nickname));
+        out.result(&joined, |_, _| text)?;
+    }
+    match (no_chat, is_terminal()) {
+        (true, _) => Ok(()),
+        (false, true) => chat::show(node.clone(), None, out).await,
+        (false, false) => chat::headless(node.clone(), out).await,
+    }
+}
+
+/// Makes sure there is a nickname: the one given, the one there is, or one asked for until the hub
+/// grants it.
+pub(super) async fn nickname(node: &dyn Node, given: Option<String>) -> Result<String, ApiError> {
+    let has = match node.query(Query::Whoami).await? {
+        Answer::Whoami(me) => me.nickname,
+        _ => return Err(open::unexpected()),
+    };
+    match (given, has) {
+        (Some(nickname), _) => claim(node, nickname).await,
+        (None, Some(has)) => Ok(has),
+        (None, None) if is_terminal() => ask_until_granted(node).await,
+        (None, None) => {
+            let hint = "give one with --nick";
+            Err(ApiError::new(Code::Usage, "no nickname yet, and nobody to ask", hint))
+        }
+    }
+}
+
+async fn claim(node: &dyn Node, nickname: String) -> Result<String, ApiError> {
+    match node.command(Command::SetNickname { nickname: nickname.clone() }).await? {
+        Reply::Nickname { nickname } => Ok(nickname),
+        _ => Ok(nickname),
+    }
+}
+
+async fn ask_until_granted(node: &dyn Node) -> Result<String, ApiError> {
+    loop {
+        let nickname = ask::line("Your nickname: ").await?;
+        match claim(node, nickname).await {
+            Err(error) if error.code == Code::Nickname => {
+                let words = format!("{}; {}", line(&error.what), line(&error.hint));
+                // The prompt that follows says the same to a terminal that swallowed this.
+                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{words}\n"))
+                    .unwrap_or_default();
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn from_stdin() -> Result<String, ApiError> {
+    use std::io::Read;
+    let longest = u64::try_from(INVITE_MAX).unwrap_or(u64::MAX).saturating_mul(2);
+    let mut text = String::new();
+    std::io::stdin().lock().take(longest).read_to_string(&mut text).map_err(|error| {
+        let what = format!("cannot read an invite from stdin: {error}");
+        ApiError::new(Code::Usage, what, "pipe the invite in, or give it as an argument")
+    })?;
+    Ok(text)
+}

@@ -1,0 +1,29 @@
+//! The command line: what people type and scripts call.
+//!
+//! `args` says what can be typed, one file a verb does it through the node API, `render` makes it
+//! readable. Invariant: results on stdout, everything else on stderr; what strangers wrote is
+//! cleaned; the exit code is the error's.
+
+mod args;
+mod ask;
+mod bridge;
+mod chat;
+mod group;
+mod join;
+mod lists;
+mod manual;
+mod open;
+mod out;
+mod passphrase;
+mod read;
+mod render;
+mod secret;
+mod send;
+mod start;
+mod up;
+mod verify;
+
+#[cfg(test)]
+mod verb_tests;
+
+pub use start::main;

@@ -1,0 +1,91 @@
+//! `hubbub read`: what was said, and with `--follow` what is being said.
+
+use std::collections::BTreeSet;
+
+use super::args::Read;
+use super::out::{Done, Out};
+use super::render;
+use crate::api::view::{ConversationView, MessageView};
+use crate::api::{Answer, ApiError, Command, ConversationId, Event, Events, Node, Query};
+
+/// Most messages the node gives at once.
+const PAGE: u32 = 1_000;
+/// Order numbers remembered to not print a message twice.
+const PRINTED: usize = 10_000;
+
+/// Prints, marks as read, and follows if asked to.
+pub(super) async fn run(node: &dyn Node, args: Read, out: &mut Out) -> Done {
+    let events = node.subscribe();
+    let target = args.conversation.clone();
+    let answer = node.query(Query::Resolve { target }).await?;
+    let Answer::Conversation(conversation) = answer else {
+        return Err(super::open::unexpected().into());
+    };
+    let mut reader =
+        Reader { node, id: conversation.id, peek: args.peek, printed: BTreeSet::new() };
+    reader.past(&conversation, &args, out).await?;
+    if args.follow { reader.follow(events, out).await } else { Ok(()) }
+}
+
+struct Reader<'a> {
+    node: &'a dyn Node,
+    id: ConversationId,
+    peek: bool,
+    printed: BTreeSet<u64>,
+}
+
+impl Reader<'_> {
+    async fn past(&mut self, c: &ConversationView, args: &Read, out: &mut Out) -> Done {
+        let page = self.page(args.since, args.limit.min(PAGE)).await?;
+        if page.is_empty() && !args.follow {
+            out.hint(&format!("nothing new in {}", crate::display::line(&c.title)));
+        }
+        self.print(page, out).await
+    }
+
+    async fn page(&self, after: Option<u64>, limit: u32) -> Result<Vec<MessageView>, ApiError> {
+        let query = Query::History { conversation: self.id, after, before: None, limit };
+        match self.node.query(query).await? {
+            Answer::History(page) => Ok(page),
+            _ => Err(super::open::unexpected()),
+        }
+    }
+
+    async fn print(&mut self, mut page: Vec<MessageView>, out: &mut Out) -> Done {
+        page.retain(|m| self.printed.insert(m.order));
+        while self.printed.len() > PRINTED {
+            self.printed.pop_first();
+        }
+        if page.is_empty() {
+            return Ok(());
+        }
+        out.results(&page, render::messages)?;
+        if !self.peek {
+            self.node.command(Command::MarkRead { conversation: self.id }).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, mut events: Box<dyn Events>, out: &mut Out) -> Done {
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                stop = tokio::signal::ctrl_c() => {
+                    stop?;
+                    return Ok(());
+                }
+            };
+            match event {
+                Some(Event::Message(message)) if message.conversation == self.id => {
+                    self.print(vec![*message], out).await?;
+                }
+                Some(Event::Missed(_)) => {
+                    let page = self.page(self.printed.last().copied(), PAGE).await?;
+                    self.print(page, out).await?;
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Results as people read them. Pure: plain data and a look in, text out.
+
+use hubbub_shared::time::Timestamp;
+use unicode_width::UnicodeWidthStr;
+
+use crate::api::view::{
+    ContactView, ConversationKind, ConversationView, Delivery, MemberView, MessageView,
+    RecipientView, SafetyView, StatusView, WhoamiView,
+};
+use crate::display::{
+    Charset, Clock, LOBBY_LABEL, body, delivery_mark, delivery_word, excerpt, hue, kind_mark, line,
+    link, notice_is_warning, path, qr_lines, role,
+};
+
+/// Characters of a conversation's last message in the list.
+const EXCERPT: usize = 48;
+
+/// How results look.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    /// Names in colour.
+    pub(super) colour: bool,
+    /// Which characters.
+    pub(super) charset: Charset,
+    /// Local time.
+    pub(super) clock: Clock,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+impl Look {
+    fn name(&self, message: &MessageView) -> String {
+        let name = line(&message.sender.name);
+        if self.colour {
+            format!("\x1b[38;5;{}m{name}\x1b[0m", hue(&message.sender.node.0))
+        } else {
+            name.into_owned()
+        }
+    }
+
+    fn loud(&self, text: String) -> String {
+        if self.colour { format!("\x1b[1;31m{text}\x1b[0m") } else { text }
+    }
+}
+
+/// Rows in columns as wide as their widest cell, two spaces between.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let wide =
+        |n| rows.iter().filter_map(|r| r.get(n)).map(|c: &String| c.width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(wide).collect();
+    let row = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()) + 2))
+        });
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// The list of conversations.
+pub(super) fn conversations(list: &[ConversationView], look: &Look) -> String {
+    let row = |c: &ConversationView| {
+        let unread = if c.unread > 0 { format!("{} new", c.unread) } else { String::new() };
+        let last = c.last.as_deref().map(|last| excerpt(last, EXCERPT)).unwrap_or_default();
+        let last = match c.kind {
+            ConversationKind::Lobby => format!("({LOBBY_LABEL}) {last}"),
+            _ if !c.active => format!("(left) {last}"),
+            _ => last,
+        };
+        vec![
+            format!("{}{}", kind_mark(c.kind), line(&c.title)),
+            unread,
+            look.clock.brief(c.last_at, look.now),
+            last,
+        ]
+    };
+    table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The list of contacts.
+pub(super) fn contacts(list: &[ContactView], _: &Look) -> String {
+    let row = |c: &ContactView| {
+        vec![
+            line(&c.person.name).into_owned(),
+            verified(c.person.verified).to_owned(),
+            path(c.path).to_owned(),
+            line(&c.status).into_owned(),
+        ]
+    };
+    table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+fn verified(yes: bool) -> &'static str {
+    if yes { "verified" } else { "not verified" }
+}
+
+/// One message.
+pub(super) fn message(message: &MessageView, look: &Look) -> String {
+    let at = look.clock.date_time(message.sent_at);
+    let says = body(&message.body, &message.sender);
+    if matches!(message.body, crate::api::view::Body::Notice(_)) {
+        let text = format!("{at}  -- {says}");
+        return if notice_is_warning(&message.body) { look.loud(text) } else { text };
+    }
+    let lead = format!("{at}  {}: ", line(&message.sender.name));
+    let indent = format!("\n{}", " ".repeat(lead.width()));
+    let says = says.replace('\n', &indent);
+    let mark = message.delivery.filter(|_| message.own);
+    let mark = mark.map_or_else(String::new, |d| format!(" {}", delivery_mark(d, look.charset)));
+    format!("{at}  {}: {says}{mark}", look.name(message))
+}
+
+/// Messages, each from its own line on.
+pub(super) fn messages(list: &[MessageView], look: &Look) -> String {
+    list.iter().map(|m| message(m, look)).collect::<Vec<_>>().join("\n")
+}
+
+/// This node.
+pub(super) fn whoami(me: &WhoamiView, _: &Look) -> String {
+    let nickname = me.nickname.as_deref().map_or("(none yet)".into(), line);
+    let rows = [
+        ("nickname", nickname.into_owned()),
+        ("key", String::from(me.node)),
+        ("status", line(&me.status).into_owned()),
+        ("hub", line(&me.hub).into_owned()),
+        ("addresses", line(&me.addresses.join(", ")).into_owned()),
+        ("profile", line(&me.profile).into_owned()),
+    ];
+    fields(&rows)
+}
+
+fn fields(rows: &[(&str, String)]) -> String {
+    table(&rows.iter().map(|(k, v)| vec![(*k).to_owned(), v.clone()]).collect::<Vec<_>>())
+}
+
+/// The link and what waits.
+pub(super) fn status(status: &StatusView, look: &Look) -> String {
+    let mut rows = vec![
+        ("hub", link(&status.link, look.now)),
+        ("unsent", status.unsent.to_string()),
+        ("undelivered", status.undelivered.to_string()),
+        ("waiting", format!("{} for a key", status.waiting_for_keys)),
+    ];
+    for (reason, n) in &status.refused {
+        rows.push(("refused", format!("{n} {}", line(reason))));
+    }
+    fields(&rows)
+}
+
+/// A group's members.
+pub(super) fn members(list: &[MemberView], _: &Look) -> String {
+    let row = |m: &MemberView| {
+        vec![
+            line(&m.person.name).into_owned(),
+            role(m.role).to_owned(),
+            verified(m.person.verified).to_owned(),
+        ]
+    };
+    table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A safety number with its code.
+pub(super) fn safety(safety: &SafetyView, look: &Look) -> String {
+    let groups: Vec<&str> = safety.number.split_whitespace().collect();
+    let mut lines: Vec<String> =
+        groups.chunks(4).map(|four| line(&four.join(" ")).into()).collect();
+    let code = data_encoding::HEXLOWER.decode(safety.qr.as_bytes()).unwrap_or_default();
+    if !code.is_empty() {
+        lines.push(String::new());
+        lines.extend(qr_lines(&code, look.charset).unwrap_or_default());
+    }
+    lines.join("\n")
+}
+
+/// How far one message got.
+pub(super) fn info(message_view: &MessageView, to: &[RecipientView], look: &Look) -> String {
+    let row = |r: &RecipientView| {
+        vec![
+            format!("  {}", line(&r.person.name)),
+            delivery_word(r.delivery).to_owned(),
+            look.clock.date_time(r.at),
+            r.stuck.as_deref().map(line).unwrap_or_default().into_owned(),
+        ]
+    };
+    let rows: Vec<_> = to.iter().map(row).collect();
+    let head = message(message_view, look);
+    if rows.is_empty() { head } else { format!("{head}\n{}", table(&rows)) }
+}
+
+/// How far a message just sent has got.
+pub(super) fn sent(id: &str, delivery: Delivery, look: &Look) -> String {
+    format!("{} {}  {id}", delivery_mark(delivery, look.charset), delivery_word(delivery))
+}
+
+/// What stands below a hub's invite link: its code, what to do with it, the fingerprint.
+pub(super) fn invite_card(link: &str, fingerprint: &str, look: &Look) -> String {
+    let mut lines = qr_lines(link.as_bytes(), look.charset).unwrap_or_default();
+    lines.push("Send the invite above to whoever should come in. They run:".to_owned());
+    lines.push("  hubbub join '<invite>'".to_owned());
+    lines.push(format!("Hub's fingerprint, to compare: {fingerprint}"));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

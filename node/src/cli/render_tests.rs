@@ -1,0 +1,108 @@
+//! Golden outputs.
+
+use hubbub_shared::id::{GroupId, MessageId, NodeId};
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::api::ConversationId;
+use crate::api::command::MessageText;
+use crate::api::view::{Body, LinkState, NodeText, Notice, Path, PersonView, Role};
+
+/// Sunday, 22 November 2026, 12:00 UTC.
+const NOON: Timestamp = Timestamp(1_795_348_800_000);
+
+fn look() -> Look {
+    let clock = Clock::new(TimeZone::UTC);
+    Look { colour: false, charset: Charset::Unicode, clock, now: NOON }
+}
+
+fn person(name: &str) -> PersonView {
+    PersonView { node: NodeText(NodeId([1; 32])), name: name.to_owned(), verified: name == "bob" }
+}
+
+fn conversation(title: &str, kind: ConversationKind, unread: u64) -> ConversationView {
+    ConversationView {
+        id: ConversationId::Group(GroupId([1; 32])),
+        title: title.to_owned(),
+        kind,
+        topic: String::new(),
+        unread,
+        last_at: NOON,
+        last: Some("hi\nthere \x1b[31m".to_owned()),
+        members: 2,
+        active: true,
+        undelivered: 0,
+    }
+}
+
+fn said(sender: &str, body: Body) -> MessageView {
+    MessageView {
+        id: MessageText(MessageId([1; 16])),
+        conversation: ConversationId::Group(GroupId([1; 32])),
+        order: 1,
+        sender: person(sender),
+        sent_at: NOON,
+        received_at: NOON,
+        body,
+        own: sender == "alice",
+        delivery: (sender == "alice").then_some(Delivery::Delivered),
+        reached: None,
+    }
+}
+
+#[test]
+fn conversations_line_up_and_the_lobby_is_labelled() {
+    let list = [
+        conversation("bob", ConversationKind::Direct, 2),
+        conversation("日本", ConversationKind::Group, 0),
+        conversation("lobby", ConversationKind::Lobby, 0),
+    ];
+    assert_snapshot!(conversations(&list, &look()));
+}
+
+#[test]
+fn messages_show_time_name_text_and_mark() {
+    let refused = Notice::Refused { reason: "replay".to_owned(), explanation: "x".to_owned() };
+    let list = [
+        said("bob", Body::Text("two\nlines".to_owned())),
+        said("alice", Body::Text("mine".to_owned())),
+        said("bob", Body::Notice(Notice::Added(person("carol")))),
+        said("bob", Body::Notice(refused)),
+    ];
+    assert_snapshot!(messages(&list, &look()));
+}
+
+#[test]
+fn what_strangers_wrote_cannot_steer_the_terminal() {
+    let mut hostile = said("bob", Body::Text("\x1b]0;owned\x07\u{202e}".to_owned()));
+    hostile.sender.name = "b\x1bob".to_owned();
+    let mut list = [conversation("a\x1b[2Jb", ConversationKind::Group, 0)];
+    list[0].last = Some("\x1b[2J".to_owned());
+    let all = format!("{}{}", message(&hostile, &look()), conversations(&list, &look()));
+    assert!(all.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{all:?}");
+}
+
+#[test]
+fn status_and_members_are_read_at_a_glance() {
+    let status_view = StatusView {
+        link: LinkState::Down { why: "no answer".to_owned(), retry_at: None },
+        unsent: 2,
+        undelivered: 0,
+        waiting_for_keys: 1,
+        refused: vec![("replay".to_owned(), 3)],
+    };
+    assert_snapshot!(status(&status_view, &look()));
+    let list = [
+        MemberView { person: person("bob"), role: Role::Owner },
+        MemberView { person: person("carol"), role: Role::Member },
+    ];
+    assert_snapshot!(members(&list, &look()));
+    let contact = ContactView {
+        person: person("bob"),
+        status: "away".to_owned(),
+        since: NOON,
+        path: Path::Relay,
+    };
+    assert_snapshot!(contacts(&[contact], &look()));
+}

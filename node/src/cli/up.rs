@@ -1,0 +1,139 @@
+//! `hubbub up`: a hub in this process, joined, with an invite for everybody else.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+
+use hubbub_hub::config::Limits;
+use hubbub_hub::{Running, ServeOptions, serve};
+use hubbub_shared::invite::{Invite, fingerprint};
+use hubbub_shared::time::Millis;
+
+use super::args::{Global, Up};
+use super::out::{Done, Out, is_terminal};
+use super::{chat, join, open, render};
+use crate::api::{ApiError, Code};
+use crate::tui::InviteCard;
+
+/// The port invites name unless told otherwise.
+const PORT: u16 = 4433;
+/// How long an invite admits.
+const INVITE_FOR: Millis = Millis::days(30);
+
+/// Starts, joins, prints the invite, shows the chat; stops the hub on the way out.
+pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
+    if open::is_running(global).await? {
+        let hint = "`hubbub` opens its chat, `hubbub status` shows the link; or stop it first";
+        return Err(ApiError::new(Code::InUse, "this profile is running already", hint).into());
+    }
+    let dir = match &args.data {
+        Some(dir) => dir.clone(),
+        None => open::profile_dir(global)?.path().join("hub"),
+    };
+    let hub = start(dir, &args).await?;
+    let done = with_hub(global, args, &hub, out).await;
+    hub.stop().await;
+    done
+}
+
+async fn start(dir: PathBuf, args: &Up) -> Result<Running, ApiError> {
+    let options = |listen| ServeOptions {
+        dir: dir.clone(),
+        listen,
+        open: args.open,
+        limits: Limits::default(),
+    };
+    let wanted = args.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, PORT).into());
+    let started = match serve(options(wanted)).await {
+        // Not every machine has IPv6.
+        Err(_) if args.listen.is_none() => {
+            serve(options((Ipv4Addr::UNSPECIFIED, PORT).into())).await
+        }
+        started => started,
+    };
+    started.map_err(|error| {
+        let what = format!("the hub does not start: {error}");
+        ApiError::new(Code::HubUnreachable, what, "is another one running? try --listen [::]:4434")
+    })
+}
+
+async fn with_hub(global: &Global, args: Up, hub: &Running, out: &mut Out) -> Done {
+    let addresses = match args.address.is_empty() {
+        true => addresses(hub.local_addr),
+        false => args.address,
+    };
+    let token = hub.make_invite(args.uses, INVITE_FOR).await.map_err(|error| {
+        ApiError::new(Code::Full, error.to_string(), "look at the disk the hub writes to")
+    })?;
+    let invite = Invite::new(addresses, hub.hub, Some(token))
+        .map_err(|e| ApiError::new(Code::Usage, e.to_string(), "give --address HOST:PORT"))?;
+    let card = InviteCard { link: invite.to_text(), fingerprint: fingerprint(&hub.hub) };
+    let opened = open::joined(global, invite).await?;
+    let done = talk(&opened, args.nick, args.no_chat, (card, out)).await;
+    opened.close().await;
+    done
+}
+
+async fn talk(
+    opened: &open::Opened,
+    nick: Option<String>,
+    no_chat: bool,
+    (card, out): (InviteCard, &mut Out),
+) -> Done {
+    let show = is_terminal() && !no_chat && !out.json;
+    // Scripts wait for the invite: it comes first, and the nickname never holds it up.
+    let told = serde_json::json!({ "invite": card.link, "fingerprint": card.fingerprint });
+    out.result(&told, |_, _| card.link.clone())?;
+    let text = render::invite_card(&card.link, &card.fingerprint, &out.look);
+    out.hint(&text);
+    let nick = nick.or_else(|| if is_terminal() { None } else { user_name() });
+    join::nickname(&*opened.node, nick).await?;
+    if show {
+        chat::show(opened.node.clone(), Some(card), out).await
+    } else {
+        chat::headless(opened.node.clone(), out).await
+    }
+}
+
+/// What this machine calls whoever runs this: better than refusing to start.
+fn user_name() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set("USER").or_else(|| set("LOGNAME")).or_else(|| Some("host".to_owned()))
+}
+
+/// How others may reach a hub listening there: on every address, by the one this machine talks to
+/// the world from, and by loopback for a second node beside it.
+fn addresses(listen: SocketAddr) -> Vec<String> {
+    if !listen.ip().is_unspecified() {
+        return vec![listen.to_string()];
+    }
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut all: Vec<IpAddr> = own_address().into_iter().collect();
+    all.push(loopback);
+    all.dedup();
+    all.into_iter().map(|ip| SocketAddr::new(ip, listen.port()).to_string()).collect()
+}
+
+/// The address of the interface the default route leaves by. Nothing is sent: connecting a UDP
+/// socket only asks the routing table, here for an address reserved for documents.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_named_outright_is_the_only_one_in_the_invite() {
+        assert_eq!(addresses(([127, 0, 0, 1], 7000).into()), ["127.0.0.1:7000"]);
+    }
+
+    #[test]
+    fn listening_everywhere_names_real_addresses_with_the_port() {
+        let all = addresses(([0, 0, 0, 0], 7000).into());
+        assert!(all.contains(&"127.0.0.1:7000".to_owned()), "{all:?}");
+        assert!(all.iter().all(|a| a.ends_with(":7000") && !a.starts_with("0.0.0.0")), "{all:?}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Verbs against a pretend node: what they ask, what they print, how they end.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use hubbub_shared::id::{GroupId, MessageId};
+use hubbub_shared::time::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::args::{Typed, Verb};
+use super::out::{Done, Failure, Out};
+use super::render::Look;
+use super::{group, lists, send};
+use crate::api::command::MessageText;
+use crate::api::view::Delivery;
+use crate::api::{
+    Answer, ApiError, Code, Command, ConversationId, Event, Events, Later, Node, Query, Reply,
+};
+use crate::display::{Charset, Clock};
+
+const GROUP: ConversationId = ConversationId::Group(GroupId([1; 32]));
+const ID: MessageText = MessageText(MessageId([7; 16]));
+
+/// Queues whatever it is told, then lets these events happen.
+#[derive(Default)]
+struct Pretend {
+    told: Mutex<Vec<Command>>,
+    events: Mutex<VecDeque<Event>>,
+}
+
+struct Happening(VecDeque<Event>);
+
+impl Node for Pretend {
+    fn command(&self, command: Command) -> Later<'_, Result<Reply, ApiError>> {
+        let reply = match &command {
+            Command::Send { .. } => {
+                Ok(Reply::Queued { message: ID, conversation: GROUP, delivery: Delivery::Queued })
+            }
+            Command::GroupInvite { member, .. } if member == "nobody" => {
+                Err(ApiError::new(Code::NotFound, "nobody here is called nobody", "look again"))
+            }
+            _ => Ok(Reply::Done),
+        };
+        self.told.lock().unwrap().push(command);
+        Box::pin(async { reply })
+    }
+
+    fn query(&self, _: Query) -> Later<'_, Result<Answer, ApiError>> {
+        Box::pin(async { Ok(Answer::Conversations(Vec::new())) })
+    }
+
+    fn subscribe(&self) -> Box<dyn Events> {
+        Box::new(Happening(core::mem::take(&mut *self.events.lock().unwrap())))
+    }
+}
+
+impl Events for Happening {
+    fn next(&mut self) -> Later<'_, Option<Event>> {
+        Box::pin(async {
+            match self.0.pop_front() {
+                Some(event) => Some(event),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs what was typed; gives its outcome and what it printed.
+fn typed(node: &Pretend, line: &[&str]) -> (Done, String, String) {
+    let typed = Typed::try_parse_from([&["hubbub"], line].concat()).unwrap();
+    let (results, asides) = (Paper::default(), Paper::default());
+    let look = Look {
+        colour: false,
+        charset: Charset::Ascii,
+        clock: Clock::new(TimeZone::UTC),
+        now: Timestamp(0),
+    };
+    let modes = (typed.global.json, typed.global.quiet);
+    let mut out = Out::onto(Box::new(results.clone()), Box::new(asides.clone()), modes, look);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let done = runtime.block_on(async {
+        match typed.verb.unwrap() {
+            Verb::Send(args) => send::run(node, args, &mut out).await,
+            Verb::Group(args) => group::run(node, args, &mut out).await,
+            Verb::Conversations => lists::conversations(node, &mut out).await,
+            verb => panic!("not tried here: {verb:?}"),
+        }
+    });
+    let text = |paper: Paper| String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    (done, text(results), text(asides))
+}
+
+fn reached(delivery: Delivery) -> Event {
+    Event::Delivery { message: ID, conversation: GROUP, delivery, reached: (0, 1) }
+}
+
+#[test]
+fn a_message_that_gets_stuck_is_reported_queued_with_exit_code_75() {
+    let node = Pretend::default();
+    let (done, results, _) = typed(&node, &["send", "bob", "hi", "--timeout", "10ms"]);
+    let Err(Failure::Error(error)) = done else { panic!("{done:?}") };
+    assert_eq!(error.code.exit(), 75);
+    assert_eq!(results, format!("o queued  {}\n", String::from(ID)));
+}
+
+#[test]
+fn waiting_for_delivery_ends_when_it_is_delivered_and_not_before() {
+    let node = Pretend::default();
+    node.events.lock().unwrap().extend([reached(Delivery::Stored), reached(Delivery::Delivered)]);
+    let (done, results, _) = typed(&node, &["send", "bob", "hi", "--wait", "delivered"]);
+    assert!(done.is_ok(), "{done:?}");
+    assert!(results.starts_with("vv delivered"), "{results}");
+
+    node.events.lock().unwrap().push_back(reached(Delivery::Stored));
+    let line = ["send", "bob", "hi", "--wait", "delivered", "--timeout", "10ms", "--json"];
+    let (done, results, _) = typed(&node, &line);
+    assert!(matches!(done, Err(Failure::Error(e)) if e.code == Code::NotYetDelivered));
+    let said: Reply = serde_json::from_str(&results).unwrap();
+    assert!(matches!(said, Reply::Queued { delivery: Delivery::Stored, .. }), "{results}");
+}
+
+#[test]
+fn nothing_to_list_is_a_hint_and_no_output() {
+    let (done, results, asides) = typed(&Pretend::default(), &["conversations"]);
+    assert!(done.is_ok());
+    assert_eq!(results, "");
+    assert!(asides.contains("no conversations yet"), "{asides}");
+    let (_, _, asides) = typed(&Pretend::default(), &["conversations", "--quiet"]);
+    assert_eq!(asides, "");
+}
+
+#[test]
+fn inviting_stops_at_the_first_who_cannot_be_and_says_who_was() {
+    let node = Pretend::default();
+    let line = ["group", "invite", "team", "bob", "nobody", "carol"];
+    let (done, results, _) = typed(&node, &line);
+    assert!(matches!(done, Err(Failure::Error(e)) if e.code == Code::NotFound));
+    assert_eq!(results, "bob is invited\n");
+    assert_eq!(node.told.lock().unwrap().len(), 2);
+}

@@ -1,0 +1,93 @@
+//! Everything the engine waits for, as one next time each.
+//!
+//! An alarm that goes off looks at all that is due of its kind and sets itself again if anything is
+//! left; so there is one timer and nothing spins.
+
+use std::collections::BTreeMap;
+
+use hubbub_shared::time::{Millis, Timestamp};
+
+use super::Engine;
+
+/// What can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// Batched receipts go out.
+    Receipts,
+    /// An entry of the outbox is tried again.
+    Outbox,
+    /// A command that waits for the hub gives up.
+    Pending,
+    /// A missing sender key, or a gap, is asked for.
+    Keys,
+    /// A control entry that lost a race is proposed again.
+    Control,
+    /// A bundle that was not to be had is asked for again.
+    Bundles,
+    /// Rotation and expiry, hourly.
+    Upkeep,
+}
+
+/// How often rotation and expiry are looked at.
+const UPKEEP: Millis = Millis::hours(1);
+
+/// The next time of each kind.
+#[derive(Debug, Default)]
+pub(super) struct Alarms(BTreeMap<Alarm, Timestamp>);
+
+impl Alarms {
+    /// Goes off at `at` or earlier.
+    pub(super) fn set(&mut self, alarm: Alarm, at: Timestamp) {
+        let next = self.0.entry(alarm).or_insert(at);
+        *next = (*next).min(at);
+    }
+
+    fn due(&mut self, now: Timestamp) -> Option<Alarm> {
+        let alarm = *self.0.iter().find(|(_, at)| **at <= now)?.0;
+        self.0.remove(&alarm);
+        Some(alarm)
+    }
+}
+
+impl Engine {
+    /// When [`Self::handle_timeout`] wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.alarms.0.values().min().copied()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = now;
+        let mut due = Vec::new();
+        while let Some(alarm) = self.alarms.due(now) {
+            due.push(alarm);
+        }
+        for alarm in due {
+            match alarm {
+                Alarm::Receipts => self.send_receipts(),
+                Alarm::Outbox => self.retry_due(),
+                Alarm::Pending => self.expire_pending(),
+                Alarm::Keys => self.ask_for_keys(),
+                Alarm::Control => self.work_on_groups(),
+                Alarm::Bundles => self.want_bundles(),
+                Alarm::Upkeep => self.upkeep(),
+            }
+        }
+        self.pump();
+    }
+
+    /// After loading: what was being waited for is waited for again.
+    pub(super) fn start(&mut self) {
+        self.alarms.set(Alarm::Upkeep, self.now + UPKEEP);
+        self.resume_receipts();
+        self.resume_keys();
+    }
+
+    fn upkeep(&mut self) {
+        self.alarms.set(Alarm::Upkeep, self.now + UPKEEP);
+        self.rotate_prekeys();
+        self.expire_held();
+        self.expire_outbox();
+    }
+}

@@ -1,0 +1,173 @@
+//! What comes in a group's channel: control entries and sealed messages.
+//!
+//! A message is opened by its sender's chain under the membership it was sealed for, or it is held,
+//! or refused under a name. Who sent it is the chain's owner.
+
+use hubbub_shared::content::{ContentError, GroupPlain};
+use hubbub_shared::group::epoch::Arrival;
+use hubbub_shared::group::sender_key::{GroupHeader, OpenError, Opened};
+use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
+use hubbub_shared::wire::envelope::{Envelope, GroupMessage};
+use hubbub_shared::wire::from_hub::{Item, ItemKind};
+
+use super::Engine;
+use super::output::StoredMessage;
+use super::record::Key;
+use crate::api::ConversationId;
+use crate::api::view::Body;
+
+/// Why a message has to wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For the group to be known, or its log to be read on.
+    Log,
+    /// For this chain.
+    Key(ChainId),
+}
+
+impl Engine {
+    pub(super) fn take_channel_item(&mut self, id: GroupId, item: Item) {
+        if !self.groups.contains_key(&id) && !self.stumble_upon(id) {
+            return;
+        }
+        if item.kind == ItemKind::Control {
+            if !self.take_entry(id, &item.bytes, Some(item.seq)) {
+                self.read_control(id);
+            } else if self.held.values().any(|held| held.group == id) {
+                self.retry_held(id, None);
+            }
+            return;
+        }
+        match self.try_channel_item(id, &item) {
+            Ok(()) => {}
+            Err(Wait::Log) => self.hold(id, item, None),
+            Err(Wait::Key(chain)) => {
+                self.need_key(id, chain, item.from);
+                self.hold(id, item, Some(chain));
+            }
+        }
+    }
+
+    /// Opens a message, refuses it, or says what it waits for.
+    pub(super) fn try_channel_item(&mut self, id: GroupId, item: &Item) -> Result<(), Wait> {
+        let me = self.id();
+        let conversation = ConversationId::Group(id);
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        if !group.facts.invited {
+            return Err(Wait::Log);
+        }
+        let Some(log) = &group.log else { return Err(Wait::Log) };
+        let Ok(Envelope::Group(message)) = Envelope::parse(&item.bytes) else {
+            let words = "something in the group's channel is no message".to_owned();
+            self.refuse(conversation, item.from, "malformed", words);
+            return Ok(());
+        };
+        let header = match GroupHeader::of(&message) {
+            Ok(header) => header,
+            Err(error) => {
+                self.refuse(conversation, item.from, error.reason(), error.to_string());
+                return Ok(());
+            }
+        };
+        if group.facts.own_chains.contains(&header.chain) || item.from == me {
+            return Ok(());
+        }
+        let ours = log.head_at(header.epoch_seq) == Some(header.epoch);
+        if ours && !log.roster().was_member(&me, header.epoch_seq) {
+            // Sealed for others, before we were let in or after we were out.
+            self.count("not-for-us");
+            return Ok(());
+        }
+        self.open_with_chain(id, item, (&header, &message))
+    }
+
+    fn open_with_chain(
+        &mut self,
+        id: GroupId,
+        item: &Item,
+        (header, message): (&GroupHeader, &GroupMessage),
+    ) -> Result<(), Wait> {
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        let chains = group.inbound.values_mut().flatten().map(|inbound| &mut inbound.chain);
+        let (Some(log), Some(chain)) =
+            (&group.log, chains.into_iter().find(|chain| chain.id() == header.chain))
+        else {
+            return Err(Wait::Key(header.chain));
+        };
+        let sender = chain.sender();
+        let removal = group.facts.removed.iter().find(|(node, ..)| *node == sender);
+        let arrival = match removal {
+            Some((_, learned, place)) => Arrival {
+                now,
+                removal_learned: Some(*learned),
+                before_removal: place.is_none_or(|place| item.seq < place),
+            },
+            None => Arrival::at(now),
+        };
+        match chain.open(log, arrival, message) {
+            Ok(opened) => {
+                self.touch(Key::Inbound(id, sender, header.chain));
+                self.take_opened(id, sender, &opened);
+                Ok(())
+            }
+            Err(error) => self.not_opened(id, sender, &error),
+        }
+    }
+
+    fn not_opened(&mut self, id: GroupId, sender: NodeId, error: &OpenError) -> Result<(), Wait> {
+        let conversation = ConversationId::Group(id);
+        match error {
+            OpenError::Epoch(epoch) if epoch.wants_log() => {
+                self.read_control(id);
+                return Err(Wait::Log);
+            }
+            OpenError::Seen(_) => {
+                self.count(error.reason());
+                self.owe_all(conversation, sender);
+            }
+            _ => {
+                let words = format!("a message was refused: {error}");
+                self.refuse(conversation, sender, error.reason(), words);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_opened(&mut self, id: GroupId, sender: NodeId, opened: &Opened) {
+        let conversation = ConversationId::Group(id);
+        match GroupPlain::decode(opened.plain.expose()) {
+            Ok(plain) => self.receive(conversation, sender, plain),
+            Err(ContentError::Newer(_)) => {
+                let (name, _) = opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+                self.insert(StoredMessage {
+                    conversation,
+                    id: MessageId(*name),
+                    sender,
+                    number: 0,
+                    sent_at: self.now,
+                    received_at: self.now,
+                    body: Body::Unsupported,
+                    recipients: Vec::new(),
+                });
+            }
+            Err(error) => {
+                let words = format!("a message was refused: {error}");
+                self.refuse(conversation, sender, error.reason(), words);
+            }
+        }
+    }
+
+    /// The author sends a message again, in the session with us.
+    pub(super) fn take_resend(&mut self, peer: NodeId, gid: GroupId, plain: &[u8]) {
+        let me = self.id();
+        let group = self.groups.get(&gid);
+        if !group.is_some_and(|group| group.is_active(&me) && group.is_member(&peer)) {
+            return self.count("resend-not-a-member");
+        }
+        match GroupPlain::decode(plain) {
+            Ok(plain) => self.receive(ConversationId::Group(gid), peer, plain),
+            Err(error) => self.count(error.reason()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Writing a message down and posting it; taking one in that has been opened.
+
+use hubbub_shared::content::{ChatEvent, ChatPlain, GroupPlain, PairPlain};
+use hubbub_shared::id::{GroupId, MessageId, NodeId};
+use hubbub_shared::limits::TEXT_MAX;
+use hubbub_shared::wire::LogId;
+use hubbub_shared::wire::envelope::Envelope;
+
+use super::Engine;
+use super::outbox::{Chat, Docket, Entry};
+use super::output::{HistoryChange, Output, StoredMessage};
+use super::record::Key;
+use crate::api::command::MessageText;
+use crate::api::view::{Body, Notice};
+use crate::api::{ApiError, Code, ConversationId, Reply};
+
+impl Engine {
+    /// Writes a text down and posts it. The same id again changes nothing.
+    pub(super) fn send(
+        &mut self,
+        conversation: ConversationId,
+        id: MessageId,
+        text: String,
+    ) -> Result<Reply, ApiError> {
+        if let Some(entry) = self.outbox.of_message(&id) {
+            let conversation = entry.docket.chat.as_ref().map_or(conversation, |c| c.conversation);
+            let delivery = entry.delivery();
+            return Ok(Reply::Queued { message: MessageText(id), conversation, delivery });
+        }
+        let event = ChatEvent::text(text.clone()).map_err(|_| {
+            let what = format!("a text has at most {TEXT_MAX} bytes, this one has {}", text.len());
+            ApiError::new(Code::Usage, what, "send it in parts, or as a file")
+        })?;
+        if self.outbox.is_full() {
+            let what = "too many messages wait here already";
+            let hint = "wait until some are delivered; `hubbub status` shows what waits";
+            return Err(ApiError::new(Code::Full, what, hint));
+        }
+        let recipients = match conversation {
+            ConversationId::Direct(peer) => self.send_direct(peer, id, event)?,
+            ConversationId::Group(group) => self.send_group(group, id, event)?,
+        };
+        let number = self.outbox.of_message(&id).and_then(|e| e.docket.chat.as_ref()).map(|c| c.n);
+        self.insert(StoredMessage {
+            conversation,
+            id,
+            sender: self.id(),
+            number: number.unwrap_or(0),
+            sent_at: self.now,
+            received_at: self.now,
+            body: Body::Text(text),
+            recipients,
+        });
+        let delivery = crate::api::view::Delivery::Queued;
+        Ok(Reply::Queued { message: MessageText(id), conversation, delivery })
+    }
+
+    fn send_direct(
+        &mut self,
+        peer: NodeId,
+        id: MessageId,
+        event: ChatEvent,
+    ) -> Result<Vec<NodeId>, ApiError> {
+        if peer == self.id() {
+            let what = "that is you";
+            return Err(ApiError::new(Code::Usage, what, "write to somebody else"));
+        }
+        self.befriend(peer);
+        let ts = self.now;
+        let person = self.meet(peer);
+        let (n, prev) = (person.sent.saturating_add(1), person.last);
+        (person.sent, person.last) = (n, id);
+        self.touch(Key::Contact(peer));
+        let plain = ChatPlain { id, ts, n, prev, seen: Vec::new(), event };
+        let plain = PairPlain::Chat(Box::new(plain)).encode();
+        let conversation = ConversationId::Direct(peer);
+        let chat = Some(Chat { conversation, message: id, n, recipients: vec![peer] });
+        let docket = Docket { log: LogId::Mailbox(peer), created: ts, chat };
+        let number = self.post(Entry::new(docket, plain, None));
+        self.seal_for(peer);
+        self.say_when_unsealed(number, peer);
+        Ok(vec![peer])
+    }
+
+    fn send_group(
+        &mut self,
+        id: GroupId,
+        message: MessageId,
+        event: ChatEvent,
+    ) -> Result<Vec<NodeId>, ApiError> {
+        let me = self.id();
+        let active = self.groups.get(&id).is_some_and(|group| group.is_active(&me));
+        if !active {
+            let what = format!("you are not a member of {} now", self.title(&id));
+            return Err(ApiError::new(Code::Forbidden, what, "ask an admin to add you"));
+        }
+        self.spread_chain(id);
+        let (plain, n) = self.number_in_group(id, message, event)?;
+        let sealed = self.seal_in_group(id, plain.expose())?;
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(Vec::new()) };
+        (group.facts.sent, group.facts.last) = (n, message);
+        let recipients: Vec<NodeId> =
+            group.members().into_iter().filter(|node| *node != me).collect();
+        let conversation = ConversationId::Group(id);
+        let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
+        let docket = Docket { log: LogId::Channel(id), created: self.now, chat };
+        self.touch(Key::Group(id));
+        self.post(Entry::new(docket, plain, Some(sealed)));
+        Ok(recipients)
+    }
+
+    fn number_in_group(
+        &self,
+        id: GroupId,
+        message: MessageId,
+        event: ChatEvent,
+    ) -> Result<(hubbub_shared::crypto::SecretBytes, u64), ApiError> {
+        let group = self.groups.get(&id).ok_or_else(no_group)?;
+        let n = group.facts.sent.saturating_add(1);
+        let (prev, seen) = (group.facts.last, group.seen.iter().copied().collect());
+        let plain = GroupPlain { id: message, ts: self.now, n, prev, seen, event };
+        Ok((plain.encode(), n))
+    }
+
+    fn seal_in_group(&mut self, id: GroupId, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+        let group = self.groups.get_mut(&id).ok_or_else(no_group)?;
+        let (Some(log), Some(outbound)) = (&group.log, &mut group.outbound) else {
+            return Err(no_group());
+        };
+        let epoch = (log.head(), log.seq());
+        let sealed = outbound.chain.seal(plain, epoch, &mut self.rng);
+        let (message, _) = sealed
+            .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "send less at once"))?;
+        self.touch(Key::Outbound(id));
+        Ok(Envelope::Group(message).to_bytes())
+    }
+
+    /// An opened message: part of the history, once.
+    pub(super) fn receive(
+        &mut self,
+        conversation: ConversationId,
+        sender: NodeId,
+        plain: GroupPlain,
+    ) {
+        if !self.hear(conversation, sender, plain.n, plain.id) {
+            return;
+        }
+        if let ConversationId::Group(id) = conversation
+            && let Some(group) = self.groups.get_mut(&id)
+        {
+            group.note_seen(plain.id);
+        }
+        let body = match plain.event {
+            ChatEvent::Text { body } => Body::Text(body),
+            ChatEvent::Unknown { .. } => Body::Unsupported,
+        };
+        self.insert(StoredMessage {
+            conversation,
+            id: plain.id,
+            sender,
+            number: plain.n,
+            sent_at: plain.ts,
+            received_at: self.now,
+            body,
+            recipients: Vec::new(),
+        });
+    }
+
+    /// Something that happened, as a line of the conversation.
+    pub(super) fn notice(
+        &mut self,
+        conversation: ConversationId,
+        sender: NodeId,
+        id: MessageId,
+        notice: Notice,
+    ) {
+        self.insert(StoredMessage {
+            conversation,
+            id,
+            sender,
+            number: 0,
+            sent_at: self.now,
+            received_at: self.now,
+            body: Body::Notice(notice),
+            recipients: Vec::new(),
+        });
+    }
+
+    pub(super) fn insert(&mut self, message: StoredMessage) {
+        self.out.push_back(Output::Stored(message.conversation, message.id));
+        self.history.push(HistoryChange::Insert(message));
+    }
+}
+
+fn no_group() -> ApiError {
+    ApiError::new(Code::NotFound, "the group is not here yet", "try again in a moment")
+}

@@ -1,0 +1,231 @@
+//! Carrying out what a face asks.
+
+use hubbub_shared::content::PairPlain;
+use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::meta::GroupMeta;
+use hubbub_shared::group::{ControlLog, Policy, Role};
+use hubbub_shared::id::{GroupId, MessageId, NodeId};
+use hubbub_shared::limits::TITLE_MAX;
+use hubbub_shared::time::Timestamp;
+use rand_core::Rng;
+
+use super::Engine;
+use super::control::{Asker, Wish};
+use super::group::{Facts, Group};
+use super::link::unreachable;
+use super::lookup::Found;
+use super::output::{HistoryChange, Ticket};
+use super::record::Key;
+use crate::api::command::MessageText;
+use crate::api::{ApiError, Code, Command, ConversationId, Event, Reply, view};
+
+/// Members a group may be founded with.
+const FOUNDERS: usize = 1_000;
+
+impl Engine {
+    /// A face asks for something. It is answered with its ticket, once.
+    pub fn handle_command(&mut self, ticket: Ticket, command: Command, now: Timestamp) {
+        self.now = now;
+        self.run(ticket, command, Found::new());
+        self.pump();
+    }
+
+    /// Carries a command out, or first has the names in it looked up.
+    pub(super) fn run(&mut self, ticket: Ticket, command: Command, found: Found) {
+        let missing = self.missing(&command, &found);
+        if !missing.is_empty() {
+            return self.look_up(ticket, command, missing, found);
+        }
+        if let Some(answer) = self.execute(ticket, command, &found).transpose() {
+            self.answer(ticket, answer);
+        }
+    }
+
+    /// The answer, or none when it comes later.
+    fn execute(
+        &mut self,
+        ticket: Ticket,
+        command: Command,
+        found: &Found,
+    ) -> Result<Option<Reply>, ApiError> {
+        let asker = |reply| Some(Asker { ticket, reply });
+        match command {
+            Command::SetNickname { nickname } => {
+                self.set_nickname(ticket, &nickname);
+                return Ok(None);
+            }
+            Command::Send { to, text, id } => {
+                let conversation = self.conversation(&to, found)?;
+                let id = id.map_or_else(|| self.random_id(), |MessageText(id)| id);
+                return self.send(conversation, id, text).map(Some);
+            }
+            Command::Open { to } => {
+                let conversation = self.conversation(&to, found)?;
+                if let ConversationId::Direct(node) = conversation {
+                    self.befriend(node);
+                }
+                return Ok(Some(Reply::Conversation { conversation }));
+            }
+            Command::MarkRead { conversation } => self.mark_read(conversation),
+            Command::GroupNew { name, members } => {
+                self.found_group(ticket, &name, &members, found)?;
+                return Ok(None);
+            }
+            Command::GroupInvite { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                self.befriend(member);
+                self.wish(group, Wish::Add(member), asker(Reply::Done));
+                return Ok(None);
+            }
+            Command::GroupRemove { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                self.wish(group, Wish::Remove(member), asker(Reply::Done));
+                return Ok(None);
+            }
+            Command::GroupRole { group, member, role } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                self.wish(group, Wish::Role(member, role_of(role)), asker(Reply::Done));
+                return Ok(None);
+            }
+            Command::GroupDescribe { group, name, topic } => {
+                let group = self.group_to_change(&group)?;
+                self.wish(group, Wish::Describe { name, topic }, asker(Reply::Done));
+                return Ok(None);
+            }
+            Command::GroupLeave { group } => {
+                let group = self.group_to_change(&group)?;
+                self.wish(group, Wish::Leave, asker(Reply::Done));
+                return Ok(None);
+            }
+            Command::Verify { contact, verified } => {
+                let node = self.person_meant(&contact, found)?;
+                self.befriend(node);
+                self.meet(node).verified = verified;
+                self.touch(Key::Contact(node));
+                self.event(Event::ContactsChanged);
+            }
+            Command::SetStatus { status } => self.set_status(status)?,
+        }
+        Ok(Some(Reply::Done))
+    }
+
+    fn random_id(&mut self) -> MessageId {
+        let mut id = [0; 16];
+        self.rng.fill_bytes(&mut id);
+        MessageId(id)
+    }
+
+    fn group_to_change(&self, group: &str) -> Result<GroupId, ApiError> {
+        let id = self.group_meant(group)?;
+        if self.link.is_up() {
+            Ok(id)
+        } else {
+            Err(unreachable("groups change when the hub is back; try again then"))
+        }
+    }
+
+    fn change_of(
+        &self,
+        group: &str,
+        member: &str,
+        found: &Found,
+    ) -> Result<(GroupId, NodeId), ApiError> {
+        Ok((self.group_to_change(group)?, self.person_meant(member, found)?))
+    }
+
+    fn found_group(
+        &mut self,
+        ticket: Ticket,
+        name: &str,
+        members: &[String],
+        found: &Found,
+    ) -> Result<(), ApiError> {
+        if !self.link.is_up() {
+            return Err(unreachable("a group is founded at the hub; try again when it is back"));
+        }
+        let meta = GroupMeta::new(name, "")
+            .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "choose another"))?;
+        if members.len() > FOUNDERS {
+            let what = format!("a group can be founded with {FOUNDERS} members at most");
+            return Err(ApiError::new(Code::Usage, what, "invite the others afterwards"));
+        }
+        let mut nodes = Vec::new();
+        for member in members {
+            let node = self.person_meant(member, found)?;
+            if node != self.id() && !nodes.contains(&node) {
+                nodes.push(node);
+            }
+        }
+        let id = self.create_group(meta.name());
+        let conversation = ConversationId::Group(id);
+        let mut wishes = vec![Wish::Describe { name: Some(meta.name().to_owned()), topic: None }];
+        for node in nodes {
+            self.befriend(node);
+            wishes.push(Wish::Add(node));
+        }
+        let last = wishes.len();
+        for (at, wish) in wishes.into_iter().enumerate() {
+            let reply = Reply::Conversation { conversation };
+            let asker = (at + 1 == last).then_some(Asker { ticket, reply });
+            self.wish(id, wish, asker);
+        }
+        Ok(())
+    }
+
+    /// A new group of our own, here and on its way to the hub.
+    fn create_group(&mut self, name: &str) -> GroupId {
+        let (id, entry) = ControlLog::create(&self.me, Policy::closed(), self.now, &mut self.rng);
+        let mut group = Group::new(Facts::new(self.now, true));
+        group.meta_key = Some(Secret32::random(&mut self.rng));
+        group.facts.name = name.to_owned();
+        self.groups.insert(id, group);
+        self.take_entry(id, &entry, None);
+        // The hub does not know it yet: reading it finds that out, and brings it there.
+        self.read_control(id);
+        self.changed(ConversationId::Group(id));
+        id
+    }
+
+    fn set_status(&mut self, status: String) -> Result<(), ApiError> {
+        let status = status.trim().to_owned();
+        if status.len() > TITLE_MAX {
+            let what = format!("a status has at most {TITLE_MAX} bytes");
+            return Err(ApiError::new(Code::Usage, what, "say it shorter"));
+        }
+        if !unicode_is_composed(&status) {
+            let what = "the status has letters that are not composed";
+            return Err(ApiError::new(Code::Usage, what, "type it again"));
+        }
+        self.own.status.clone_from(&status);
+        self.touch(Key::Own);
+        let contacts: Vec<NodeId> = self
+            .people
+            .iter()
+            .filter(|(node, person)| person.contact && self.sessions.contains_key(*node))
+            .map(|(node, _)| *node)
+            .collect();
+        for node in contacts {
+            self.tell(node, &PairPlain::Profile { status: status.clone() });
+        }
+        Ok(())
+    }
+
+    fn mark_read(&mut self, conversation: ConversationId) {
+        self.history.push(HistoryChange::Read(conversation));
+        self.owe_read(conversation);
+        self.changed(conversation);
+    }
+}
+
+/// What cannot be read back must not be sent.
+fn unicode_is_composed(status: &str) -> bool {
+    PairPlain::decode(PairPlain::Profile { status: status.to_owned() }.encode().expose()).is_ok()
+}
+
+fn role_of(role: view::Role) -> Role {
+    match role {
+        view::Role::Member => Role::Member,
+        view::Role::Admin => Role::Admin,
+        view::Role::Owner => Role::Owner,
+    }
+}

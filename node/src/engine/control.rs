@@ -1,0 +1,577 @@
+//! Who belongs: reading a group's signed log, and writing into it.
+//!
+//! What is to be written is a [`Wish`], kept until it is granted. One entry at a time is proposed,
+//! after the log was read to its end; when another came first, the log is read on and the wish is
+//! judged again. What an entry brings about (greeting a newcomer, a new key after a removal) follows
+//! from the entry itself, whichever way it came back, so a crash in between loses nothing.
+
+use hubbub_shared::content::PairPlain;
+use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::control::{Entry, Forbidden};
+use hubbub_shared::group::meta::{GroupMeta, seal_meta};
+use hubbub_shared::group::{Applied, Change, ControlError, ControlLog, Op, Role};
+use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
+use hubbub_shared::time::Millis;
+use hubbub_shared::wire::from_hub::ControlPage;
+use hubbub_shared::wire::to_hub::{AppendControl, ReadControl};
+use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
+use rand_core::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::alarm::Alarm;
+use super::group::{Facts, Group};
+use super::link::Asked;
+use super::output::{Output, Ticket};
+use super::record::{Key, control_key};
+use crate::api::error::from_refusal;
+use crate::api::view::Notice;
+use crate::api::{ApiError, Code, ConversationId, Reply};
+
+/// Who is out, remembered for judging what comes late.
+const REMOVED: usize = 64;
+/// Groups nobody has written to us about.
+const UNINVITED: usize = 64;
+/// Wishes one group keeps.
+const WISHES: usize = 1_100;
+
+/// Something to be written into a group's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Wish {
+    Add(NodeId),
+    Remove(NodeId),
+    Role(NodeId, Role),
+    Describe { name: Option<String>, topic: Option<String> },
+    Leave,
+    Join,
+}
+
+/// The command that waits for a wish, and what it is told when the wish is granted.
+pub(super) struct Asker {
+    pub(super) ticket: Ticket,
+    pub(super) reply: Reply,
+}
+
+impl Engine {
+    /// Notes a wish; the command behind it is answered when it is granted or refused.
+    pub(super) fn wish(&mut self, id: GroupId, wish: Wish, asker: Option<Asker>) {
+        self.own.wishes = self.own.wishes.saturating_add(1);
+        let number = self.own.wishes;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.facts.wishes.len() >= WISHES {
+            if let Some(asker) = asker {
+                let error = ApiError::new(Code::Full, "too much is waiting for this group", "wait");
+                self.out.push_back(Output::Answer(asker.ticket, Err(error)));
+            }
+            return;
+        }
+        group.facts.wishes.push((number, wish));
+        if let Some(asker) = asker {
+            group.askers.insert(number, asker);
+        }
+        self.touch(Key::Own);
+        self.touch(Key::Group(id));
+        self.work_on(id);
+    }
+
+    pub(super) fn work_on_groups(&mut self) {
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in groups {
+            self.work_on(id);
+        }
+    }
+
+    /// Proposes the next wish of a group, when it is its turn.
+    pub(super) fn work_on(&mut self, id: GroupId) {
+        while let Some((number, wish)) = self.next_wish(id) {
+            match self.op_for(id, &wish) {
+                Ok(Some(op)) => return self.propose(id, op),
+                Ok(None) => self.granted(id, number, Ok(())),
+                Err(error) => self.granted(id, number, Err(error)),
+            }
+        }
+    }
+
+    fn next_wish(&mut self, id: GroupId) -> Option<(u64, Wish)> {
+        if !self.link.is_up() {
+            return None;
+        }
+        let group = self.groups.get_mut(&id)?;
+        if group.proposed.is_some() || group.reading || !group.synced {
+            return None;
+        }
+        if let Some(at) = group.not_before.filter(|at| *at > self.now) {
+            self.alarms.set(Alarm::Control, at);
+            return None;
+        }
+        group.facts.wishes.first().cloned()
+    }
+
+    /// The entry a wish needs now; none when it is granted already.
+    fn op_for(&mut self, id: GroupId, wish: &Wish) -> Result<Option<Op>, ApiError> {
+        let op = match wish {
+            Wish::Add(node) => Op::Add { node: *node, role: Role::Member, via: 1 },
+            Wish::Remove(node) => Op::Remove { node: *node, code: 0 },
+            Wish::Role(node, role) => Op::SetRole { node: *node, role: *role },
+            Wish::Leave => Op::Leave,
+            Wish::Join => Op::Join,
+            Wish::Describe { name, topic } => {
+                self.describe(id, name.as_deref(), topic.as_deref())?
+            }
+        };
+        let me = self.id();
+        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
+        match log.map(|log| log.may(&me, &op)) {
+            Some(Ok(())) => Ok(Some(op)),
+            Some(Err(error)) if is_granted(&op, &error) => Ok(None),
+            Some(Err(error)) => Err(self.forbidden(&error)),
+            None => Err(ApiError::new(Code::NotFound, "the group is not here yet", "try again")),
+        }
+    }
+
+    fn describe(
+        &mut self,
+        id: GroupId,
+        name: Option<&str>,
+        topic: Option<&str>,
+    ) -> Result<Op, ApiError> {
+        let facts = self.groups.get(&id).map(|group| group.facts.clone());
+        let facts = facts.unwrap_or_else(|| Facts::new(self.now, false));
+        let name = name.unwrap_or(&facts.name);
+        let topic = topic.unwrap_or(&facts.topic);
+        let meta = GroupMeta::new(name, topic)
+            .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "choose another"))?;
+        if self.groups.get(&id).is_some_and(|group| group.meta_key.is_none()) {
+            self.fresh_meta_key(id);
+        }
+        let key = self.groups.get(&id).and_then(|group| group.meta_key.as_ref());
+        let ct = key.map(|key| seal_meta(key, &id, &meta, &mut self.rng)).unwrap_or_default();
+        Ok(Op::Meta { ct: ByteBuf::from(ct) })
+    }
+
+    fn forbidden(&self, error: &ControlError) -> ApiError {
+        match error {
+            ControlError::NotAllowed { author, why } => {
+                let what = format!("{} {why}", self.person(author).name);
+                ApiError::new(Code::Forbidden, what, "ask an admin or owner of the group")
+            }
+            ControlError::UnknownMember(node) => {
+                let what = format!("{} is not a member", self.person(node).name);
+                ApiError::new(Code::NotFound, what, "`hubbub members` lists who is")
+            }
+            ControlError::Full | ControlError::LogFull => {
+                ApiError::new(Code::Full, error.to_string(), "start another group")
+            }
+            other => ApiError::new(Code::Forbidden, other.to_string(), "look at the group again"),
+        }
+    }
+
+    fn propose(&mut self, id: GroupId, op: Op) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(log) = &group.log else { return };
+        let entry = log.propose(&self.me, op, self.now);
+        group.proposed = Some(entry.clone());
+        self.append_control(id, entry);
+    }
+
+    fn append_control(&mut self, group: GroupId, entry: Vec<u8>) {
+        let entry = ByteBuf::from(entry);
+        self.ask(Asked::Control(group), |req| {
+            ToHub::AppendControl(AppendControl { req, group, entry })
+        });
+    }
+
+    /// The hub took an own entry, so it is the next one.
+    pub(super) fn control_appended(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(entry) = group.proposed.take() else { return };
+        group.races = 0;
+        self.take_entry(id, &entry, None);
+        self.work_on(id);
+    }
+
+    pub(super) fn control_refused(&mut self, id: GroupId, refusal: &Refusal) {
+        let jitter = self.rng.next_u64() % 200;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.proposed = None;
+        match refusal.code {
+            RefusalCode::Stale => {
+                group.races = group.races.saturating_add(1);
+                let pause = Millis(jitter << group.races.min(6));
+                group.not_before = Some(self.now + pause);
+                self.read_control(id);
+            }
+            RefusalCode::TooFast | RefusalCode::StoreFailing | RefusalCode::Stopping => {
+                let pause = refusal.retry_after.unwrap_or(Millis::secs(30));
+                let at = self.now + pause;
+                group.not_before = Some(at);
+                self.alarms.set(Alarm::Control, at);
+            }
+            _ => {
+                let error = from_refusal(refusal, &self.title(&id));
+                let first = self.groups.get(&id).and_then(|g| g.facts.wishes.first().cloned());
+                if let Some((number, _)) = first {
+                    self.granted(id, number, Err(error));
+                }
+                self.work_on(id);
+            }
+        }
+    }
+
+    /// A wish is granted or refused: whoever waits is answered.
+    fn granted(&mut self, id: GroupId, number: u64, result: Result<(), ApiError>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let wish = group.facts.wishes.iter().find(|(n, _)| *n == number).map(|(_, w)| w.clone());
+        group.facts.wishes.retain(|(n, _)| *n != number);
+        let asker = group.askers.remove(&number);
+        self.touch(Key::Group(id));
+        match (asker, result) {
+            (Some(Asker { ticket, reply }), result) => {
+                self.out.push_back(Output::Answer(ticket, result.map(|()| reply)));
+            }
+            (None, Err(error)) if wish != Some(Wish::Join) => {
+                self.warn("group-change-refused", error.what);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Asks for what follows in a group's log.
+    pub(super) fn read_control(&mut self, group: GroupId) {
+        if !self.link.is_up() {
+            return;
+        }
+        let Some(state) = self.groups.get_mut(&group) else { return };
+        if core::mem::replace(&mut state.reading, true) {
+            return;
+        }
+        let from = state.next_entry();
+        self.ask(Asked::Read(group), |req| ToHub::ReadControl(ReadControl { req, group, from }));
+    }
+
+    pub(super) fn control_page(&mut self, id: GroupId, page: &ControlPage) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.reading = false;
+        let before = group.next_entry();
+        let mut bad = false;
+        for entry in &page.entries {
+            bad |= !self.take_entry(id, entry, None);
+        }
+        let next = self.groups.get(&id).map_or(0, Group::next_entry);
+        if next < page.total && next > before && !bad {
+            return self.read_control(id);
+        }
+        if page.total < next && self.repair_hub_log(id, page.total) {
+            return;
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.synced = group.log.is_some();
+        }
+        self.control_synced(id);
+    }
+
+    fn control_synced(&mut self, id: GroupId) {
+        self.join_if_lobby(id);
+        if self.held.values().any(|held| held.group == id) {
+            self.retry_held(id, None);
+        }
+        self.work_on(id);
+    }
+
+    /// A hub that lost a group gets its log back from any member, entry by entry.
+    fn repair_hub_log(&mut self, id: GroupId, total: u64) -> bool {
+        let entries = self.groups.get(&id).map(|group| group.entries.as_slice());
+        let missing = entries.and_then(|e| e.get(usize::try_from(total).ok()?..));
+        let missing: Vec<Vec<u8>> = missing.unwrap_or_default().to_vec();
+        for entry in &missing {
+            let (group, entry) = (id, ByteBuf::from(entry.clone()));
+            self.ask(Asked::Restore(id), |req| {
+                ToHub::AppendControl(AppendControl { req, group, entry })
+            });
+        }
+        if let (false, Some(group)) = (missing.is_empty(), self.groups.get_mut(&id)) {
+            group.synced = true;
+        }
+        !missing.is_empty()
+    }
+
+    pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.reading = false;
+        let founder = group.log.as_ref().map(ControlLog::founder);
+        if refusal.code == RefusalCode::NoSuchGroup && founder == Some(self.me.id()) {
+            self.repair_hub_log(id, 0);
+            self.control_synced(id);
+        } else if refusal.code != RefusalCode::NoSuchGroup {
+            group.not_before = refusal.retry_after.map(|pause| self.now + pause);
+        }
+    }
+
+    /// Takes one entry of a group's log; `place` is its number in the channel, if it came there.
+    /// `false` when it cannot follow.
+    pub(super) fn take_entry(&mut self, id: GroupId, bytes: &[u8], place: Option<u64>) -> bool {
+        let Some(group) = self.groups.get_mut(&id) else { return false };
+        let taken = match &mut group.log {
+            Some(log) => log.apply(bytes).map(Some),
+            empty => ControlLog::check_genesis(bytes, &id).map(|log| {
+                *empty = Some(log);
+                None
+            }),
+        };
+        match taken {
+            Ok(applied) => {
+                group.entries.push(bytes.to_vec());
+                let key = control_key(id, group.entries.len().saturating_sub(1));
+                self.touch(key);
+                self.touch(Key::Group(id));
+                match applied {
+                    Some(applied) => self.applied(id, &applied, place),
+                    None => self.begun(id),
+                }
+                true
+            }
+            Err(error) => self.entry_refused(id, bytes, place, &error),
+        }
+    }
+
+    fn entry_refused(
+        &mut self,
+        id: GroupId,
+        bytes: &[u8],
+        place: Option<u64>,
+        error: &ControlError,
+    ) -> bool {
+        match error {
+            ControlError::NotNext { expected, got } if got < expected => {
+                let known = self.groups.get(&id).and_then(|group| {
+                    group.entries.get(usize::try_from(*got).ok()?).map(|known| known == bytes)
+                });
+                if known == Some(true) {
+                    self.note_place(id, bytes, place);
+                    return true;
+                }
+                self.count(error.reason());
+            }
+            ControlError::NotNext { .. } => self.read_control(id),
+            _ => {
+                let sender = Entry::read(bytes).map_or(self.me.id(), |entry| entry.body.author);
+                let conversation = ConversationId::Group(id);
+                let words = format!("a change of the group was refused: {error}");
+                self.refuse(conversation, sender, error.reason(), words);
+            }
+        }
+        false
+    }
+
+    /// A removal known already now has its place among the messages.
+    fn note_place(&mut self, id: GroupId, bytes: &[u8], place: Option<u64>) {
+        let Ok(entry) = Entry::read(bytes) else { return };
+        let out = match entry.body.op {
+            Op::Remove { node, .. } => node,
+            Op::Leave => entry.body.author,
+            _ => return,
+        };
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        for (node, _, known) in &mut group.facts.removed {
+            if *node == out && known.is_none() {
+                *known = place;
+            }
+        }
+        self.touch(Key::Group(id));
+    }
+
+    fn begun(&mut self, id: GroupId) {
+        let Some(log) = self.groups.get(&id).and_then(|group| group.log.as_ref()) else { return };
+        let (founder, head) = (log.founder(), log.head());
+        if founder == self.id() {
+            self.log_notice(id, founder, head, Notice::Created);
+        }
+    }
+
+    fn applied(&mut self, id: GroupId, applied: &Applied, place: Option<u64>) {
+        let (author, head) = (applied.author, applied.head);
+        match &applied.change {
+            Change::Added { node, .. } => {
+                self.meet(*node);
+                let notice = Notice::Added(self.person(node));
+                self.log_notice(id, author, head, notice);
+                if author == self.id() {
+                    self.welcome(id, *node);
+                }
+            }
+            Change::Joined => {
+                self.meet(author);
+                self.log_notice(id, author, head, Notice::Joined(self.person(&author)));
+            }
+            Change::Removed { node, .. } => self.gone(id, (author, *node), head, place),
+            Change::Left { .. } => self.gone(id, (author, author), head, place),
+            Change::RoleSet { node, to, .. } => {
+                let notice = Notice::RoleChanged(self.person(node), role_view(*to));
+                self.log_notice(id, author, head, notice);
+            }
+            Change::Meta => self.refresh_meta(id, author),
+            Change::Created | Change::RekeyAll | Change::Closed => {}
+        }
+        if author == self.id() {
+            self.fulfilled(id, &applied.change);
+        }
+        self.changed(ConversationId::Group(id));
+    }
+
+    fn gone(&mut self, id: GroupId, who: (NodeId, NodeId), head: Head, place: Option<u64>) {
+        let (author, node) = who;
+        let person = self.person(&node);
+        let notice = if author == node { Notice::Left(person) } else { Notice::Removed(person) };
+        self.log_notice(id, author, head, notice);
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.facts.removed.retain(|(known, ..)| *known != node);
+        group.facts.removed.push((node, now, place));
+        if group.facts.removed.len() > REMOVED {
+            group.facts.removed.remove(0);
+        }
+        self.no_longer_for(id, node);
+        if author == self.id() && author != node && !self.is_lobby(&id) {
+            self.fresh_meta_key(id);
+            self.wish(id, Wish::Describe { name: None, topic: None }, None);
+        }
+    }
+
+    /// The wish an own entry fulfils.
+    fn fulfilled(&mut self, id: GroupId, change: &Change) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let fits = |wish: &Wish| match (wish, change) {
+            (Wish::Add(a), Change::Added { node: b, .. })
+            | (Wish::Remove(a), Change::Removed { node: b, .. })
+            | (Wish::Role(a, _), Change::RoleSet { node: b, .. }) => a == b,
+            (Wish::Describe { .. }, Change::Meta)
+            | (Wish::Leave, Change::Left { .. })
+            | (Wish::Join, Change::Joined) => true,
+            _ => false,
+        };
+        let number = group.facts.wishes.iter().find(|(_, wish)| fits(wish)).map(|(n, _)| *n);
+        if let Some(number) = number {
+            self.granted(id, number, Ok(()));
+        }
+    }
+
+    /// A new key for name and topic, for all who remain.
+    fn fresh_meta_key(&mut self, id: GroupId) {
+        let key = Secret32::random(&mut self.rng);
+        let me = self.id();
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.meta_key = Some(key);
+        let others: Vec<NodeId> = group.members().into_iter().filter(|node| *node != me).collect();
+        self.touch(Key::Group(id));
+        for node in others {
+            self.welcome(id, node);
+        }
+    }
+
+    /// Tells a member how far the log goes, and the key to the group's name.
+    pub(super) fn welcome(&mut self, gid: GroupId, node: NodeId) {
+        let Some(group) = self.groups.get(&gid) else { return };
+        let (Some(log), Some(key)) = (&group.log, &group.meta_key) else { return };
+        let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
+        self.tell(node, &PairPlain::Welcome { gid, seq, head, meta_key });
+    }
+
+    /// A member says that we belong, and how far the log goes.
+    pub(super) fn welcomed(&mut self, peer: NodeId, gid: GroupId, seq: u64, key: Secret32) {
+        let now = self.now;
+        let known = self.groups.contains_key(&gid);
+        if !known {
+            self.groups.insert(gid, Group::new(Facts::new(now, true)));
+        }
+        let me = self.id();
+        let Some(group) = self.groups.get_mut(&gid) else { return };
+        if group.log.is_some() && group.role(&peer).is_none_or(|role| role < Role::Admin) {
+            return self.count("welcome-not-by-admin");
+        }
+        group.meta_key = Some(key);
+        let newly = !core::mem::replace(&mut group.facts.invited, true) || !known;
+        let behind = group.next_entry() <= seq || group.log.is_none();
+        let joined = group.log.as_ref().and_then(|log| {
+            let at = log.roster().member(&me)?.joined;
+            log.head_at(at)
+        });
+        self.touch(Key::Group(gid));
+        self.befriend(peer);
+        if let (true, Some(head)) = (newly, joined) {
+            let notice = Notice::Added(self.person(&me));
+            self.log_notice(gid, peer, head, notice);
+        }
+        self.refresh_meta(gid, peer);
+        if behind {
+            self.read_control(gid);
+        } else {
+            self.retry_held(gid, None);
+        }
+        self.changed(ConversationId::Group(gid));
+    }
+
+    /// A group whose channel delivers to us though nobody told us of it: its log is read, and its
+    /// messages wait until somebody does.
+    pub(super) fn stumble_upon(&mut self, gid: GroupId) -> bool {
+        let uninvited = self.groups.values().filter(|group| !group.facts.invited).count();
+        if uninvited >= UNINVITED {
+            self.count("uninvited-full");
+            return false;
+        }
+        self.groups.insert(gid, Group::new(Facts::new(self.now, false)));
+        self.touch(Key::Group(gid));
+        self.read_control(gid);
+        true
+    }
+
+    /// Opens name and topic, if they changed and the key is here.
+    pub(super) fn refresh_meta(&mut self, id: GroupId, author: NodeId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(meta) = group.meta(&id) else { return };
+        let (name, topic) = (meta.name().to_owned(), meta.topic().to_owned());
+        if group.facts.name == name && group.facts.topic == topic {
+            return;
+        }
+        group.facts.name.clone_from(&name);
+        group.facts.topic.clone_from(&topic);
+        self.touch(Key::Group(id));
+        let mut random = [0; 16];
+        self.rng.fill_bytes(&mut random);
+        let notice = Notice::Described { name, topic };
+        self.notice(ConversationId::Group(id), author, MessageId(random), notice);
+    }
+
+    /// A notice of what an entry did, named after the entry, while we belong to the group.
+    fn log_notice(&mut self, id: GroupId, author: NodeId, head: Head, notice: Notice) {
+        let me = self.id();
+        let about_us = matches!(&notice, Notice::Removed(p) | Notice::Left(p) if p.node.0 == me);
+        let Some(group) = self.groups.get(&id).filter(|group| group.facts.invited) else { return };
+        if !group.is_member(&me) && !about_us {
+            return;
+        }
+        let (name, _) = head.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        self.notice(ConversationId::Group(id), author, MessageId(*name), notice);
+    }
+
+    pub(super) fn is_lobby(&self, id: &GroupId) -> bool {
+        self.groups.get(id).is_some_and(Group::is_lobby)
+    }
+}
+
+fn role_view(role: Role) -> crate::api::view::Role {
+    match role {
+        Role::Member => crate::api::view::Role::Member,
+        Role::Admin => crate::api::view::Role::Admin,
+        Role::Owner => crate::api::view::Role::Owner,
+    }
+}
+
+/// Whether an entry is refused because what it wants is so already.
+fn is_granted(op: &Op, error: &ControlError) -> bool {
+    match (op, error) {
+        (Op::Add { .. } | Op::Join, ControlError::AlreadyMember(_)) => true,
+        (Op::Remove { .. }, ControlError::UnknownMember(_)) => true,
+        (Op::Leave, ControlError::NotAllowed { why, .. }) => *why == Forbidden::NotAMember,
+        _ => false,
+    }
+}

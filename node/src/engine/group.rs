@@ -1,0 +1,169 @@
+//! A group as a member holds it: its log, its name, everybody's chains.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hubbub_shared::content::group_plain::NO_MESSAGE;
+use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::meta::{GroupMeta, open_meta};
+use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
+use hubbub_shared::group::{ControlLog, Role};
+use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
+use hubbub_shared::limits::SEEN_MAX;
+use hubbub_shared::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::control::{Asker, Wish};
+
+/// Own chain ids remembered, to know own messages when they come back.
+pub(super) const OWN_CHAINS: usize = 16;
+
+/// One group.
+pub(super) struct Group {
+    pub(super) facts: Facts,
+    /// None until its first entry was read.
+    pub(super) log: Option<ControlLog>,
+    /// The log's entries as signed: what the log is rebuilt from, here and at a hub that lost it.
+    pub(super) entries: Vec<Vec<u8>>,
+    pub(super) meta_key: Option<Secret32>,
+    pub(super) outbound: Option<Outbound>,
+    pub(super) inbound: BTreeMap<NodeId, Vec<Inbound>>,
+    /// The newest messages of others, for the next own message to name.
+    pub(super) seen: VecDeque<MessageId>,
+    /// A page of the log was asked for.
+    pub(super) reading: bool,
+    /// The log was read to its end since the link came up.
+    pub(super) synced: bool,
+    /// An own entry is on its way.
+    pub(super) proposed: Option<Vec<u8>>,
+    /// How often an own entry lost the race, and when to try again.
+    pub(super) races: u32,
+    pub(super) not_before: Option<Timestamp>,
+    /// Which commands wait for which wish.
+    pub(super) askers: BTreeMap<u64, Asker>,
+}
+
+/// What is stored of a group besides its log and keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Facts {
+    /// Own messages so far.
+    pub(super) sent: u64,
+    /// The last of these.
+    pub(super) last: MessageId,
+    pub(super) own_chains: Vec<ChainId>,
+    /// Who is out: when that was learned, and the place of the entry in the channel once known.
+    pub(super) removed: Vec<(NodeId, Timestamp, Option<u64>)>,
+    /// What is to be written into the log, in order.
+    pub(super) wishes: Vec<(u64, Wish)>,
+    pub(super) since: Timestamp,
+    /// Somebody wrote to us that we belong here, or we came by ourselves.
+    pub(super) invited: bool,
+    /// Name and topic as last opened; empty before.
+    pub(super) name: String,
+    pub(super) topic: String,
+}
+
+/// The own chain and who has been given it, from which message on.
+pub(super) struct Outbound {
+    pub(super) chain: OutboundChain,
+    pub(super) granted: BTreeMap<NodeId, u32>,
+}
+
+/// Another member's chain; lower orders came first.
+pub(super) struct Inbound {
+    pub(super) order: u64,
+    pub(super) chain: InboundChain,
+}
+
+impl Facts {
+    pub(super) fn new(now: Timestamp, invited: bool) -> Self {
+        Self {
+            sent: 0,
+            last: NO_MESSAGE,
+            own_chains: Vec::new(),
+            removed: Vec::new(),
+            wishes: Vec::new(),
+            since: now,
+            invited,
+            name: String::new(),
+            topic: String::new(),
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            log: None,
+            entries: Vec::new(),
+            meta_key: None,
+            outbound: None,
+            inbound: BTreeMap::new(),
+            seen: VecDeque::new(),
+            reading: false,
+            synced: false,
+            proposed: None,
+            races: 0,
+            not_before: None,
+            askers: BTreeMap::new(),
+        }
+    }
+
+    /// Number of the next entry.
+    pub(super) fn next_entry(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.seq() + 1)
+    }
+
+    pub(super) fn is_lobby(&self) -> bool {
+        self.log.as_ref().is_some_and(ControlLog::is_lobby)
+    }
+
+    pub(super) fn is_member(&self, node: &NodeId) -> bool {
+        self.log.as_ref().is_some_and(|log| log.roster().is_member(node))
+    }
+
+    /// Whether `node` may speak and is spoken to here.
+    pub(super) fn is_active(&self, node: &NodeId) -> bool {
+        self.facts.invited
+            && self.log.as_ref().is_some_and(|l| !l.is_closed() && l.roster().is_member(node))
+    }
+
+    pub(super) fn role(&self, node: &NodeId) -> Option<Role> {
+        self.log.as_ref()?.roster().role(node)
+    }
+
+    pub(super) fn members(&self) -> Vec<NodeId> {
+        let log = self.log.as_ref();
+        log.map(|log| log.roster().members().map(|m| m.node).collect()).unwrap_or_default()
+    }
+
+    /// Name and topic, when they can be opened.
+    pub(super) fn meta(&self, id: &GroupId) -> Option<GroupMeta> {
+        open_meta(self.meta_key.as_ref()?, id, self.log.as_ref()?.meta()?).ok()
+    }
+
+    pub(super) fn note_seen(&mut self, message: MessageId) {
+        self.seen.push_back(message);
+        if self.seen.len() > SEEN_MAX {
+            self.seen.pop_front();
+        }
+    }
+
+    /// The chain of this id, whoever's it is.
+    pub(super) fn chain(&mut self, id: &ChainId) -> Option<&mut InboundChain> {
+        let chains = self.inbound.values_mut().flatten();
+        chains.map(|inbound| &mut inbound.chain).find(|chain| chain.id() == *id)
+    }
+}
+
+impl Engine {
+    /// What to call a group.
+    pub(super) fn title(&self, id: &GroupId) -> String {
+        if self.own.lobby == Some(*id) {
+            return "lobby".to_owned();
+        }
+        let name = self.groups.get(id).map(|group| group.facts.name.clone());
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.short())
+    }
+}

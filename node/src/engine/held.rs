@@ -1,0 +1,72 @@
+//! What arrived before it could be opened: its key, its group or its membership is on the way.
+//!
+//! A held envelope is durable here, so its log's cursor moves past it. It is tried again in order
+//! when what it waits for comes, and forgotten when a hub would have forgotten it too. Who sent it is
+//! only known once it opens; the hub's hint serves to share out the room.
+
+use hubbub_shared::id::{ChainId, GroupId};
+use hubbub_shared::limits::{HELD_PER_SENDER, LOG_TTL};
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::from_hub::Item;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::record::Key;
+
+/// Held in all; beyond it arrivals are dropped and their authors send them again when asked.
+const HELD: usize = 8_192;
+
+/// One envelope that waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// In which channel it came.
+    pub(super) group: GroupId,
+    /// As delivered.
+    pub(super) item: Item,
+    /// The chain it says it belongs to.
+    pub(super) chain: Option<ChainId>,
+    /// Since when.
+    pub(super) since: Timestamp,
+}
+
+impl Engine {
+    /// Keeps an envelope for later, if there is room.
+    pub(super) fn hold(&mut self, group: GroupId, item: Item, chain: Option<ChainId>) {
+        let from = item.from;
+        let same = self.held.values().filter(|h| h.group == group && h.item.from == from);
+        if self.held.len() >= HELD || same.count() >= HELD_PER_SENDER {
+            return self.count("held-full");
+        }
+        let number = self.held.keys().next_back().map_or(1, |last| last.saturating_add(1));
+        self.held.insert(number, Held { group, item, chain, since: self.now });
+        self.touch(Key::Held(number));
+    }
+
+    /// Tries again what waits in a group: all of it, or what belongs to one chain.
+    pub(super) fn retry_held(&mut self, group: GroupId, chain: Option<ChainId>) {
+        let fits = |held: &Held| held.group == group && (chain.is_none() || held.chain == chain);
+        let numbers: Vec<u64> =
+            self.held.iter().filter(|(_, held)| fits(held)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            let Some(held) = self.held.remove(&number) else { continue };
+            if self.try_channel_item(group, &held.item).is_err() {
+                self.held.insert(number, held);
+            } else {
+                self.touch(Key::Held(number));
+            }
+        }
+    }
+
+    /// Forgets what waited too long.
+    pub(super) fn expire_held(&mut self) {
+        let now = self.now;
+        let old = |held: &Held| now.since(held.since) > LOG_TTL;
+        let numbers: Vec<u64> =
+            self.held.iter().filter(|(_, held)| old(held)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.held.remove(&number);
+            self.touch(Key::Held(number));
+            self.count("held-too-long");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The hub link as the engine sees it: what was asked, and what is made of each frame.
+//!
+//! Nothing here survives a link or a crash. Whatever matters is asked again when the link is up.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hubbub_shared::id::{GroupId, NodeId};
+use hubbub_shared::limits::{ONE_TIME_PREKEYS, ONE_TIME_PREKEYS_LOW};
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::codec::encode;
+use hubbub_shared::wire::from_hub::{Refused, Welcome};
+use hubbub_shared::wire::to_hub::PutPrekeys;
+use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
+
+use super::Engine;
+use super::output::{Output, Ticket};
+use super::record::Key;
+use crate::api::error::from_refusal;
+use crate::api::view::LinkState;
+use crate::api::{ApiError, Code};
+
+/// Clocks further apart than this are mentioned.
+const CLOCK: Millis = Millis::minutes(10);
+
+/// What an answer is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Prekeys(Vec<u32>),
+    Claim(Option<Ticket>, Vec<u8>),
+    Lookup(String),
+    WhoIs(NodeId),
+    Bundle(NodeId),
+    /// An entry of the outbox, and which sealing of it.
+    Append(u64, u32),
+    Control(GroupId),
+    /// An entry the hub had lost.
+    Restore(GroupId),
+    Read(GroupId),
+}
+
+/// The link.
+#[derive(Default)]
+pub(super) struct Link {
+    since: Option<Timestamp>,
+    next: u32,
+    asked: BTreeMap<u32, Asked>,
+    /// Nodes whose names are to be asked, and those being asked.
+    pub(super) nameless: VecDeque<NodeId>,
+    pub(super) naming: BTreeSet<NodeId>,
+    /// Bundles being asked for.
+    pub(super) bundles: BTreeSet<NodeId>,
+}
+
+impl Link {
+    pub(super) fn is_up(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// The question's number; none while the link is down.
+    pub(super) fn ask(&mut self, asked: Asked) -> Option<u32> {
+        self.since?;
+        self.next = self.next.wrapping_add(1);
+        self.asked.insert(self.next, asked);
+        Some(self.next)
+    }
+
+    pub(super) fn is_asking(&self, asked: &Asked) -> bool {
+        self.asked.values().any(|other| other == asked)
+    }
+
+    pub(super) fn state(&self) -> LinkState {
+        match self.since {
+            Some(since) => LinkState::Up { since, rtt_ms: 0 },
+            None => LinkState::Connecting,
+        }
+    }
+}
+
+impl Engine {
+    /// The hub accepted us.
+    pub fn handle_link_up(&mut self, welcome: &Welcome, now: Timestamp) {
+        self.handle_link_down(now);
+        self.link.since = Some(now);
+        let apart = now.since(welcome.now).max(welcome.now.since(now));
+        if apart > CLOCK {
+            let words = "the clocks of this machine and the hub are more than ten minutes apart";
+            self.warn("clock-off", words.to_owned());
+        }
+        let store_is_new = self.own.store.as_ref() != Some(&welcome.store);
+        if store_is_new {
+            self.new_store(welcome.store.clone());
+        }
+        self.publish_prekeys(welcome.prekeys_left, store_is_new);
+        self.renew_nickname(welcome.nickname.as_deref());
+        self.find_lobby(welcome.lobby);
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for group in groups {
+            self.read_control(group);
+        }
+        self.ask_all_names();
+        self.want_bundles();
+        self.pump();
+    }
+
+    /// The hub is away.
+    pub fn handle_link_down(&mut self, now: Timestamp) {
+        self.now = now;
+        let next = self.link.next;
+        let old = core::mem::replace(&mut self.link, Link { next, ..Link::default() });
+        for asked in old.asked.into_values() {
+            if let Asked::Claim(Some(ticket), _) = asked {
+                let error = unreachable("the nickname is claimed when it is back");
+                self.out.push_back(Output::Answer(ticket, Err(error)));
+            }
+        }
+        self.fail_pending();
+        self.outbox.link_down();
+        for group in self.groups.values_mut() {
+            (group.reading, group.synced, group.proposed) = (false, false, None);
+            for (_, asker) in core::mem::take(&mut group.askers) {
+                let error = unreachable("the change is made when it is back");
+                self.out.push_back(Output::Answer(asker.ticket, Err(error)));
+            }
+        }
+        self.repairs.link_down();
+    }
+
+    /// A frame came.
+    pub fn handle_frame(&mut self, frame: FromHub, now: Timestamp) {
+        self.now = now;
+        match frame {
+            FromHub::Welcome(_) => self.count("welcome-again"),
+            FromHub::Bye(bye) => self.farewell(bye.code),
+            FromHub::PrekeysLow(low) => self.publish_prekeys(low.left, false),
+            FromHub::Deliver(deliver) => self.deliver(deliver),
+            FromHub::Refused(refused) => self.refused_by_hub(&refused),
+            FromHub::Done(done) => match self.link.asked.remove(&done.req) {
+                Some(Asked::Prekeys(ids)) => {
+                    self.prekeys.mark_published(&ids);
+                    self.touch(Key::Prekeys);
+                }
+                Some(Asked::Claim(ticket, claim)) => self.nickname_granted(ticket, &claim),
+                Some(Asked::Control(group)) => self.control_appended(group),
+                _ => {}
+            },
+            FromHub::Found(found) => match self.link.asked.remove(&found.req) {
+                Some(Asked::Lookup(name)) => self.looked_up(&name, &found.claim),
+                Some(Asked::WhoIs(node)) => self.named(node, Some(&found.claim)),
+                _ => {}
+            },
+            FromHub::Bundle(bundle) => {
+                if let Some(Asked::Bundle(peer)) = self.link.asked.remove(&bundle.req) {
+                    self.take_bundle(peer, &bundle);
+                }
+            }
+            FromHub::Appended(appended) => match self.link.asked.remove(&appended.req) {
+                Some(Asked::Append(number, sealing)) => self.appended(number, sealing),
+                Some(Asked::Control(group)) => self.control_appended(group),
+                _ => {}
+            },
+            FromHub::ControlPage(page) => {
+                if let Some(Asked::Read(group)) = self.link.asked.remove(&page.req) {
+                    self.control_page(group, &page);
+                }
+            }
+        }
+        self.pump();
+    }
+
+    fn refused_by_hub(&mut self, refused: &Refused) {
+        let refusal = &refused.refusal;
+        match self.link.asked.remove(&refused.req) {
+            Some(Asked::Append(number, _)) => self.append_refused(number, refusal),
+            Some(Asked::Control(group)) => self.control_refused(group, refusal),
+            Some(Asked::Read(group)) => self.read_refused(group, refusal),
+            Some(Asked::Bundle(peer)) => self.bundle_refused(peer, refusal),
+            Some(Asked::Lookup(name)) => self.lookup_refused(&name, refusal),
+            Some(Asked::WhoIs(node)) => self.named(node, None),
+            Some(Asked::Claim(ticket, _)) => self.nickname_refused(ticket, refusal),
+            Some(Asked::Restore(_) | Asked::Prekeys(_)) => self.count("refused-by-hub"),
+            None => {}
+        }
+    }
+
+    fn farewell(&mut self, code: RefusalCode) {
+        let error = from_refusal(&code.plain(), "this node");
+        let reason = if code == RefusalCode::Replaced { "replaced" } else { "bye" };
+        self.warn(reason, format!("{}: {}", error.what, error.hint));
+    }
+
+    /// A store never seen before, perhaps because the hub lost its disk: what it may have held and
+    /// nobody acknowledged is sent again, and its logs are read from the start.
+    fn new_store(&mut self, store: ByteBuf) {
+        let known = self.own.store.replace(store).is_some();
+        self.touch(Key::Own);
+        if !known {
+            return;
+        }
+        for log in core::mem::take(&mut self.cursors).into_keys() {
+            self.touch(Key::Cursor(log));
+        }
+        self.send_all_again();
+        let me = self.id();
+        let groups: Vec<(GroupId, Vec<NodeId>)> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.role(&me) > Some(hubbub_shared::group::Role::Member))
+            .map(|(id, group)| (*id, group.members()))
+            .collect();
+        for (group, members) in groups {
+            for node in members.into_iter().filter(|node| *node != me) {
+                self.welcome(group, node);
+            }
+        }
+    }
+
+    fn publish_prekeys(&mut self, left: u32, replace: bool) {
+        let left = if replace { 0 } else { left };
+        let has = usize::try_from(left).unwrap_or(usize::MAX);
+        let unpublished = self.prekeys.publication().otks.len();
+        if has.saturating_add(unpublished) < ONE_TIME_PREKEYS_LOW {
+            self.prekeys.refill(&self.me, left, self.now, &mut self.rng);
+            self.touch(Key::Prekeys);
+        }
+        let publication = self.prekeys.publication();
+        let mut otks = publication.otks;
+        let surplus = otks.len().saturating_sub(ONE_TIME_PREKEYS.saturating_sub(has));
+        otks.drain(..surplus);
+        let ids = otks.iter().map(|(id, _)| *id).collect();
+        let one_time = otks.iter().map(|(id, otk)| (*id, ByteBuf::from(encode(otk)))).collect();
+        let identity = ByteBuf::from(encode(&publication.identity));
+        let signed_prekey = ByteBuf::from(encode(&publication.spk));
+        self.ask(Asked::Prekeys(ids), |req| {
+            ToHub::PutPrekeys(PutPrekeys { req, identity, signed_prekey, one_time, replace })
+        });
+    }
+
+    /// Replaces the signed prekey when it is time, and tells the hub.
+    pub(super) fn rotate_prekeys(&mut self) {
+        if !self.prekeys.rotate_if_due(&self.me, self.now, &mut self.rng) {
+            return;
+        }
+        self.touch(Key::Prekeys);
+        let publication = self.prekeys.publication();
+        let identity = ByteBuf::from(encode(&publication.identity));
+        let signed_prekey = ByteBuf::from(encode(&publication.spk));
+        self.ask(Asked::Prekeys(Vec::new()), |req| {
+            let (one_time, replace) = (Vec::new(), false);
+            ToHub::PutPrekeys(PutPrekeys { req, identity, signed_prekey, one_time, replace })
+        });
+    }
+}
+
+pub(super) fn unreachable(hint: &str) -> ApiError {
+    ApiError::new(Code::HubUnreachable, "the hub is away", hint)
+}

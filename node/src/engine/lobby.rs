@@ -1,0 +1,50 @@
+//! The hub's lobby: an open group everybody on the hub lets itself into.
+//!
+//! It is trusted to be the lobby only because the hub's own key signed its first entry. The hub is no
+//! member and holds no key.
+
+use hubbub_shared::group::control::JoinPolicy;
+use hubbub_shared::id::GroupId;
+
+use super::Engine;
+use super::control::Wish;
+use super::group::{Facts, Group};
+use super::record::Key;
+
+impl Engine {
+    /// The hub names its lobby.
+    pub(super) fn find_lobby(&mut self, lobby: GroupId) {
+        if self.own.lobby != Some(lobby) {
+            self.own.lobby = Some(lobby);
+            self.touch(Key::Own);
+        }
+        if !self.groups.contains_key(&lobby) {
+            self.groups.insert(lobby, Group::new(Facts::new(self.now, false)));
+            self.touch(Key::Group(lobby));
+        }
+    }
+
+    /// Once its log is read: checks that it is the hub's lobby, and joins.
+    pub(super) fn join_if_lobby(&mut self, id: GroupId) {
+        if self.own.lobby != Some(id) {
+            return;
+        }
+        let (hub, me) = (self.hub.as_author(), self.id());
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(log) = &group.log else { return };
+        let open = log.policy().join == JoinPolicy::Open;
+        if !log.is_lobby() || log.founder() != hub || !open {
+            self.own.lobby = None;
+            self.touch(Key::Own);
+            self.count("bad-lobby");
+            return self.warn("bad-lobby", "the hub shows a lobby it did not found".to_owned());
+        }
+        group.facts.invited = true;
+        let joined = log.roster().is_member(&me) || log.roster().left_at(&me).is_some();
+        let wished = group.facts.wishes.iter().any(|(_, wish)| *wish == Wish::Join);
+        self.touch(Key::Group(id));
+        if !joined && !wished {
+            self.wish(id, Wish::Join, None);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Names: asking the hub whom a nickname names, what a node is called, and for a name of one's own.
+//!
+//! The hub's word counts for nothing: every answer is a claim signed by the node it names, made for
+//! this hub, and checked here.
+
+use std::collections::BTreeMap;
+
+use hubbub_shared::id::{Digest, NodeId};
+use hubbub_shared::nickname::{NickClaim, Nickname, claim_hash};
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::to_hub::{Claim, Lookup, WhoIs};
+use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
+
+use super::Engine;
+use super::alarm::Alarm;
+use super::contact::same;
+use super::link::{Asked, unreachable};
+use super::output::{Output, Ticket};
+use super::record::Key;
+use crate::api::error::from_refusal;
+use crate::api::{ApiError, Code, Command, Reply};
+
+/// Commands waiting for the hub at once.
+const PENDING: usize = 256;
+/// How long a command waits for the hub.
+const PATIENCE: Millis = Millis::secs(15);
+/// Names asked for at once.
+const NAMING: usize = 8;
+/// Names waiting to be asked for.
+const NAMELESS: usize = 4_096;
+
+/// What lookups found, by name as typed.
+pub(super) type Found = BTreeMap<String, NodeId>;
+
+/// A command that waits for lookups.
+pub(super) struct Pending {
+    ticket: Ticket,
+    command: Command,
+    missing: Vec<String>,
+    found: Found,
+    deadline: Timestamp,
+}
+
+impl Engine {
+    /// Has the hub asked for names before a command can be carried out.
+    pub(super) fn look_up(
+        &mut self,
+        ticket: Ticket,
+        command: Command,
+        missing: Vec<String>,
+        found: Found,
+    ) {
+        let first = missing.first().cloned().unwrap_or_default();
+        if !self.link.is_up() {
+            let what = format!("can't look up {first} while the hub is away");
+            let hint = "people and groups you know can be written to meanwhile";
+            return self.answer(ticket, Err(ApiError::new(Code::HubUnreachable, what, hint)));
+        }
+        if self.pending.len() >= PENDING {
+            let error = ApiError::new(Code::TooFast, "too many lookups at once", "try again");
+            return self.answer(ticket, Err(error));
+        }
+        let deadline = self.now + PATIENCE;
+        self.alarms.set(Alarm::Pending, deadline);
+        for nickname in &missing {
+            let asked = Asked::Lookup(nickname.clone());
+            if !self.link.is_asking(&asked) {
+                let nickname = nickname.clone();
+                self.ask(asked, |req| ToHub::Lookup(Lookup { req, nickname }));
+            }
+        }
+        self.pending.push(Pending { ticket, command, missing, found, deadline });
+    }
+
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Result<Reply, ApiError>) {
+        self.out.push_back(Output::Answer(ticket, answer));
+    }
+
+    pub(super) fn looked_up(&mut self, name: &str, claim: &[u8]) {
+        match self.check_claim(claim, None) {
+            Some((node, nickname)) if same(&nickname, name) => {
+                self.learn_name(node, &nickname);
+                self.settle(name, node);
+            }
+            _ => {
+                let what = format!("the hub's answer about {name} is not signed as it must be");
+                self.fail_lookup(name, &ApiError::new(Code::NotFound, what, "tell its operator"));
+            }
+        }
+    }
+
+    pub(super) fn lookup_refused(&mut self, name: &str, refusal: &Refusal) {
+        self.fail_lookup(name, &from_refusal(refusal, name));
+    }
+
+    /// The claimant and its name, when the claim holds for this hub.
+    fn check_claim(&mut self, claim: &[u8], of: Option<&NodeId>) -> Option<(NodeId, String)> {
+        match NickClaim::check(claim, &self.hub, of) {
+            Ok(claim) => Some((claim.node, claim.nickname.as_str().to_owned())),
+            Err(_) => {
+                self.count("bad-claim");
+                None
+            }
+        }
+    }
+
+    fn settle(&mut self, name: &str, node: NodeId) {
+        for pending in &mut self.pending {
+            if pending.missing.iter().any(|missing| missing == name) {
+                pending.missing.retain(|missing| missing != name);
+                pending.found.insert(name.to_owned(), node);
+            }
+        }
+        let pending = core::mem::take(&mut self.pending);
+        let (ready, waiting) = pending.into_iter().partition(|p: &Pending| p.missing.is_empty());
+        self.pending = waiting;
+        for Pending { ticket, command, found, .. } in ready {
+            self.run(ticket, command, found);
+        }
+    }
+
+    fn fail_lookup(&mut self, name: &str, error: &ApiError) {
+        let pending = core::mem::take(&mut self.pending);
+        let concerned = |p: &Pending| p.missing.iter().any(|missing| missing == name);
+        let (failed, waiting) = pending.into_iter().partition(concerned);
+        self.pending = waiting;
+        for Pending { ticket, .. } in failed {
+            self.answer(ticket, Err(error.clone()));
+        }
+    }
+
+    pub(super) fn fail_pending(&mut self) {
+        for Pending { ticket, missing, .. } in core::mem::take(&mut self.pending) {
+            let name = missing.first().cloned().unwrap_or_default();
+            let error = unreachable("try again when it is back");
+            let what = format!("can't look up {name}: {}", error.what);
+            self.answer(ticket, Err(ApiError { what, ..error }));
+        }
+    }
+
+    pub(super) fn expire_pending(&mut self) {
+        let now = self.now;
+        let pending = core::mem::take(&mut self.pending);
+        let (late, waiting): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|p| p.deadline <= now);
+        self.pending = waiting;
+        if let Some(next) = self.pending.iter().map(|p| p.deadline).min() {
+            self.alarms.set(Alarm::Pending, next);
+        }
+        for Pending { ticket, .. } in late {
+            let what = "the hub did not answer in time";
+            self.answer(ticket, Err(ApiError::new(Code::HubUnreachable, what, "try again")));
+        }
+    }
+
+    /// Asks what a node is called, when it is its turn.
+    pub(super) fn ask_who(&mut self, node: NodeId) {
+        let known = self.link.naming.contains(&node) || self.link.nameless.contains(&node);
+        if node == self.id() || known || self.link.nameless.len() >= NAMELESS {
+            return;
+        }
+        self.link.nameless.push_back(node);
+        self.ask_names();
+    }
+
+    pub(super) fn ask_all_names(&mut self) {
+        let nameless = self.people.iter().filter(|(_, person)| person.nickname.is_none());
+        self.link.nameless = nameless.map(|(node, _)| *node).take(NAMELESS).collect();
+        self.ask_names();
+    }
+
+    fn ask_names(&mut self) {
+        while self.link.is_up() && self.link.naming.len() < NAMING {
+            let Some(node) = self.link.nameless.pop_front() else { return };
+            self.link.naming.insert(node);
+            self.ask(Asked::WhoIs(node), |req| ToHub::WhoIs(WhoIs { req, node }));
+        }
+    }
+
+    /// A node's claim, or none when it has no name here.
+    pub(super) fn named(&mut self, node: NodeId, claim: Option<&[u8]>) {
+        self.link.naming.remove(&node);
+        if node == self.id() {
+            self.own_claim(claim);
+        } else if let Some((node, name)) = claim.and_then(|c| self.check_claim(c, Some(&node))) {
+            self.learn_name(node, &name);
+        }
+        self.ask_names();
+    }
+
+    /// What the hub holds as our last claim: the next one follows it.
+    fn own_claim(&mut self, claim: Option<&[u8]>) {
+        let me = self.id();
+        let Some(bytes) = claim else { return };
+        let Ok(claim) = NickClaim::check(bytes, &self.hub, Some(&me)) else { return };
+        self.own.claim = Some((claim.seq, claim_hash(bytes)));
+        if self.own.wanted.as_deref() == Some(claim.nickname.as_str()) {
+            self.own.nickname = self.own.wanted.take();
+        }
+        self.touch(Key::Own);
+        if self.own.wanted.is_some() {
+            self.claim_nickname(None);
+        }
+    }
+
+    /// Claims a nickname for this node.
+    pub(super) fn set_nickname(&mut self, ticket: Ticket, typed: &str) {
+        let nickname = match Nickname::prepare(typed) {
+            Ok(nickname) => nickname,
+            Err(error) => {
+                let error = ApiError::new(Code::Nickname, error.to_string(), "choose another");
+                return self.answer(ticket, Err(error));
+            }
+        };
+        self.own.wanted = Some(nickname.as_str().to_owned());
+        self.touch(Key::Own);
+        if self.link.is_up() {
+            self.claim_nickname(Some(ticket));
+        } else {
+            self.answer(ticket, Err(unreachable("the nickname is claimed when it is back")));
+        }
+    }
+
+    fn claim_nickname(&mut self, ticket: Option<Ticket>) {
+        let wanted = self.own.wanted.clone();
+        let Some(nickname) = wanted.and_then(|name| Nickname::prepare(&name).ok()) else { return };
+        let (seq, prev) = self.own.claim.unwrap_or((0, Digest([0; 32])));
+        let seq = seq.saturating_add(1);
+        let (hub, node, ts) = (self.hub, self.id(), self.now);
+        let claim = NickClaim { hub, nickname, node, seq, prev, ts }.sign(&self.me);
+        self.ask(Asked::Claim(ticket, claim.clone()), |req| {
+            ToHub::Claim(Claim { req, claim: ByteBuf::from(claim) })
+        });
+    }
+
+    pub(super) fn nickname_granted(&mut self, ticket: Option<Ticket>, claim: &[u8]) {
+        let me = self.id();
+        let Ok(granted) = NickClaim::check(claim, &self.hub, Some(&me)) else { return };
+        let nickname = granted.nickname.as_str().to_owned();
+        self.own.claim = Some((granted.seq, claim_hash(claim)));
+        if self.own.wanted.as_ref() == Some(&nickname) {
+            self.own.wanted = None;
+        }
+        self.own.nickname = Some(nickname.clone());
+        self.touch(Key::Own);
+        if let Some(ticket) = ticket {
+            self.answer(ticket, Ok(Reply::Nickname { nickname }));
+        }
+    }
+
+    pub(super) fn nickname_refused(&mut self, ticket: Option<Ticket>, refusal: &Refusal) {
+        if refusal.code == RefusalCode::BadClaim {
+            // The hub holds a claim we do not remember: learn it, then follow it.
+            let node = self.id();
+            self.ask(Asked::WhoIs(node), |req| ToHub::WhoIs(WhoIs { req, node }));
+            if let Some(ticket) = ticket {
+                let what = "the hub holds another claim of this node";
+                self.answer(ticket, Err(ApiError::new(Code::Nickname, what, "try again")));
+            }
+            return;
+        }
+        let wanted = self.own.wanted.take().unwrap_or_default();
+        self.touch(Key::Own);
+        let error = from_refusal(refusal, &wanted);
+        match ticket {
+            Some(ticket) => self.answer(ticket, Err(error)),
+            None => self.warn("nickname-refused", format!("{}: {}", error.what, error.hint)),
+        }
+    }
+
+    /// On a new link: claims what is wanted, and again what a hub forgot.
+    pub(super) fn renew_nickname(&mut self, at_hub: Option<&str>) {
+        if self.own.wanted.is_none() {
+            if at_hub.is_none() {
+                self.own.wanted.clone_from(&self.own.nickname);
+            } else if self.own.nickname.as_deref() != at_hub {
+                self.own.nickname = at_hub.map(str::to_owned);
+                self.touch(Key::Own);
+            }
+        }
+        if self.own.wanted.is_some() {
+            self.claim_nickname(None);
+        }
+    }
+}

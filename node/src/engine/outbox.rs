@@ -1,0 +1,504 @@
+//! What was written and is not yet on every device it is for.
+//!
+//! An entry is sealed once; these bytes go to the hub until it has stored them, and again should it
+//! lose them. A message of a conversation stays until every recipient's device has acknowledged it;
+//! anything else stays until the hub has it. What is done leaves a short tail behind, so that read
+//! marks and repeated commands find it.
+//!
+//! Invariant: sealed bytes are durable before they leave, and nothing is sealed twice in one place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::limits::{APPENDS_IN_FLIGHT, LOG_TTL};
+use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::to_hub::Append;
+use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode, ToHub};
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::alarm::Alarm;
+use super::link::Asked;
+use super::output::{HistoryChange, Output};
+use super::record::Key;
+use crate::api::ConversationId;
+use crate::api::error::from_refusal;
+use crate::api::view::Delivery;
+
+/// Entries at most.
+pub(super) const ENTRIES: usize = 20_000;
+/// Bytes at most, plain and sealed.
+pub(super) const BYTES: usize = 64 * 1024 * 1024;
+/// Tails of delivered messages kept: so many can still be marked as read.
+const TAILS: usize = 1_000;
+/// First pause after a refusal; it doubles.
+const PAUSE: Millis = Millis::secs(30);
+/// Longest pause.
+const PAUSE_MAX: Millis = Millis::hours(1);
+
+/// What an entry is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Docket {
+    pub(super) log: LogId,
+    pub(super) created: Timestamp,
+    /// A message of a conversation; none for keys, receipts and the like.
+    pub(super) chat: Option<Chat>,
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Chat {
+    pub(super) conversation: ConversationId,
+    pub(super) message: MessageId,
+    /// The author's count.
+    pub(super) n: u64,
+    pub(super) recipients: Vec<NodeId>,
+}
+
+/// How far an entry got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// The hub has it.
+    pub(super) stored: bool,
+    /// Recipients, by their place in the list, that have not acknowledged it.
+    pub(super) waiting: Vec<u16>,
+    /// Only the tail is left.
+    pub(super) done: bool,
+}
+
+/// One entry.
+pub(super) struct Entry {
+    pub(super) docket: Docket,
+    /// What was sealed, for sealing it again in another session or sending it to one member.
+    pub(super) plain: SecretBytes,
+    /// None while there is no session to seal it in.
+    pub(super) sealed: Option<Vec<u8>>,
+    pub(super) progress: Progress,
+    /// How often it was sealed since the start: an answer about earlier bytes counts for nothing.
+    pub(super) sealing: u32,
+}
+
+impl Entry {
+    pub(super) fn new(docket: Docket, plain: SecretBytes, sealed: Option<Vec<u8>>) -> Self {
+        let recipients = docket.chat.as_ref().map_or(0, |chat| chat.recipients.len());
+        let waiting = (0..u16::try_from(recipients).unwrap_or(u16::MAX)).collect();
+        let progress = Progress { waiting, ..Progress::default() };
+        Self { docket, plain, sealed, progress, sealing: 0 }
+    }
+
+    pub(super) fn waits_for(&self, node: &NodeId) -> bool {
+        let Some(chat) = &self.docket.chat else { return false };
+        let at = chat.recipients.iter().position(|recipient| recipient == node);
+        at.is_some_and(|at| self.progress.waiting.iter().any(|w| usize::from(*w) == at))
+    }
+
+    pub(super) fn delivery(&self) -> Delivery {
+        match (self.progress.done, self.progress.stored) {
+            (true, _) => Delivery::Delivered,
+            (false, true) => Delivery::Stored,
+            (false, false) => Delivery::Queued,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.plain.len() + self.sealed.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Whose mailbox it goes to.
+    fn addressee(&self) -> Option<NodeId> {
+        match self.docket.log {
+            LogId::Mailbox(node) => Some(node),
+            LogId::Channel(_) => None,
+        }
+    }
+}
+
+/// All entries, by running number, and what they are found by.
+#[derive(Default)]
+pub(super) struct Outbox {
+    entries: BTreeMap<u64, Entry>,
+    by_message: BTreeMap<MessageId, u64>,
+    by_count: BTreeMap<(ConversationId, u64), u64>,
+    /// Waiting for a session.
+    unsealed: BTreeMap<NodeId, BTreeSet<u64>>,
+    /// Sealed and not on the way; messages of people before everything else.
+    ready: BTreeSet<(bool, u64)>,
+    /// Refused before: when to try again, and how often so far.
+    pauses: BTreeMap<u64, (Timestamp, u32)>,
+    in_flight: BTreeSet<u64>,
+    tails: BTreeSet<u64>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn get(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(&number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(&number)
+    }
+
+    pub(super) fn of_message(&self, message: &MessageId) -> Option<&Entry> {
+        self.entries.get(self.by_message.get(message)?)
+    }
+
+    /// Whether nothing more may be written.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() - self.tails.len() >= ENTRIES || self.bytes >= BYTES
+    }
+
+    /// Peers with something to be sealed for them.
+    pub(super) fn unsealed_peers(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.unsealed.keys().copied()
+    }
+
+    pub(super) fn unsealed_for(&self, peer: &NodeId) -> Vec<u64> {
+        self.unsealed.get(peer).into_iter().flatten().copied().collect()
+    }
+
+    /// Live messages of conversations, oldest first.
+    pub(super) fn chats(&self) -> impl Iterator<Item = (u64, &Entry, &Chat)> + '_ {
+        let live = self.entries.iter().filter(|(_, entry)| !entry.progress.done);
+        live.filter_map(|(number, entry)| Some((*number, entry, entry.docket.chat.as_ref()?)))
+    }
+
+    /// Own messages of a conversation with a count in a range.
+    pub(super) fn counted(&self, conversation: ConversationId, range: (u64, u64)) -> Vec<u64> {
+        let (from, to) = range;
+        let found = self.by_count.range((conversation, from)..=(conversation, to));
+        found.map(|(_, number)| *number).collect()
+    }
+
+    pub(super) fn restore(&mut self, number: u64, entry: Entry) {
+        self.entries.insert(number, entry);
+    }
+
+    /// Builds the indexes after loading.
+    pub(super) fn index(&mut self) {
+        let numbers: Vec<u64> = self.entries.keys().copied().collect();
+        for number in numbers {
+            self.index_one(number);
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) -> u64 {
+        let number = self.entries.keys().next_back().map_or(1, |last| last.saturating_add(1));
+        self.entries.insert(number, entry);
+        self.index_one(number);
+        number
+    }
+
+    fn index_one(&mut self, number: u64) {
+        let Some(entry) = self.entries.get(&number) else { return };
+        self.bytes = self.bytes.saturating_add(entry.size());
+        if let Some(chat) = &entry.docket.chat {
+            self.by_message.insert(chat.message, number);
+            self.by_count.insert((chat.conversation, chat.n), number);
+        }
+        if entry.progress.done {
+            self.tails.insert(number);
+        } else if entry.sealed.is_some() {
+            if !entry.progress.stored {
+                self.ready.insert((entry.docket.chat.is_none(), number));
+            }
+        } else if let Some(peer) = entry.addressee() {
+            self.unsealed.entry(peer).or_default().insert(number);
+        }
+    }
+
+    fn unindex(&mut self, number: u64) {
+        let Some(entry) = self.entries.get(&number) else { return };
+        self.bytes = self.bytes.saturating_sub(entry.size());
+        self.ready.remove(&(entry.docket.chat.is_none(), number));
+        self.pauses.remove(&number);
+        self.tails.remove(&number);
+        if let Some(peer) = entry.addressee()
+            && let Some(numbers) = self.unsealed.get_mut(&peer)
+        {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.unsealed.remove(&peer);
+            }
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        self.unindex(number);
+        let Some(chat) = self.entries.remove(&number).and_then(|entry| entry.docket.chat) else {
+            return;
+        };
+        self.by_message.remove(&chat.message);
+        self.by_count.remove(&(chat.conversation, chat.n));
+    }
+
+    pub(super) fn link_down(&mut self) {
+        for number in core::mem::take(&mut self.in_flight) {
+            if let Some(entry) = self.entries.get(&number) {
+                self.ready.insert((entry.docket.chat.is_none(), number));
+            }
+        }
+        self.pauses.clear();
+    }
+
+    /// Counts for views: unsent and undelivered messages.
+    pub(super) fn counts(&self, of: Option<ConversationId>) -> (u64, u64) {
+        let (mut unsent, mut undelivered) = (0, 0);
+        for (_, entry, chat) in self.chats() {
+            if of.is_none_or(|of| chat.conversation == of) {
+                unsent += u64::from(!entry.progress.stored);
+                undelivered += u64::from(entry.progress.stored);
+            }
+        }
+        (unsent, undelivered)
+    }
+}
+
+impl Engine {
+    /// Puts an entry into the outbox.
+    pub(super) fn post(&mut self, entry: Entry) -> u64 {
+        let number = self.outbox.insert(entry);
+        self.touch(Key::Outbox(number));
+        self.touch(Key::Progress(number));
+        number
+    }
+
+    /// An entry was sealed: from now on these bytes are sent.
+    pub(super) fn sealed(&mut self, number: u64, bytes: Vec<u8>) {
+        self.outbox.unindex(number);
+        if let Some(entry) = self.outbox.get_mut(number) {
+            entry.sealed = Some(bytes);
+            entry.sealing = entry.sealing.wrapping_add(1);
+        }
+        self.outbox.index_one(number);
+        self.touch(Key::Outbox(number));
+    }
+
+    /// Takes an entry back into the unsealed state: its session is lost, and nobody opened it.
+    pub(super) fn unseal(&mut self, number: u64) {
+        self.outbox.unindex(number);
+        if let Some(entry) = self.outbox.get_mut(number) {
+            entry.sealed = None;
+            entry.progress.stored = false;
+        }
+        self.outbox.index_one(number);
+        self.touch(Key::Outbox(number));
+        self.touch(Key::Progress(number));
+    }
+
+    /// Sends what is ready, as much as may be on the way at once.
+    pub(super) fn pump(&mut self) {
+        while self.link.is_up() && self.outbox.in_flight.len() < APPENDS_IN_FLIGHT {
+            let Some((_, number)) = self.outbox.ready.pop_first() else { return };
+            let Some(entry) = self.outbox.get(number) else { continue };
+            let Some(sealed) = entry.sealed.clone() else { continue };
+            let (log, envelope) = (entry.docket.log, ByteBuf::from(sealed));
+            let asked = Asked::Append(number, entry.sealing);
+            self.outbox.in_flight.insert(number);
+            self.ask(asked, |req| ToHub::Append(Append { req, log, envelope }));
+        }
+    }
+
+    /// The hub has an entry.
+    pub(super) fn appended(&mut self, number: u64, sealing: u32) {
+        self.outbox.in_flight.remove(&number);
+        self.outbox.pauses.remove(&number);
+        let Some(entry) = self.outbox.get_mut(number) else { return };
+        if entry.sealing != sealing || entry.sealed.is_none() {
+            return;
+        }
+        entry.progress.stored = true;
+        let Some(chat) = entry.docket.chat.clone() else { return self.drop_entry(number) };
+        let waiting = entry.progress.waiting.clone();
+        self.touch(Key::Progress(number));
+        for at in &waiting {
+            if let Some(recipient) = chat.recipients.get(usize::from(*at)) {
+                self.progress(&chat, *recipient, Delivery::Stored, None);
+            }
+        }
+        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+        if waiting.is_empty() {
+            self.finish(number);
+        }
+    }
+
+    /// A recipient's device has a message, or its person has seen it.
+    pub(super) fn acknowledged(&mut self, number: u64, by: NodeId, delivery: Delivery) {
+        let Some(entry) = self.outbox.get_mut(number) else { return };
+        let Some(chat) = entry.docket.chat.clone() else { return };
+        let Some(at) = chat.recipients.iter().position(|recipient| *recipient == by) else {
+            return;
+        };
+        let before = entry.progress.clone();
+        entry.progress.waiting.retain(|w| usize::from(*w) != at);
+        let finished = entry.progress.waiting.is_empty() && !entry.progress.done;
+        if entry.progress == before && delivery == Delivery::Delivered {
+            return;
+        }
+        self.touch(Key::Progress(number));
+        self.progress(&chat, by, delivery, None);
+        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+        if finished {
+            self.finish(number);
+        }
+    }
+
+    fn progress(
+        &mut self,
+        chat: &Chat,
+        recipient: NodeId,
+        delivery: Delivery,
+        stuck: Option<String>,
+    ) {
+        let (conversation, message, at) = (chat.conversation, chat.message, self.now);
+        let change =
+            HistoryChange::Progress { conversation, message, recipient, delivery, at, stuck };
+        self.history.push(change);
+    }
+
+    /// Everybody has it: keeps the tail.
+    fn finish(&mut self, number: u64) {
+        self.outbox.unindex(number);
+        if let Some(entry) = self.outbox.get_mut(number) {
+            entry.plain = SecretBytes::from_vec(Vec::new());
+            entry.sealed = None;
+            entry.progress.stored = true;
+            entry.progress.done = true;
+        }
+        self.outbox.index_one(number);
+        self.touch(Key::Outbox(number));
+        self.touch(Key::Progress(number));
+        if self.outbox.tails.len() > TAILS
+            && let Some(oldest) = self.outbox.tails.first().copied()
+        {
+            self.drop_entry(oldest);
+        }
+    }
+
+    pub(super) fn drop_entry(&mut self, number: u64) {
+        self.outbox.remove(number);
+        self.outbox.in_flight.remove(&number);
+        self.touch(Key::Outbox(number));
+        self.touch(Key::Progress(number));
+    }
+
+    /// The hub did not take an entry: it waits, or it can never go.
+    pub(super) fn append_refused(&mut self, number: u64, refusal: &Refusal) {
+        self.outbox.in_flight.remove(&number);
+        let Some(entry) = self.outbox.get(number) else { return };
+        let (log, is_chat) = (entry.docket.log, entry.docket.chat.is_some());
+        self.mark_stuck(number, refusal);
+        match (refusal.code, log) {
+            (RefusalCode::TooLarge | RefusalCode::BadFrame, _) => self.drop_entry(number),
+            (RefusalCode::NotAMember, LogId::Channel(_)) => self.drop_entry(number),
+            (RefusalCode::NoSuchGroup, LogId::Channel(group)) => {
+                self.pause(number, refusal.retry_after, is_chat);
+                self.read_control(group);
+            }
+            _ => self.pause(number, refusal.retry_after, is_chat),
+        }
+    }
+
+    fn pause(&mut self, number: u64, asked: Option<Millis>, is_chat: bool) {
+        let tries = self.outbox.pauses.get(&number).map_or(0, |(_, tries)| *tries);
+        let grown = Millis(PAUSE.0.saturating_mul(1 << tries.min(7)).min(PAUSE_MAX.0));
+        let until = self.now + asked.unwrap_or(grown);
+        self.outbox.ready.remove(&(!is_chat, number));
+        self.outbox.pauses.insert(number, (until, tries.saturating_add(1)));
+        self.alarms.set(Alarm::Outbox, until);
+    }
+
+    /// Tries again what was refused long enough ago.
+    pub(super) fn retry_due(&mut self) {
+        let now = self.now;
+        let mut due = Vec::new();
+        for (number, (until, _)) in &self.outbox.pauses {
+            if *until <= now {
+                due.push(*number);
+            } else {
+                self.alarms.set(Alarm::Outbox, *until);
+            }
+        }
+        for number in due {
+            let Some(entry) = self.outbox.get(number) else { continue };
+            if entry.sealed.is_some() && !entry.progress.stored {
+                let key = (entry.docket.chat.is_none(), number);
+                self.outbox.ready.insert(key);
+            }
+        }
+    }
+
+    fn mark_stuck(&mut self, number: u64, refusal: &Refusal) {
+        let Some(chat) = self.outbox.get(number).and_then(|entry| entry.docket.chat.clone()) else {
+            return;
+        };
+        let about = refusal.about.or(match chat.conversation {
+            ConversationId::Direct(node) => Some(node),
+            ConversationId::Group(_) => None,
+        });
+        let name = about.map_or_else(|| "the group".to_owned(), |node| self.person(&node).name);
+        self.stuck_because(number, &from_refusal(refusal, &name).what);
+    }
+
+    /// Says of every recipient that still waits why it does.
+    pub(super) fn stuck_because(&mut self, number: u64, why: &str) {
+        let Some(entry) = self.outbox.get(number) else { return };
+        let Some(chat) = entry.docket.chat.clone() else { return };
+        let delivery = entry.delivery();
+        for at in entry.progress.waiting.clone() {
+            if let Some(recipient) = chat.recipients.get(usize::from(at)) {
+                self.progress(&chat, *recipient, delivery, Some(why.to_owned()));
+            }
+        }
+        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+    }
+
+    /// A recipient left the conversation: nothing waits for it any more.
+    pub(super) fn give_up_on(&mut self, conversation: ConversationId, node: NodeId) {
+        let waiting = self
+            .outbox
+            .chats()
+            .filter(|(_, entry, chat)| chat.conversation == conversation && entry.waits_for(&node));
+        let numbers: Vec<u64> = waiting.map(|(number, ..)| number).collect();
+        for number in numbers {
+            let Some(entry) = self.outbox.get_mut(number) else { continue };
+            let Some(chat) = entry.docket.chat.clone() else { continue };
+            let at = chat.recipients.iter().position(|recipient| *recipient == node);
+            entry.progress.waiting.retain(|w| Some(usize::from(*w)) != at);
+            let (delivery, stored) = (entry.delivery(), entry.progress.stored);
+            let finished = stored && entry.progress.waiting.is_empty();
+            self.touch(Key::Progress(number));
+            let why = "left the group before it was delivered".to_owned();
+            self.progress(&chat, node, delivery, Some(why));
+            if finished {
+                self.finish(number);
+            }
+        }
+    }
+
+    /// Gives up on what nobody can get any more.
+    pub(super) fn expire_outbox(&mut self) {
+        let now = self.now;
+        let live = self.outbox.entries.iter().filter(|(_, entry)| !entry.progress.done);
+        let old = live.filter(|(_, entry)| now.since(entry.docket.created) > LOG_TTL);
+        let numbers: Vec<u64> = old.map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.stuck_because(number, "not acknowledged within two weeks; send it again");
+            self.drop_entry(number);
+        }
+    }
+
+    /// The hub lost its store: what it had and nobody acknowledged goes out again.
+    pub(super) fn send_all_again(&mut self) {
+        let numbers: Vec<u64> = self.outbox.chats().map(|(number, ..)| number).collect();
+        for number in numbers {
+            self.outbox.unindex(number);
+            if let Some(entry) = self.outbox.get_mut(number) {
+                entry.progress.stored = false;
+            }
+            self.outbox.index_one(number);
+            self.touch(Key::Progress(number));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Sessions with single people: starting them, sealing in them, opening what comes.
+//!
+//! A session needs no one online: the peer's prekeys lie at the hub. What waits for a session waits
+//! in the outbox. Who wrote a message is the session's peer; the hub's hint is used for nothing but
+//! choosing whom to begin anew with.
+
+use hubbub_shared::content::PairPlain;
+use hubbub_shared::id::{NodeId, SessionId};
+use hubbub_shared::limits::SESSIONS_PER_PEER;
+use hubbub_shared::session::{
+    Bundle, HandshakeError, OpenError, SealError, Session, choose_sending, initiate, respond,
+    session_of,
+};
+use hubbub_shared::wire::envelope::{Envelope, PairInit, PairMessage};
+use hubbub_shared::wire::from_hub::{self, Item};
+use hubbub_shared::wire::to_hub::TakeBundle;
+use hubbub_shared::wire::{LogId, Refusal, ToHub};
+
+use super::Engine;
+use super::contact::PEOPLE;
+use super::link::Asked;
+use super::outbox::{Docket, Entry};
+use super::record::Key;
+use crate::api::ConversationId;
+use crate::api::error::from_refusal;
+
+/// Bundles asked for at once.
+const BUNDLES: usize = 16;
+
+impl Engine {
+    /// Posts something to one person's mailbox, sealed as soon as there is a session.
+    pub(super) fn tell(&mut self, node: NodeId, plain: &PairPlain) {
+        if node == self.id() {
+            return;
+        }
+        let docket = Docket { log: LogId::Mailbox(node), created: self.now, chat: None };
+        self.post(Entry::new(docket, plain.encode(), None));
+        self.seal_for(node);
+    }
+
+    /// Seals what waits for a peer, or sees to it that a session comes about.
+    pub(super) fn seal_for(&mut self, peer: NodeId) {
+        for number in self.outbox.unsealed_for(&peer) {
+            let Some(entry) = self.outbox.get(number) else { continue };
+            let plain = entry.plain.duplicate();
+            match self.seal(peer, plain.expose()) {
+                Some(Ok(envelope)) => self.sealed(number, envelope),
+                Some(Err(SealError::TooLarge)) => {
+                    self.stuck_because(number, "too large to send");
+                    self.drop_entry(number);
+                }
+                Some(Err(_)) | None => break,
+            }
+        }
+        self.want_bundles();
+    }
+
+    /// Seals in the session that is used for sending; none without one.
+    fn seal(&mut self, peer: NodeId, plain: &[u8]) -> Option<Result<Vec<u8>, SealError>> {
+        let sessions = self.sessions.get_mut(&peer)?;
+        let chosen = choose_sending(sessions, self.now)?;
+        let session = sessions.get_mut(chosen)?;
+        let sealed = session.seal(plain, self.now, &mut self.rng);
+        if matches!(sealed, Err(SealError::Exhausted | SealError::NoPeerKey)) {
+            session.retire();
+        }
+        let key = Key::Session(peer, session.id());
+        self.touch(key);
+        Some(sealed)
+    }
+
+    fn has_session(&self, peer: &NodeId) -> bool {
+        self.sessions.get(peer).is_some_and(|all| choose_sending(all, self.now).is_some())
+    }
+
+    /// Asks for the prekeys of those something waits for, a few at a time.
+    pub(super) fn want_bundles(&mut self) {
+        if !self.link.is_up() || self.link.bundles.len() >= BUNDLES {
+            return;
+        }
+        let wanted: Vec<NodeId> = self
+            .outbox
+            .unsealed_peers()
+            .filter(|peer| !self.has_session(peer))
+            .chain(self.repairs.resets())
+            .filter(|peer| !self.link.bundles.contains(peer))
+            .take(BUNDLES)
+            .collect();
+        for node in wanted {
+            let full = self.link.bundles.len() >= BUNDLES;
+            if full || self.repairs.is_paused(&node, self.now, &mut self.alarms) {
+                continue;
+            }
+            self.link.bundles.insert(node);
+            self.ask(Asked::Bundle(node), |req| ToHub::TakeBundle(TakeBundle { req, node }));
+        }
+    }
+
+    /// A peer's prekeys came: begins a session.
+    pub(super) fn take_bundle(&mut self, peer: NodeId, bundle: &from_hub::Bundle) {
+        self.link.bundles.remove(&peer);
+        let one_time = bundle.one_time.as_ref().map(|bytes| bytes.as_slice());
+        let checked = Bundle::from_wire(&bundle.identity, &bundle.signed_prekey, one_time)
+            .and_then(|bundle| bundle.check(&peer, self.now));
+        let checked = match checked {
+            Ok(checked) if checked.idk_epoch() >= self.meet(peer).idk_epoch => checked,
+            Ok(_) => return self.no_bundle(peer, "bundle-rollback", "its keys were rolled back"),
+            Err(error) => return self.no_bundle(peer, "bad-bundle", &error.to_string()),
+        };
+        self.meet(peer).idk_epoch = checked.idk_epoch();
+        self.touch(Key::Contact(peer));
+        match initiate(&self.me, &self.prekeys, checked, self.now, &mut self.rng) {
+            Ok(session) => self.begin(peer, session),
+            Err(error) => self.no_bundle(peer, error.reason(), &error.to_string()),
+        }
+        self.want_bundles();
+    }
+
+    fn begin(&mut self, peer: NodeId, session: Session) {
+        let id = session.id();
+        let reset = self.repairs.end_reset(&peer);
+        if reset {
+            self.retire_others(peer, id);
+        }
+        self.add_session(session);
+        self.repairs.unpause(&peer);
+        if reset {
+            self.tell(peer, &PairPlain::ResetNotice);
+        }
+        self.seal_for(peer);
+    }
+
+    pub(super) fn bundle_refused(&mut self, peer: NodeId, refusal: &Refusal) {
+        self.link.bundles.remove(&peer);
+        let why = from_refusal(refusal, &self.person(&peer).name).what;
+        self.no_bundle(peer, "no-bundle", &why);
+        self.want_bundles();
+    }
+
+    /// No session for now: what waits says why, and it is tried again later.
+    fn no_bundle(&mut self, peer: NodeId, reason: &'static str, why: &str) {
+        self.count(reason);
+        self.repairs.pause(peer, self.now, &mut self.alarms);
+        for number in self.outbox.unsealed_for(&peer) {
+            self.stuck_because(number, why);
+        }
+    }
+
+    /// Tells people with an unsent message why it is unsent, when that is known.
+    pub(super) fn say_when_unsealed(&mut self, number: u64, peer: NodeId) {
+        let unsealed = self.outbox.get(number).is_some_and(|entry| entry.sealed.is_none());
+        if unsealed && !self.link.is_up() && !self.has_session(&peer) {
+            self.stuck_because(number, "waits for the hub to come back");
+        }
+    }
+
+    fn add_session(&mut self, session: Session) {
+        let (peer, id) = (session.peer(), session.id());
+        let now = self.now;
+        let sessions = self.sessions.entry(peer).or_default();
+        sessions.push(session);
+        let mut gone = None;
+        if sessions.len() > SESSIONS_PER_PEER {
+            let used = choose_sending(sessions, now);
+            let old =
+                sessions.iter().enumerate().filter(|(at, s)| Some(*at) != used && s.id() != id);
+            let oldest = old.min_by_key(|(_, s)| s.last_received().unwrap_or(s.created()));
+            gone = oldest.map(|(at, _)| at).map(|at| sessions.remove(at).id());
+        }
+        self.touch(Key::Session(peer, id));
+        if let Some(gone) = gone {
+            self.touch(Key::Session(peer, gone));
+        }
+    }
+
+    /// Takes every session with a peer but one out of use.
+    pub(super) fn retire_others(&mut self, peer: NodeId, kept: SessionId) {
+        let mut touched = Vec::new();
+        for session in self.sessions.get_mut(&peer).into_iter().flatten() {
+            if session.id() != kept {
+                session.retire();
+                touched.push(Key::Session(peer, session.id()));
+            }
+        }
+        self.dirty.extend(touched);
+    }
+
+    /// A sealed message in the own mailbox.
+    pub(super) fn take_mail(&mut self, item: &Item) {
+        match Envelope::parse(&item.bytes) {
+            Ok(Envelope::PairInit(init)) => self.take_init(item, &init),
+            Ok(Envelope::Pair(message)) => self.take_pair(item, &message),
+            Ok(Envelope::Group(_)) => self.count("group-message-in-mailbox"),
+            Err(_) => self.count("malformed"),
+        }
+    }
+
+    fn take_init(&mut self, item: &Item, init: &PairInit) {
+        let known = session_of(&init.hdr).and_then(|id| self.peer_of(&id));
+        if known.is_some() {
+            return self.take_pair(item, &init.message());
+        }
+        if self.people.len() >= PEOPLE && !self.people.contains_key(&init.ik) {
+            return self.count("people-full");
+        }
+        match respond(&self.me, &mut self.prekeys, init, self.now) {
+            Ok(accepted) => {
+                let (peer, id) = (accepted.peer, accepted.session.id());
+                self.touch(Key::Prekeys);
+                let person = self.meet(peer);
+                person.idk_epoch = person.idk_epoch.max(accepted.idk_epoch);
+                self.touch(Key::Contact(peer));
+                self.add_session(accepted.session);
+                self.opened(peer, id, accepted.plain.expose());
+                self.seal_for(peer);
+            }
+            Err(HandshakeError::Replay | HandshakeError::Open(OpenError::Replay)) => {
+                self.replayed(item.from);
+            }
+            Err(error) => {
+                self.count(error.reason());
+                self.begin_anew(item.from);
+            }
+        }
+    }
+
+    fn take_pair(&mut self, item: &Item, message: &PairMessage) {
+        let id = session_of(&message.hdr);
+        let Some((peer, id)) = id.and_then(|id| Some((self.peer_of(&id)?, id))) else {
+            self.count("unknown-session");
+            return self.begin_anew(item.from);
+        };
+        let now = self.now;
+        let sessions = self.sessions.get_mut(&peer);
+        let session = sessions.and_then(|all| all.iter_mut().find(|s| s.id() == id));
+        let Some(session) = session else { return };
+        match session.open(message, now) {
+            Ok(plain) => {
+                self.touch(Key::Session(peer, id));
+                self.opened(peer, id, plain.expose());
+            }
+            Err(OpenError::Replay) => self.replayed(peer),
+            Err(error) => {
+                self.count(error.reason());
+                if matches!(error, OpenError::Auth | OpenError::Malformed) {
+                    let words = format!("a message was refused: {error}");
+                    self.refuse(ConversationId::Direct(peer), peer, error.reason(), words);
+                }
+                if matches!(error, OpenError::Auth | OpenError::TooFar) {
+                    self.begin_anew(peer);
+                }
+            }
+        }
+    }
+
+    fn peer_of(&self, id: &SessionId) -> Option<NodeId> {
+        let mut sessions = self.sessions.values().flatten();
+        sessions.find(|session| session.id() == *id).map(Session::peer)
+    }
+
+    /// Something a peer said, proven to be theirs.
+    fn opened(&mut self, peer: NodeId, session: SessionId, plain: &[u8]) {
+        let plain = match PairPlain::decode(plain) {
+            Ok(plain) => plain,
+            Err(error) => return self.count(error.reason()),
+        };
+        match plain {
+            PairPlain::Nothing => {}
+            PairPlain::Chat(chat) => {
+                self.befriend(peer);
+                self.receive(ConversationId::Direct(peer), peer, *chat);
+            }
+            PairPlain::Skdm(skdm) => self.take_skdm(peer, *skdm),
+            PairPlain::SkRequest { gid, chain, .. } => self.take_key_request(peer, gid, chain),
+            PairPlain::Resend { gid, plain, .. } => self.take_resend(peer, gid, plain.expose()),
+            PairPlain::LogHint { gid, seq, .. } => self.log_hint(gid, seq),
+            PairPlain::ResetNotice => self.peer_began_anew(peer, session),
+            PairPlain::Ack { conversation, kind, ranges } => {
+                self.take_ack(peer, conversation, kind, &ranges);
+            }
+            PairPlain::Welcome { gid, seq, meta_key, .. } => {
+                self.welcomed(peer, gid, seq, meta_key);
+            }
+            PairPlain::Profile { status } => self.take_status(peer, status),
+        }
+    }
+
+    fn log_hint(&mut self, gid: hubbub_shared::id::GroupId, seq: u64) {
+        if self.groups.get(&gid).is_some_and(|group| group.next_entry() <= seq) {
+            self.read_control(gid);
+        }
+    }
+
+    fn take_status(&mut self, peer: NodeId, status: String) {
+        self.meet(peer).status = status;
+        self.touch(Key::Contact(peer));
+        self.event(crate::api::Event::ContactsChanged);
+    }
+}

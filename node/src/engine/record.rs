@@ -1,0 +1,304 @@
+//! The engine's state as records, each rewritten in the transaction that changed it.
+//!
+//! What changed is noted by [`Key`] and written once per transaction, however often it changed.
+//! Secrets are written field by field and never pass through a general encoder.
+
+use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
+use hubbub_shared::group::ControlLog;
+use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
+use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
+use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX};
+use hubbub_shared::session::{LocalPrekeys, Session};
+use hubbub_shared::wire::LogId;
+use hubbub_shared::wire::codec::{decode, encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::group::{Facts, Group, Inbound, Outbound};
+use super::outbox::Entry;
+use super::output::{Loaded, RecordChange, Table};
+use super::{Engine, LoadError};
+use crate::api::ConversationId;
+
+const VERSION: u8 = 1;
+/// Largest public part of a record: a message to 1,024 recipients, granted or waiting.
+const PART_MAX: usize = ENVELOPE_MAX;
+
+/// What this node is and wants.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Own {
+    /// As granted.
+    pub(super) nickname: Option<String>,
+    /// As claimed and not yet granted.
+    pub(super) wanted: Option<String>,
+    /// Number and hash of the last claim granted.
+    pub(super) claim: Option<(u64, Digest)>,
+    pub(super) status: String,
+    /// The hub's store as last seen.
+    pub(super) store: Option<ByteBuf>,
+    pub(super) lobby: Option<GroupId>,
+    /// Running number of wishes for groups.
+    pub(super) wishes: u64,
+    /// Running number of sender chains accepted.
+    pub(super) chains: u64,
+}
+
+/// A record by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Own,
+    Prekeys,
+    Contact(NodeId),
+    Session(NodeId, SessionId),
+    Group(GroupId),
+    Control(GroupId, u64),
+    Outbound(GroupId),
+    Inbound(GroupId, NodeId, ChainId),
+    /// An entry's bytes, written when it is made and when it is sealed.
+    Outbox(u64),
+    /// How far an entry got, written with each acknowledgement.
+    Progress(u64),
+    Held(u64),
+    Cursor(LogId),
+    /// How far an author was heard in a conversation.
+    Heard(ConversationId, NodeId),
+}
+
+impl Key {
+    fn place(&self) -> (Table, Vec<u8>) {
+        match self {
+            Self::Own => (Table::Own, vec![0]),
+            Self::Prekeys => (Table::Prekeys, vec![0]),
+            Self::Contact(node) => (Table::Contact, encode(node)),
+            Self::Session(peer, id) => (Table::Session, encode(&(peer, id))),
+            Self::Group(group) => (Table::Group, encode(group)),
+            Self::Control(group, n) => (Table::Control, [&group.0[..], &n.to_be_bytes()].concat()),
+            Self::Outbound(group) => (Table::Outbound, encode(group)),
+            Self::Inbound(group, sender, chain) => {
+                (Table::Inbound, encode(&(group, sender, chain)))
+            }
+            Self::Outbox(number) => (Table::Outbox, encode(&(0u8, number))),
+            Self::Progress(number) => (Table::Outbox, encode(&(1u8, number))),
+            Self::Held(number) => (Table::Held, encode(number)),
+            Self::Cursor(log) => (Table::Cursor, encode(&(0u8, log))),
+            Self::Heard(conversation, node) => (Table::Cursor, encode(&(1u8, conversation, node))),
+        }
+    }
+}
+
+impl Engine {
+    /// The record of this name as it is now.
+    pub(super) fn record(&self, key: &Key) -> RecordChange {
+        let (table, name) = key.place();
+        match self.value(key) {
+            Some(value) => RecordChange::Put(table, name, value),
+            None => RecordChange::Delete(table, name),
+        }
+    }
+
+    fn value(&self, key: &Key) -> Option<SecretBytes> {
+        match key {
+            Key::Own => Some(plain(&self.own)),
+            Key::Prekeys => Some(self.prekeys.save()),
+            Key::Contact(node) => self.people.get(node).map(plain),
+            Key::Session(peer, id) => {
+                self.sessions.get(peer)?.iter().find(|s| s.id() == *id).map(Session::save)
+            }
+            Key::Group(group) => self.groups.get(group).map(save_group),
+            Key::Control(group, n) => {
+                let n = usize::try_from(*n).ok()?;
+                let entry = self.groups.get(group)?.entries.get(n)?;
+                Some(SecretBytes::from_vec(entry.clone()))
+            }
+            Key::Outbound(group) => self.groups.get(group)?.outbound.as_ref().map(save_outbound),
+            Key::Inbound(group, sender, chain) => {
+                let chains = self.groups.get(group)?.inbound.get(sender)?;
+                chains.iter().find(|c| c.chain.id() == *chain).map(save_inbound)
+            }
+            Key::Outbox(number) => self.outbox.get(*number).map(Entry::save),
+            Key::Progress(number) => self.outbox.get(*number).map(|e| plain(&e.progress)),
+            Key::Held(number) => self.held.get(number).map(plain),
+            Key::Cursor(log) => self.cursors.get(log).map(plain),
+            Key::Heard(conversation, node) => self.heard.get(&(*conversation, *node)).map(plain),
+        }
+    }
+
+    /// Takes over all records.
+    pub(super) fn load(&mut self, loaded: Loaded) -> Result<(), LoadError> {
+        let mut control = Vec::new();
+        let mut later = Vec::new();
+        for (table, name, value) in loaded {
+            match table {
+                Table::Control => control.push((name, value)),
+                // These belong into groups, or complete entries.
+                Table::Outbound | Table::Inbound | Table::Outbox => {
+                    later.push((table, name, value));
+                }
+                _ => self.load_first(table, &name, value.expose())?,
+            }
+        }
+        control.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, value) in control {
+            self.load_control(&name, value.expose())?;
+        }
+        later.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        for (table, name, value) in later {
+            self.load_later(table, &name, value.expose())?;
+        }
+        for group in self.groups.values_mut() {
+            group.inbound.values_mut().for_each(|chains| chains.sort_by_key(|c| c.order));
+        }
+        self.outbox.index();
+        Ok(())
+    }
+
+    fn load_first(&mut self, table: Table, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        match table {
+            Table::Own => self.own = read(value)?,
+            Table::Prekeys => self.prekeys = LocalPrekeys::load(value)?,
+            Table::Contact => {
+                self.people.insert(read(name)?, read(value)?);
+            }
+            Table::Session => {
+                let session = Session::load(value)?;
+                self.sessions.entry(session.peer()).or_default().push(session);
+            }
+            Table::Group => {
+                let (id, group) = (read(name)?, load_group(value)?);
+                self.groups.insert(id, group);
+            }
+            Table::Held => {
+                self.held.insert(read(name)?, read(value)?);
+            }
+            Table::Cursor => self.load_cursor(name, value)?,
+            Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
+        }
+        Ok(())
+    }
+
+    fn load_cursor(&mut self, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        if let Ok((0u8, log)) = read::<(u8, LogId)>(name) {
+            self.cursors.insert(log, read(value)?);
+        } else {
+            let (_, conversation, node) = read::<(u8, ConversationId, NodeId)>(name)?;
+            self.heard.insert((conversation, node), read(value)?);
+        }
+        Ok(())
+    }
+
+    fn load_control(&mut self, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        let id = name.split_first_chunk::<32>().ok_or(LoadError::Misfit)?.0;
+        let group = self.groups.get_mut(&GroupId(*id)).ok_or(LoadError::Misfit)?;
+        match &mut group.log {
+            Some(log) => drop(log.apply(value).map_err(|_| LoadError::Misfit)?),
+            empty => *empty = Some(ControlLog::genesis(value).map_err(|_| LoadError::Misfit)?),
+        }
+        group.entries.push(value.to_vec());
+        Ok(())
+    }
+
+    fn load_later(&mut self, table: Table, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        match table {
+            Table::Outbound => {
+                let group = self.groups.get_mut(&read(name)?).ok_or(LoadError::Misfit)?;
+                group.outbound = Some(load_outbound(value)?);
+            }
+            Table::Inbound => {
+                let inbound = load_inbound(value)?;
+                let group = self.groups.get_mut(&inbound.chain.group());
+                let chains = group.ok_or(LoadError::Misfit)?;
+                chains.inbound.entry(inbound.chain.sender()).or_default().push(inbound);
+            }
+            Table::Outbox => match read::<(u8, u64)>(name)? {
+                (0, number) => self.outbox.restore(number, Entry::load(value)?),
+                (_, number) => {
+                    let entry = self.outbox.get_mut(number).ok_or(LoadError::Misfit)?;
+                    entry.progress = read(value)?;
+                }
+            },
+            _ => return Err(LoadError::Misfit),
+        }
+        Ok(())
+    }
+}
+
+/// A record without secrets.
+fn plain<T: Serialize>(value: &T) -> SecretBytes {
+    SecretBytes::from_vec(encode(value))
+}
+
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    decode(bytes).map_err(|_| RecordError::Range)
+}
+
+fn save_group(group: &Group) -> SecretBytes {
+    let mut w = RecordWriter::new(VERSION);
+    w.bytes(&encode(&group.facts));
+    w.option(group.meta_key.as_ref(), |w, key: &Secret32| {
+        w.fixed(key.expose());
+    });
+    w.finish()
+}
+
+fn load_group(record: &[u8]) -> Result<Group, RecordError> {
+    let mut r = RecordReader::new(record, VERSION)?;
+    let facts: Facts = read(r.bytes(PART_MAX)?)?;
+    let meta_key = r.option(RecordReader::secret)?;
+    r.finish()?;
+    Ok(Group { meta_key, ..Group::new(facts) })
+}
+
+fn save_outbound(outbound: &Outbound) -> SecretBytes {
+    let mut w = RecordWriter::new(VERSION);
+    w.bytes(outbound.chain.save().expose()).bytes(&encode(&outbound.granted));
+    w.finish()
+}
+
+fn load_outbound(record: &[u8]) -> Result<Outbound, RecordError> {
+    let mut r = RecordReader::new(record, VERSION)?;
+    let chain = OutboundChain::load(r.bytes(PART_MAX)?)?;
+    let granted = read(r.bytes(PART_MAX)?)?;
+    r.finish()?;
+    Ok(Outbound { chain, granted })
+}
+
+fn save_inbound(inbound: &Inbound) -> SecretBytes {
+    let mut w = RecordWriter::new(VERSION);
+    w.u64(inbound.order).bytes(inbound.chain.save().expose());
+    w.finish()
+}
+
+fn load_inbound(record: &[u8]) -> Result<Inbound, RecordError> {
+    let mut r = RecordReader::new(record, VERSION)?;
+    let order = r.u64()?;
+    // Up to 1,024 skipped keys of about 100 bytes each.
+    let chain = InboundChain::load(r.bytes(PART_MAX)?)?;
+    r.finish()?;
+    Ok(Inbound { order, chain })
+}
+
+impl Entry {
+    fn save(&self) -> SecretBytes {
+        let mut w = RecordWriter::new(VERSION);
+        w.bytes(&encode(&self.docket)).bytes(self.plain.expose());
+        w.option(self.sealed.as_ref(), |w, sealed| {
+            w.bytes(sealed);
+        });
+        w.finish()
+    }
+
+    fn load(record: &[u8]) -> Result<Self, RecordError> {
+        let mut r = RecordReader::new(record, VERSION)?;
+        let docket = read(r.bytes(PART_MAX)?)?;
+        let plain = SecretBytes::from_vec(r.bytes(ENVELOPE_MAX)?.to_vec());
+        let sealed = r.option(|r| r.bytes(ENVELOPE_MAX).map(<[u8]>::to_vec))?;
+        r.finish()?;
+        Ok(Self::new(docket, plain, sealed))
+    }
+}
+
+/// A group's control entries by number.
+pub(super) fn control_key(group: GroupId, n: usize) -> Key {
+    Key::Control(group, u64::try_from(n).unwrap_or(CONTROL_ENTRIES_MAX))
+}

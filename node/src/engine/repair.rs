@@ -1,0 +1,255 @@
+//! Asking again for what is missing: sender keys, gaps in an author's count, lost sessions.
+//!
+//! Everything here is a guess that something was lost, so everything is limited: nobody can be made
+//! to ask, answer or begin anew more often than the limits say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubbub_shared::content::PairPlain;
+use hubbub_shared::id::{ChainId, GroupId, NodeId, SessionId};
+use hubbub_shared::time::{Millis, Timestamp};
+use rand_core::Rng;
+
+use super::Engine;
+use super::alarm::{Alarm, Alarms};
+use crate::api::ConversationId;
+
+/// How long a key may take before it is asked for.
+const KEY_PATIENCE: Millis = Millis::secs(2);
+/// How long a gap may take to close by itself.
+const GAP_PATIENCE: Millis = Millis::secs(10);
+/// Pause after asking; it doubles.
+const ASK_EVERY: Millis = Millis::secs(60);
+/// Times a key is asked for.
+const KEY_TRIES: u32 = 8;
+/// Times a gap is asked about: it may be from when we were no member.
+const GAP_TRIES: u32 = 3;
+/// Things asked for at once.
+const ASKS: usize = 4_096;
+/// A session with one peer is begun anew at most this often.
+const ANEW_EVERY: Millis = Millis::hours(1);
+/// First pause after a bundle was not to be had; it doubles up to [`BUNDLE_PAUSE_MAX`].
+const BUNDLE_PAUSE: Millis = Millis::secs(30);
+const BUNDLE_PAUSE_MAX: Millis = Millis::hours(1);
+/// In groups larger than this, asking is spread over [`SPREAD`].
+const LARGE: usize = 64;
+const SPREAD: u64 = 30_000;
+
+/// What is missing in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Missing {
+    /// A chain; by the hub's hint, this node's.
+    Key(ChainId, NodeId),
+    /// Messages between others of this author.
+    Gap(NodeId),
+}
+
+struct Ask {
+    at: Timestamp,
+    tries: u32,
+}
+
+/// What is being repaired. Nothing here is stored: after a start it is found missing again.
+#[derive(Default)]
+pub(super) struct Repairs {
+    asks: BTreeMap<(GroupId, Missing), Ask>,
+    answered: BTreeMap<(GroupId, NodeId), Timestamp>,
+    resets: BTreeSet<NodeId>,
+    began_anew: BTreeMap<NodeId, Timestamp>,
+    noticed: BTreeMap<NodeId, Timestamp>,
+    paused: BTreeMap<NodeId, (Timestamp, u32)>,
+}
+
+impl Repairs {
+    pub(super) fn link_down(&mut self) {
+        self.paused.clear();
+    }
+
+    pub(super) fn resets(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.resets.iter().copied()
+    }
+
+    pub(super) fn end_reset(&mut self, peer: &NodeId) -> bool {
+        self.resets.remove(peer)
+    }
+
+    pub(super) fn pause(&mut self, peer: NodeId, now: Timestamp, alarms: &mut Alarms) {
+        let (at, tries) = self.paused.entry(peer).or_insert((now, 0));
+        let pause = BUNDLE_PAUSE.0.saturating_mul(1 << (*tries).min(7)).min(BUNDLE_PAUSE_MAX.0);
+        *at = now + Millis(pause);
+        *tries = tries.saturating_add(1);
+        alarms.set(Alarm::Bundles, *at);
+    }
+
+    pub(super) fn unpause(&mut self, peer: &NodeId) {
+        self.paused.remove(peer);
+    }
+
+    /// Whether a peer's bundle is not asked for yet; sees to it that it will be.
+    pub(super) fn is_paused(&self, peer: &NodeId, now: Timestamp, alarms: &mut Alarms) -> bool {
+        let until = self.paused.get(peer).map(|(until, _)| *until).filter(|until| *until > now);
+        if let Some(until) = until {
+            alarms.set(Alarm::Bundles, until);
+        }
+        until.is_some()
+    }
+
+    /// Whether a request may be answered now; notes that it was.
+    pub(super) fn may_answer(
+        &mut self,
+        who: (GroupId, NodeId),
+        now: Timestamp,
+        every: Millis,
+    ) -> bool {
+        may(&mut self.answered, who, now, every)
+    }
+}
+
+/// Whether something may happen again, and if so notes that it does.
+fn may<K: Ord>(times: &mut BTreeMap<K, Timestamp>, key: K, now: Timestamp, every: Millis) -> bool {
+    times.retain(|_, at| now.since(*at) < every && *at <= now);
+    if times.contains_key(&key) || times.len() >= ASKS {
+        return false;
+    }
+    times.insert(key, now);
+    true
+}
+
+impl Engine {
+    /// A chain is missing.
+    pub(super) fn need_key(&mut self, group: GroupId, chain: ChainId, from: NodeId) {
+        self.need(group, Missing::Key(chain, from), KEY_PATIENCE);
+    }
+
+    /// An author's count has a gap.
+    pub(super) fn need_missing(&mut self, group: GroupId, author: NodeId) {
+        self.need(group, Missing::Gap(author), GAP_PATIENCE);
+    }
+
+    fn need(&mut self, group: GroupId, missing: Missing, patience: Millis) {
+        if self.repairs.asks.contains_key(&(group, missing)) || self.repairs.asks.len() >= ASKS {
+            return;
+        }
+        let log = self.groups.get(&group).and_then(|group| group.log.as_ref());
+        let large = log.is_some_and(|log| log.roster().len() > LARGE);
+        let spread = if large { self.rng.next_u64() % SPREAD } else { 0 };
+        let at = self.now + patience + Millis(spread);
+        self.repairs.asks.insert((group, missing), Ask { at, tries: 0 });
+        self.alarms.set(Alarm::Keys, at);
+    }
+
+    /// After a start: what was missing still is.
+    pub(super) fn resume_keys(&mut self) {
+        let held: Vec<_> = self.held.values().map(|h| (h.group, h.chain, h.item.from)).collect();
+        for (group, chain, from) in held {
+            if let Some(chain) = chain {
+                self.need_key(group, chain, from);
+            }
+        }
+        let gaps: Vec<_> = self.heard.iter().filter(|(_, h)| h.ranges.len() > 1).collect();
+        let gaps: Vec<_> = gaps.into_iter().map(|(key, _)| *key).collect();
+        for (conversation, author) in gaps {
+            if let ConversationId::Group(group) = conversation {
+                self.need_missing(group, author);
+            }
+        }
+    }
+
+    /// Asks for what is still missing.
+    pub(super) fn ask_for_keys(&mut self) {
+        let now = self.now;
+        let due: Vec<_> = self.repairs.asks.iter().map(|(key, ask)| (*key, ask.at)).collect();
+        for ((group, missing), at) in due {
+            if at > now {
+                self.alarms.set(Alarm::Keys, at);
+            } else if self.is_missing(group, missing) {
+                self.ask_owner(group, missing);
+            } else {
+                self.repairs.asks.remove(&(group, missing));
+            }
+        }
+    }
+
+    fn is_missing(&mut self, id: GroupId, missing: Missing) -> bool {
+        let me = self.id();
+        let Some(group) = self.groups.get_mut(&id).filter(|g| g.is_active(&me)) else {
+            return false;
+        };
+        match missing {
+            Missing::Key(chain, owner) => {
+                group.chain(&chain).is_none()
+                    && group.is_member(&owner)
+                    && self.held.values().any(|held| held.chain == Some(chain))
+            }
+            Missing::Gap(author) => {
+                let heard = self.heard.get(&(ConversationId::Group(id), author));
+                group.is_member(&author) && heard.is_some_and(|heard| heard.ranges.len() > 1)
+            }
+        }
+    }
+
+    fn ask_owner(&mut self, gid: GroupId, missing: Missing) {
+        let (owner, chain, tries_max) = match missing {
+            Missing::Key(chain, owner) => (owner, Some(chain), KEY_TRIES),
+            Missing::Gap(author) => {
+                let chains = self.groups.get(&gid).and_then(|group| group.inbound.get(&author));
+                let newest = chains.and_then(|chains| chains.last());
+                (author, newest.map(|inbound| inbound.chain.id()), GAP_TRIES)
+            }
+        };
+        let now = self.now;
+        let Some(ask) = self.repairs.asks.get_mut(&(gid, missing)) else { return };
+        let Some(chain) = chain.filter(|_| ask.tries < tries_max) else {
+            self.repairs.asks.remove(&(gid, missing));
+            return;
+        };
+        ask.at = now + Millis(ASK_EVERY.0.saturating_mul(1 << ask.tries.min(8)));
+        ask.tries = ask.tries.saturating_add(1);
+        self.alarms.set(Alarm::Keys, ask.at);
+        self.tell(owner, &PairPlain::SkRequest { gid, chain, idx: 0 });
+    }
+
+    /// A peer's message did not open: begins a new session, if we have to do with each other.
+    pub(super) fn begin_anew(&mut self, peer: NodeId) {
+        let shares = self.groups.values().any(|group| group.is_member(&peer));
+        let known = self.is_contact(&peer) || shares;
+        if !known || peer == self.id() {
+            return;
+        }
+        let now = self.now;
+        if may(&mut self.repairs.began_anew, peer, now, ANEW_EVERY) {
+            self.repairs.resets.insert(peer);
+            self.want_bundles();
+        }
+    }
+
+    /// A peer lost its side and began anew: what it has not acknowledged goes out again.
+    pub(super) fn peer_began_anew(&mut self, peer: NodeId, session: SessionId) {
+        let now = self.now;
+        if !may(&mut self.repairs.noticed, peer, now, Millis::minutes(10)) {
+            return self.count("reset-too-often");
+        }
+        self.retire_others(peer, session);
+        let direct = ConversationId::Direct(peer);
+        let lost: Vec<u64> = self
+            .outbox
+            .chats()
+            .filter(|(_, entry, chat)| chat.conversation == direct && entry.sealed.is_some())
+            .map(|(number, ..)| number)
+            .collect();
+        for number in lost {
+            self.unseal(number);
+        }
+        self.seal_for(peer);
+        let granted = |group: &super::Group| {
+            let outbound = group.outbound.as_ref()?;
+            outbound.granted.contains_key(&peer).then(|| outbound.chain.id())
+        };
+        let groups: Vec<_> =
+            self.groups.iter().filter_map(|(id, g)| Some((*id, granted(g)?))).collect();
+        for (group, chain) in groups {
+            self.give_again(peer, group, chain);
+        }
+        self.owe_all_to(peer);
+    }
+}

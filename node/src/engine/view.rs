@@ -1,0 +1,163 @@
+//! Looking at the engine: what faces show besides the history.
+
+use hubbub_shared::group::Role;
+use hubbub_shared::id::{GroupId, NodeId};
+use hubbub_shared::time::Timestamp;
+
+use super::Engine;
+use super::group::Group;
+use crate::api::view::{ConversationKind, LinkState, MemberView, NodeText, StatusView};
+use crate::api::{ConversationId, view};
+
+/// A conversation without its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationFacts {
+    /// Which.
+    pub id: ConversationId,
+    /// What to call it.
+    pub title: String,
+    /// What kind it is.
+    pub kind: ConversationKind,
+    /// The group's topic, empty for none.
+    pub topic: String,
+    /// Members (2 for a direct conversation).
+    pub members: u32,
+    /// False after leaving or being removed.
+    pub active: bool,
+    /// Own messages not yet delivered to everyone.
+    pub undelivered: u64,
+    /// When it began here.
+    pub since: Timestamp,
+}
+
+/// This node as the engine knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFacts {
+    /// Our key.
+    pub node: NodeText,
+    /// Our nickname, once granted.
+    pub nickname: Option<String>,
+    /// Our status text.
+    pub status: String,
+}
+
+impl Engine {
+    /// All conversations, in no order of importance.
+    #[must_use]
+    pub fn conversations(&self) -> Vec<ConversationFacts> {
+        let contacts = self.people.iter().filter(|(_, person)| person.contact);
+        let direct = contacts.map(|(node, _)| ConversationId::Direct(*node));
+        let invited = self.groups.iter().filter(|(_, group)| group.facts.invited);
+        let groups = invited.map(|(id, _)| ConversationId::Group(*id));
+        direct.chain(groups).filter_map(|id| self.conversation_facts(id)).collect()
+    }
+
+    /// One conversation; none when there is no such one here.
+    #[must_use]
+    pub fn conversation_facts(&self, id: ConversationId) -> Option<ConversationFacts> {
+        let (unsent, stored) = self.outbox.counts(Some(id));
+        let undelivered = unsent.saturating_add(stored);
+        match id {
+            ConversationId::Direct(node) => {
+                let since = self.people.get(&node).map_or(self.now, |person| person.since);
+                Some(ConversationFacts {
+                    id,
+                    title: self.person(&node).name,
+                    kind: ConversationKind::Direct,
+                    topic: String::new(),
+                    members: 2,
+                    active: true,
+                    undelivered,
+                    since,
+                })
+            }
+            ConversationId::Group(group_id) => {
+                let group = self.groups.get(&group_id)?;
+                Some(self.group_facts(group_id, group, undelivered))
+            }
+        }
+    }
+
+    fn group_facts(&self, id: GroupId, group: &Group, undelivered: u64) -> ConversationFacts {
+        let kind = if group.is_lobby() { ConversationKind::Lobby } else { ConversationKind::Group };
+        let members = group.log.as_ref().map_or(0, |log| log.roster().len());
+        ConversationFacts {
+            id: ConversationId::Group(id),
+            title: self.title(&id),
+            kind,
+            topic: group.facts.topic.clone(),
+            members: u32::try_from(members).unwrap_or(u32::MAX),
+            active: group.is_active(&self.id()),
+            undelivered,
+            since: group.facts.since,
+        }
+    }
+
+    /// A group's members, by name.
+    #[must_use]
+    pub fn members(&self, id: &GroupId) -> Vec<MemberView> {
+        let log = self.groups.get(id).and_then(|group| group.log.as_ref());
+        let mut members: Vec<_> = log
+            .into_iter()
+            .flat_map(|log| log.roster().members())
+            .map(|member| MemberView {
+                person: self.person(&member.node),
+                role: shown(member.role),
+            })
+            .collect();
+        members.sort_by(|a, b| a.person.name.cmp(&b.person.name));
+        members
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn whoami(&self) -> OwnFacts {
+        OwnFacts {
+            node: NodeText(self.id()),
+            nickname: self.own.nickname.clone().or_else(|| self.own.wanted.clone()),
+            status: self.own.status.clone(),
+        }
+    }
+
+    /// What waits and what was refused. Of the link the engine knows only whether it is up.
+    #[must_use]
+    pub fn status(&self) -> StatusView {
+        let (unsent, undelivered) = self.outbox.counts(None);
+        StatusView {
+            link: self.link_state(),
+            unsent,
+            undelivered,
+            waiting_for_keys: u64::try_from(self.held.len()).unwrap_or(u64::MAX),
+            refused: self.refusals.counts(),
+        }
+    }
+
+    /// The link as the engine knows it.
+    #[must_use]
+    pub fn link_state(&self) -> LinkState {
+        self.link.state()
+    }
+
+    /// The group of this title, or the person of this name, as [`Self::resolve`]; people only.
+    #[must_use]
+    pub fn resolve_person(&self, target: &str) -> Option<NodeId> {
+        match self.resolve(target)? {
+            ConversationId::Direct(node) => Some(node),
+            ConversationId::Group(_) => None,
+        }
+    }
+
+    /// Groups only.
+    #[must_use]
+    pub fn resolve_group(&self, target: &str) -> Option<GroupId> {
+        self.group_meant(target).ok()
+    }
+}
+
+fn shown(role: Role) -> view::Role {
+    match role {
+        Role::Member => view::Role::Member,
+        Role::Admin => view::Role::Admin,
+        Role::Owner => view::Role::Owner,
+    }
+}

@@ -1,0 +1,200 @@
+//! What keys and events do.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::super::app::{Asked, Did, Effect, Msg};
+use super::super::history::PAGE;
+use super::super::overlay::Overlay;
+use super::scene::*;
+use crate::api::view::{Delivery, LinkState};
+use crate::api::{Answer, ApiError, Code, Command, Event, Query};
+
+fn sent(effects: &[Effect]) -> Option<(&str, &str)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Command(Command::Send { to, text, .. }, _) => Some((to.as_str(), text.as_str())),
+        _ => None,
+    })
+}
+
+fn two() -> Scene {
+    Scene::of(vec![conversation(BOB, "bob", 0), conversation(TEAM, "team", 2)])
+}
+
+#[test]
+fn enter_sends_and_alt_enter_breaks_the_line() {
+    let mut scene = two();
+    scene.write("one");
+    scene.press(KeyCode::Enter, KeyModifiers::ALT);
+    scene.write("two");
+    let effects = scene.enter();
+    assert_eq!(sent(&effects), Some((BOB.to_string().as_str(), "one\ntwo")));
+    assert_eq!(sent(&scene.enter()), None);
+}
+
+#[test]
+fn a_refused_message_comes_back_in_front_of_what_was_written_since() {
+    let mut scene = two();
+    scene.write("first");
+    let effects = scene.enter();
+    let Some(Effect::Command(_, did)) = effects.into_iter().next() else { panic!("nothing sent") };
+    scene.write("second");
+    let full = ApiError::new(Code::Full, "the outbox is full", "wait");
+    scene.app.update(Msg::Replied(did, Err(full)), NOON);
+    assert_eq!(scene.app.composer().text(), "first\nsecond");
+}
+
+#[test]
+fn a_pasted_text_is_cleaned_and_never_sent_by_its_line_breaks() {
+    let mut scene = two();
+    let effects = scene.app.update(Msg::Paste("a\nb\x1b[2J\r\n".to_owned()), NOON);
+    assert_eq!(effects, []);
+    assert_eq!(scene.app.composer().text(), "a\nb␛[2J\n");
+}
+
+#[test]
+fn drafts_stay_with_their_conversation() {
+    let mut scene = two();
+    scene.write("for bob");
+    scene.press(KeyCode::Down, KeyModifiers::ALT);
+    assert_eq!(scene.app.current, Some(TEAM));
+    assert!(scene.app.composer().is_empty());
+    scene.alt('1');
+    assert_eq!(scene.app.composer().text(), "for bob");
+}
+
+#[test]
+fn alt_a_goes_to_what_is_unread_and_says_that_it_was_seen() {
+    let mut scene = two();
+    let effects = scene.alt('a');
+    assert_eq!(scene.app.current, Some(TEAM));
+    let read = Effect::Command(Command::MarkRead { conversation: TEAM }, Did::Quiet);
+    assert!(effects.contains(&read), "{effects:?}");
+}
+
+#[test]
+fn the_palette_goes_where_a_few_letters_say() {
+    let mut scene = two();
+    scene.ctrl('k');
+    scene.write("tm");
+    scene.enter();
+    assert_eq!(scene.app.current, Some(TEAM));
+    assert!(scene.app.overlay.is_none());
+}
+
+#[test]
+fn quitting_with_unsent_messages_says_so_and_asks_once_more() {
+    let mut scene = two();
+    scene.status(LinkState::Connecting, 3);
+    assert_eq!(scene.ctrl('c'), []);
+    assert!(scene.screen(80, 20).contains("3 messages are not at the hub yet"));
+    assert_eq!(scene.ctrl('c'), [Effect::Quit]);
+    let mut scene = two();
+    assert_eq!(scene.ctrl('q'), [Effect::Quit]);
+}
+
+#[test]
+fn escape_closes_one_thing_at_a_time() {
+    let mut scene = two();
+    scene.write("draft");
+    scene.press(KeyCode::F(1), KeyModifiers::NONE);
+    assert!(matches!(scene.app.overlay, Some(Overlay::Help(_))));
+    scene.press(KeyCode::Esc, KeyModifiers::NONE);
+    assert!(scene.app.overlay.is_none());
+    assert_eq!(scene.app.composer().text(), "draft");
+}
+
+#[test]
+fn a_question_mark_helps_only_while_nothing_is_written() {
+    let mut scene = two();
+    scene.write("really?");
+    assert_eq!(scene.app.composer().text(), "really?");
+    assert!(scene.app.overlay.is_none());
+}
+
+#[test]
+fn scrolling_to_the_oldest_asks_for_the_page_before_once() {
+    let page = (1..=100).map(|n| text(BOB, n, "bob", "x")).collect::<Vec<_>>();
+    assert_eq!(page.len(), PAGE as usize);
+    let list = vec![conversation(TEAM, "team", 0), conversation(BOB, "bob", 0)];
+    let mut scene = Scene::of(list);
+    scene.alt('2');
+    scene.history(BOB, page);
+    scene.screen(80, 20);
+    assert!(!scene.app.places.at_top);
+    scene.press(KeyCode::Home, KeyModifiers::CONTROL);
+    scene.screen(80, 20);
+    assert!(scene.app.places.at_top);
+    let query = Query::History { conversation: BOB, after: None, before: Some(1), limit: PAGE };
+    assert_eq!(scene.app.want_older(), Some(Effect::Query(query, Asked::Older(BOB))));
+    assert_eq!(scene.app.want_older(), None);
+    scene.answer(Asked::Older(BOB), Answer::History(Vec::new()));
+    assert_eq!(scene.app.want_older(), None);
+}
+
+#[test]
+fn a_mark_never_goes_back() {
+    let mut scene = two().says(vec![text(BOB, 1, "alice", "hi")]);
+    let id = text(BOB, 1, "alice", "").id;
+    let further = |delivery| {
+        Msg::Event(Event::Delivery { message: id, conversation: BOB, delivery, reached: (1, 1) })
+    };
+    scene.app.update(further(Delivery::Delivered), NOON);
+    scene.app.update(further(Delivery::Stored), NOON);
+    assert!(scene.screen(80, 10).contains("hi ✓✓"));
+}
+
+#[test]
+fn a_message_that_arrives_twice_is_shown_once() {
+    let mut scene = two().says(vec![text(BOB, 1, "bob", "only once")]);
+    let again = Event::Message(Box::new(text(BOB, 1, "bob", "only once")));
+    scene.app.update(Msg::Event(again), NOON);
+    assert_eq!(scene.screen(80, 20).matches("only once").count(), 1);
+}
+
+#[test]
+fn missed_events_make_the_screen_look_again() {
+    let mut scene = two().says(vec![text(BOB, 1, "bob", "hi")]);
+    let effects = scene.app.update(Msg::Event(Event::Missed(7)), NOON);
+    let asks =
+        |q: &Query| effects.iter().any(|e| matches!(e, Effect::Query(asked, _) if asked == q));
+    assert!(asks(&Query::Conversations) && asks(&Query::Status));
+    let newest = Query::History { conversation: BOB, after: None, before: None, limit: PAGE };
+    assert!(asks(&newest), "{effects:?}");
+}
+
+#[test]
+fn slash_commands_reach_the_node() {
+    let mut scene = two();
+    scene.write("/group new book-club carol");
+    let effects = scene.enter();
+    let new = Command::GroupNew { name: "book-club".to_owned(), members: vec!["carol".to_owned()] };
+    assert_eq!(effects, [Effect::Command(new, Did::Opened)]);
+    scene.write("/verify");
+    let effects = scene.enter();
+    let safety = Query::Safety { contact: BOB.to_string() };
+    assert_eq!(effects, [Effect::Query(safety, Asked::Safety)]);
+}
+
+#[test]
+fn a_click_on_the_list_goes_there() {
+    let mut scene = two();
+    scene.screen(80, 20);
+    let click = crossterm::event::MouseEvent {
+        kind: crossterm::event::MouseEventKind::Down(crossterm::event::MouseButton::Left),
+        column: 3,
+        row: 2,
+        modifiers: KeyModifiers::NONE,
+    };
+    scene.app.update(Msg::Mouse(click), NOON);
+    assert_eq!(scene.app.current, Some(TEAM));
+}
+
+#[test]
+fn nothing_is_sent_where_we_are_no_member_any_more() {
+    let mut left = conversation(TEAM, "team", 0);
+    left.active = false;
+    let mut scene = Scene::of(vec![left]);
+    scene.write("hello?");
+    assert_eq!(sent(&scene.enter()), None);
+    assert_eq!(scene.app.composer().text(), "hello?");
+}

@@ -1,0 +1,128 @@
+//! Screens, as they are drawn.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use insta::assert_snapshot;
+
+use super::scene::*;
+use crate::api::view::{Body, Delivery, LinkState, Notice};
+use crate::display::Charset;
+
+#[test]
+fn loading_is_not_shown_as_empty() {
+    assert_snapshot!("loading", Scene::loading().screen(70, 8));
+}
+
+#[test]
+fn a_first_run_shows_the_invite_until_somebody_joins() {
+    let mut lobby = conversation(LOBBY, "lobby", 0);
+    lobby.members = 1;
+    let mut scene = Scene::of(vec![lobby]).invited();
+    assert_snapshot!("first_run", scene.screen(80, 20));
+    let mut fuller = Scene::of(vec![conversation(LOBBY, "lobby", 0)]).invited();
+    assert!(!fuller.screen(80, 20).contains("Nobody else is here"));
+}
+
+#[test]
+fn a_chat_shows_who_said_what_and_how_far_it_got() {
+    let mut scene = Scene::of(vec![
+        conversation(BOB, "bob", 0),
+        conversation(TEAM, "team", 3),
+        conversation(LOBBY, "lobby", 120),
+    ])
+    .says(vec![
+        text(BOB, 1, "bob", "hello alice"),
+        text(
+            BOB,
+            2,
+            "bob",
+            "a longer one that does not fit into one line of this screen, so it breaks",
+        ),
+        marked(text(BOB, 3, "alice", "read"), Delivery::Read, (1, 1)),
+        marked(text(BOB, 4, "alice", "delivered"), Delivery::Delivered, (1, 1)),
+        marked(text(BOB, 5, "alice", "stored\non two lines"), Delivery::Stored, (0, 1)),
+        text(BOB, 6, "alice", "queued"),
+        marked(text(BOB, 7, "alice", "two of three"), Delivery::Stored, (2, 3)),
+    ]);
+    assert_snapshot!("chat", scene.screen(80, 18));
+    scene.app.theme.charset = Charset::Ascii;
+    let ascii = scene.screen(80, 18);
+    assert!(ascii.is_ascii(), "{ascii}");
+}
+
+#[test]
+fn the_lobby_says_that_it_is_open() {
+    let mut scene = Scene::of(vec![conversation(LOBBY, "lobby", 0)]);
+    let screen = scene.screen(80, 10);
+    assert!(
+        screen.starts_with(" ~lobby (2) open: anyone this hub admits can read this"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn forty_columns_and_ten_lines_are_enough() {
+    let mut scene = Scene::of(vec![conversation(TEAM, "team", 0)]).says(vec![
+        text(TEAM, 1, "bob", "hello from a small terminal, as small as they get"),
+        marked(text(TEAM, 2, "alice", "fine"), Delivery::Delivered, (1, 1)),
+    ]);
+    scene.write("hi");
+    assert_snapshot!("narrow", scene.screen(40, 10));
+}
+
+#[test]
+fn the_palette_finds_conversations_and_commands() {
+    let list = vec![conversation(BOB, "bob", 0), conversation(TEAM, "team", 0)];
+    let mut scene = Scene::of(list);
+    scene.ctrl('p');
+    scene.write("te");
+    assert_snapshot!("palette", scene.screen(80, 16));
+}
+
+#[test]
+fn help_names_every_key_and_command() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
+    scene.press(KeyCode::F(1), KeyModifiers::NONE);
+    assert_snapshot!("help", scene.screen(80, 32));
+}
+
+#[test]
+fn a_line_stands_above_what_is_new() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 2)]).says(vec![
+        text(BOB, 1, "bob", "old"),
+        text(BOB, 2, "bob", "new"),
+        text(BOB, 3, "bob", "newer"),
+    ]);
+    assert_snapshot!("unread", scene.screen(70, 10));
+}
+
+#[test]
+fn hostile_text_reaches_the_screen_as_text() {
+    let mut mallory = text(BOB, 1, "mallory", "\x1b[2J\x1b]0;owned\x07 \u{202e}txt.exe\rover");
+    mallory.sender.name = "mal\x1b[31mlory\u{202e}".to_owned();
+    let refused = Notice::Refused {
+        reason: "bad_signature".to_owned(),
+        explanation: "a message said to be from bob\x1b[0m was not signed by bob".to_owned(),
+    };
+    let mut scene = Scene::of(vec![conversation(BOB, "bo\x1bb", 0)]).says(vec![
+        mallory,
+        message(BOB, 2, "bob", Body::Notice(refused)),
+        text(BOB, 3, "bob", "日本語 と e\u{301} 👩\u{200d}🚀"),
+    ]);
+    let screen = scene.screen(80, 10);
+    assert!(screen.chars().all(|c| c == '\n' || !c.is_control()), "{screen:?}");
+    assert!(!screen.contains('\u{202e}'), "{screen:?}");
+    assert_snapshot!("hostile", screen);
+}
+
+#[test]
+fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
+    let why = "no answer from 192.0.2.7:4433".to_owned();
+    scene.status(LinkState::Down { why, retry_at: None }, 2);
+    let screen = scene.screen(100, 6);
+    let bar = screen.lines().last().unwrap();
+    assert!(
+        bar.starts_with(" alice · 2 unsent · hub down: no answer from 192.0.2.7:4433"),
+        "{bar}"
+    );
+}
