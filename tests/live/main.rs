@@ -1,4 +1,5 @@
-//! Real processes: a hub, nodes, commands, terminals. What is claimed here is what people get.
+//! Real nodes and real hubs, over loopback, with sockets, TLS, disks and all. `stage` and what uses
+//! it runs them in this process; the others run the programs themselves, and terminals.
 
 // A claim that does not hold is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -7,4 +8,7 @@ mod canary;
 mod errors;
 mod profiles;
 mod pty;
+mod refusals;
+mod stage;
 mod ten;
+mod two_nodes;

@@ -80,6 +80,9 @@ impl DialError {
 }
 
 fn refusal_words(code: RefusalCode) -> String {
+    if code == RefusalCode::Stopping {
+        return "the hub is stopping; it is tried again by itself".to_owned();
+    }
     let error = crate::api::error::from_refusal(&code.plain(), "you");
     format!("{}; {}", error.what, error.hint)
 }

@@ -14,10 +14,10 @@ use hubbub_shared::wire::from_hub::Welcome;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use super::handle::Ask;
 use super::hub_file::HubFile;
+use super::socket::Listening;
 use super::{now, views};
 use crate::api::view::LinkState;
 use crate::api::{Answer, ApiError, Code, Command, ConversationId, Event, Query, Reply};
@@ -102,7 +102,7 @@ impl Driver {
     }
 
     /// Runs until it is told to stop or the last handle is gone; then closes everything it owns.
-    pub(super) async fn drive(mut self, socket: Option<JoinHandle<()>>) {
+    pub(super) async fn drive(mut self, socket: Option<Listening>) {
         while self.stopping.is_none() {
             let first = self.next().await;
             self.take(first);
@@ -112,10 +112,13 @@ impl Driver {
             }
             self.settle();
         }
-        if let Some(socket) = socket {
-            socket.abort();
-            // It was aborted: that it says so is no news.
-            socket.await.ok();
+        self.close(socket).await;
+    }
+
+    /// Lets go of everything, the lock last; then tells whoever asked for it.
+    async fn close(self, mut socket: Option<Listening>) {
+        if let Some(socket) = &mut socket {
+            socket.close().await;
         }
         let Self { owned, stopping, frames, waiting, .. } = self;
         drop((frames, waiting));
@@ -126,6 +129,9 @@ impl Driver {
         for done in stopping.unwrap_or_default() {
             // Whoever asked may have left.
             done.send(()).ok();
+        }
+        if let Some(socket) = socket {
+            socket.end().await;
         }
     }
 
@@ -245,7 +251,11 @@ impl Driver {
             engine.handle_timeout(now());
         }
         let changes = engine.take_changes();
-        if changes.is_empty() { Ok(()) } else { self.owned.store.commit(changes) }
+        if !changes.is_empty() {
+            self.owned.store.commit(changes)?;
+            self.backoff.reset();
+        }
+        Ok(())
     }
 
     /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
@@ -278,7 +288,6 @@ impl Driver {
             ApiError::new(Code::Profile, error.to_string(), "put back a copy of the profile")
         };
         self.engine = Some(engine.map_err(|error| damaged(&error))?);
-        self.backoff.reset();
         Ok(())
     }
 

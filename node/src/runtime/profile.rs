@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hubbub_shared::invite::Invite;
-use tokio::task::JoinHandle;
 
 use super::driver::{Driver, Owned, from_store};
 use super::handle::{self, Handle};
 use super::hub_file::HubFile;
+use super::socket::Listening;
 use super::{Client, Node, socket};
 use crate::api::{ApiError, Code};
 use crate::keystore::{self, KeystoreError};
@@ -137,7 +137,7 @@ async fn open_keys(
 }
 
 /// A node that nobody else can talk to still works.
-fn listen(dir: &Path, handle: &Handle) -> Option<JoinHandle<()>> {
+fn listen(dir: &Path, handle: &Handle) -> Option<Listening> {
     socket::listen(dir, handle.downgrade())
         .inspect_err(|error| tracing::warn!("no other process can attach: {error}"))
         .ok()
@@ -145,7 +145,7 @@ fn listen(dir: &Path, handle: &Handle) -> Option<JoinHandle<()>> {
 
 /// The loop commits to disk: it gets a thread of its own. It ends by itself when told to stop or when
 /// the last handle is gone, so nobody needs to hold on to it.
-fn run(driver: Driver, socket: Option<JoinHandle<()>>) {
+fn run(driver: Driver, socket: Option<Listening>) {
     let runtime = tokio::runtime::Handle::current();
     let task = tokio::task::spawn_blocking(move || runtime.block_on(driver.drive(socket)));
     drop(task);

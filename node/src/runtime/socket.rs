@@ -6,12 +6,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubbub_shared::crypto::blake3;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::handle::{Events, Handle, WeakHandle};
@@ -25,6 +26,8 @@ const CLIENTS: usize = 64;
 const REQUESTS: usize = 32;
 /// Lines waiting for one client.
 const LINES: usize = 64;
+/// How long clients have to hear that the node has stopped.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest path every Unix takes for a socket.
 const PATH_MAX: usize = 100;
 
@@ -53,8 +56,32 @@ fn own_uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(0, |meta| std::os::unix::fs::MetadataExt::uid(&meta))
 }
 
+/// The listening socket and its clients.
+pub(super) struct Listening {
+    closing: Arc<Notify>,
+    closed: oneshot::Receiver<()>,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Takes no more clients and removes the socket; those that are connected stay for now. To be
+    /// called while the profile's lock is held: the next owner makes its own socket.
+    pub(super) async fn close(&mut self) {
+        self.closing.notify_one();
+        // An error means that the task has ended, and the socket is gone with it.
+        (&mut self.closed).await.ok();
+    }
+
+    /// Ends the clients, giving them a moment to hear their last answers.
+    pub(super) async fn end(mut self) {
+        if tokio::time::timeout(LAST_ANSWERS, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
 /// Listens for clients. The caller holds the profile's lock, so a socket left over is nobody's.
-pub(super) fn listen(dir: &Path, node: WeakHandle) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn listen(dir: &Path, node: WeakHandle) -> std::io::Result<Listening> {
     let path = path_of(dir);
     if let Some(parent) = path.parent().filter(|parent| *parent != dir) {
         paths::private_dir(parent)?;
@@ -62,11 +89,15 @@ pub(super) fn listen(dir: &Path, node: WeakHandle) -> std::io::Result<JoinHandle
     paths::remove(&path)?;
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(tokio::spawn(accept(listener, Bound(path), node)))
+    let closing = Arc::new(Notify::new());
+    let (told, closed) = oneshot::channel();
+    let bound = Bound(path, listener);
+    let task = tokio::spawn(accept(bound, node, Arc::clone(&closing), told));
+    Ok(Listening { closing, closed, task })
 }
 
 /// Removes the socket's file when the node stops.
-struct Bound(PathBuf);
+struct Bound(PathBuf, UnixListener);
 
 impl Drop for Bound {
     fn drop(&mut self) {
@@ -76,12 +107,13 @@ impl Drop for Bound {
     }
 }
 
-async fn accept(listener: UnixListener, _bound: Bound, node: WeakHandle) {
+async fn accept(bound: Bound, node: WeakHandle, closing: Arc<Notify>, closed: oneshot::Sender<()>) {
     let mut clients = JoinSet::new();
     loop {
         let stream = tokio::select! {
-            stream = listener.accept() => stream,
+            stream = bound.1.accept() => stream,
             Some(_) = clients.join_next() => continue,
+            () = closing.notified() => break,
         };
         match stream {
             Ok((stream, _)) if clients.len() < CLIENTS => {
@@ -90,10 +122,14 @@ async fn accept(listener: UnixListener, _bound: Bound, node: WeakHandle) {
             Ok(_) => tracing::warn!("more than {CLIENTS} clients at once; one was turned away"),
             Err(error) => {
                 tracing::warn!("cannot accept a client: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
+    drop(bound);
+    // Nobody listens when the node was dropped without a stop.
+    closed.send(()).ok();
+    while clients.join_next().await.is_some() {}
 }
 
 /// One client, from its first line to its last.

@@ -45,6 +45,8 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)?;
+        // SQLCipher would write to the terminal by itself; its errors come back here anyway.
+        db.execute_batch("PRAGMA cipher_log_level = NONE")?;
         unlock(&db, key)?;
         db.busy_timeout(BUSY)?;
         let readable = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
