@@ -5,3 +5,4 @@ pub mod person;
 pub mod process;
 pub mod scan;
 pub mod terminal;
+pub mod world;

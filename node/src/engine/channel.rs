@@ -30,6 +30,11 @@ impl Engine {
         if !self.groups.contains_key(&id) && !self.stumble_upon(id) {
             return;
         }
+        let unread = self.groups.get(&id).is_none_or(|group| group.log.is_none());
+        if item.kind == ItemKind::Control && unread {
+            // It is part of what is being read from the start.
+            return self.read_control(id);
+        }
         if item.kind == ItemKind::Control {
             if !self.take_entry(id, &item.bytes, Some(item.seq)) {
                 self.read_control(id);

@@ -10,12 +10,12 @@ use hubbub_shared::time::Timestamp;
 use rand_core::Rng;
 
 use super::Engine;
-use super::control::{Asker, Wish};
 use super::group::{Facts, Group};
 use super::link::unreachable;
 use super::lookup::Found;
 use super::output::{HistoryChange, Ticket};
 use super::record::Key;
+use super::wish::{Asker, Wish};
 use crate::api::command::MessageText;
 use crate::api::{ApiError, Code, Command, ConversationId, Event, Reply, view};
 

@@ -13,7 +13,7 @@ use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::control::{Asker, Wish};
+use super::wish::{Asker, Wish};
 
 /// Own chain ids remembered, to know own messages when they come back.
 pub(super) const OWN_CHAINS: usize = 16;

@@ -7,9 +7,9 @@ use hubbub_shared::group::control::JoinPolicy;
 use hubbub_shared::id::GroupId;
 
 use super::Engine;
-use super::control::Wish;
 use super::group::{Facts, Group};
 use super::record::Key;
+use super::wish::Wish;
 
 impl Engine {
     /// The hub names its lobby.

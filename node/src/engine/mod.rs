@@ -3,14 +3,15 @@
 //! One [`Engine`] is one device. It is told what happened and says what to do; it does nothing
 //! itself. The story of a message:
 //!
-//! * `command`: a face asks, and [`target`](self) finds out whom it means (`lookup` asks the hub)
+//! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub)
 //! * `chat`: the message is numbered, written down and posted
 //! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or refused
 //! * `held`: what arrives before its key; `repair`: what is asked again
 //! * `receipt`: what arrived is acknowledged to its author, batched
-//! * `group`, `control`: who belongs, by the group's signed log; `lobby`: the open group of the hub
+//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it; `lobby`:
+//!   the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -40,9 +41,7 @@ mod refused;
 mod repair;
 mod target;
 pub mod view;
-
-#[cfg(test)]
-mod tests;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -61,7 +60,7 @@ use self::held::Held;
 use self::link::{Asked, Link};
 use self::lookup::Pending;
 use self::outbox::Outbox;
-use self::output::{Changes, HistoryChange, Loaded, Output};
+use self::output::{Changes, HistoryChange, Loaded, Output, Table};
 use self::receipt::Heard;
 use self::record::{Key, Own};
 use self::refused::Refusals;
@@ -130,7 +129,11 @@ impl Engine {
     ) -> Result<Self, LoadError> {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let fresh = loaded.is_empty();
-        let prekeys = LocalPrekeys::generate(&identity, now, &mut rng);
+        let kept = loaded.iter().find(|(table, ..)| *table == Table::Prekeys);
+        let prekeys = match kept {
+            Some((.., record)) => LocalPrekeys::load(record.expose())?,
+            None => LocalPrekeys::generate(&identity, now, &mut rng),
+        };
         let mut engine = Self {
             me: identity,
             hub,

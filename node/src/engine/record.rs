@@ -8,7 +8,7 @@ use hubbub_shared::group::ControlLog;
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
 use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX};
-use hubbub_shared::session::{LocalPrekeys, Session};
+use hubbub_shared::session::Session;
 use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::codec::{decode, encode};
 use serde::de::DeserializeOwned;
@@ -156,7 +156,6 @@ impl Engine {
     fn load_first(&mut self, table: Table, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
         match table {
             Table::Own => self.own = read(value)?,
-            Table::Prekeys => self.prekeys = LocalPrekeys::load(value)?,
             Table::Contact => {
                 self.people.insert(read(name)?, read(value)?);
             }
@@ -172,7 +171,8 @@ impl Engine {
                 self.held.insert(read(name)?, read(value)?);
             }
             Table::Cursor => self.load_cursor(name, value)?,
-            Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
+            // Prekeys are read before everything else; the rest comes later.
+            Table::Prekeys | Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
         }
         Ok(())
     }
@@ -191,7 +191,9 @@ impl Engine {
         let id = name.split_first_chunk::<32>().ok_or(LoadError::Misfit)?.0;
         let group = self.groups.get_mut(&GroupId(*id)).ok_or(LoadError::Misfit)?;
         match &mut group.log {
-            Some(log) => drop(log.apply(value).map_err(|_| LoadError::Misfit)?),
+            Some(log) => {
+                log.apply(value).map_err(|_| LoadError::Misfit)?;
+            }
             empty => *empty = Some(ControlLog::genesis(value).map_err(|_| LoadError::Misfit)?),
         }
         group.entries.push(value.to_vec());

@@ -1,0 +1,257 @@
+//! Writing into a group's log: what is wanted, until it is so.
+//!
+//! What is to be written is a [`Wish`], kept until it is granted. One entry at a time is proposed,
+//! after the log was read to its end; when another came first, the log is read on and the wish is
+//! judged again.
+
+use hubbub_shared::group::control::Forbidden;
+use hubbub_shared::group::meta::{GroupMeta, seal_meta};
+use hubbub_shared::group::{Change, ControlError, Op, Role};
+use hubbub_shared::id::{GroupId, NodeId};
+use hubbub_shared::time::Millis;
+use hubbub_shared::wire::to_hub::AppendControl;
+use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
+use rand_core::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::alarm::Alarm;
+use super::group::Facts;
+use super::link::Asked;
+use super::output::{Output, Ticket};
+use super::record::Key;
+use crate::api::error::from_refusal;
+use crate::api::{ApiError, Code, Reply};
+
+/// Wishes one group keeps.
+const WISHES: usize = 1_100;
+
+/// Something to be written into a group's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Wish {
+    Add(NodeId),
+    Remove(NodeId),
+    Role(NodeId, Role),
+    Describe { name: Option<String>, topic: Option<String> },
+    Leave,
+    Join,
+}
+
+/// The command that waits for a wish, and what it is told when the wish is granted.
+pub(super) struct Asker {
+    pub(super) ticket: Ticket,
+    pub(super) reply: Reply,
+}
+
+impl Engine {
+    /// Notes a wish; the command behind it is answered when it is granted or refused.
+    pub(super) fn wish(&mut self, id: GroupId, wish: Wish, asker: Option<Asker>) {
+        self.own.wishes = self.own.wishes.saturating_add(1);
+        let number = self.own.wishes;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.facts.wishes.len() >= WISHES {
+            if let Some(asker) = asker {
+                let error = ApiError::new(Code::Full, "too much is waiting for this group", "wait");
+                self.out.push_back(Output::Answer(asker.ticket, Err(error)));
+            }
+            return;
+        }
+        group.facts.wishes.push((number, wish));
+        if let Some(asker) = asker {
+            group.askers.insert(number, asker);
+        }
+        self.touch(Key::Own);
+        self.touch(Key::Group(id));
+        self.work_on(id);
+    }
+
+    pub(super) fn work_on_groups(&mut self) {
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in groups {
+            self.work_on(id);
+        }
+    }
+
+    /// Proposes the next wish of a group, when it is its turn.
+    pub(super) fn work_on(&mut self, id: GroupId) {
+        while let Some((number, wish)) = self.next_wish(id) {
+            match self.op_for(id, &wish) {
+                Ok(Some(op)) => return self.propose(id, op),
+                Ok(None) => self.granted(id, number, Ok(())),
+                Err(error) => self.granted(id, number, Err(error)),
+            }
+        }
+    }
+
+    fn next_wish(&mut self, id: GroupId) -> Option<(u64, Wish)> {
+        if !self.link.is_up() {
+            return None;
+        }
+        let group = self.groups.get_mut(&id)?;
+        if group.proposed.is_some() || group.reading || !group.synced {
+            return None;
+        }
+        if let Some(at) = group.not_before.filter(|at| *at > self.now) {
+            self.alarms.set(Alarm::Control, at);
+            return None;
+        }
+        group.facts.wishes.first().cloned()
+    }
+
+    /// The entry a wish needs now; none when it is granted already.
+    fn op_for(&mut self, id: GroupId, wish: &Wish) -> Result<Option<Op>, ApiError> {
+        let op = match wish {
+            Wish::Add(node) => Op::Add { node: *node, role: Role::Member, via: 1 },
+            Wish::Remove(node) => Op::Remove { node: *node, code: 0 },
+            Wish::Role(node, role) => Op::SetRole { node: *node, role: *role },
+            Wish::Leave => Op::Leave,
+            Wish::Join => Op::Join,
+            Wish::Describe { name, topic } => {
+                self.describe(id, name.as_deref(), topic.as_deref())?
+            }
+        };
+        let me = self.id();
+        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
+        match log.map(|log| log.may(&me, &op)) {
+            Some(Ok(())) => Ok(Some(op)),
+            Some(Err(error)) if is_granted(&op, &error) => Ok(None),
+            Some(Err(error)) => Err(self.forbidden(&error)),
+            None => Err(ApiError::new(Code::NotFound, "the group is not here yet", "try again")),
+        }
+    }
+
+    fn describe(
+        &mut self,
+        id: GroupId,
+        name: Option<&str>,
+        topic: Option<&str>,
+    ) -> Result<Op, ApiError> {
+        let facts = self.groups.get(&id).map(|group| group.facts.clone());
+        let facts = facts.unwrap_or_else(|| Facts::new(self.now, false));
+        let name = name.unwrap_or(&facts.name);
+        let topic = topic.unwrap_or(&facts.topic);
+        let meta = GroupMeta::new(name, topic)
+            .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "choose another"))?;
+        if self.groups.get(&id).is_some_and(|group| group.meta_key.is_none()) {
+            self.fresh_meta_key(id);
+        }
+        let key = self.groups.get(&id).and_then(|group| group.meta_key.as_ref());
+        let ct = key.map(|key| seal_meta(key, &id, &meta, &mut self.rng)).unwrap_or_default();
+        Ok(Op::Meta { ct: ByteBuf::from(ct) })
+    }
+
+    fn forbidden(&self, error: &ControlError) -> ApiError {
+        match error {
+            ControlError::NotAllowed { author, why } => {
+                let what = format!("{} {why}", self.person(author).name);
+                ApiError::new(Code::Forbidden, what, "ask an admin or owner of the group")
+            }
+            ControlError::UnknownMember(node) => {
+                let what = format!("{} is not a member", self.person(node).name);
+                ApiError::new(Code::NotFound, what, "`hubbub members` lists who is")
+            }
+            ControlError::Full | ControlError::LogFull => {
+                ApiError::new(Code::Full, error.to_string(), "start another group")
+            }
+            other => ApiError::new(Code::Forbidden, other.to_string(), "look at the group again"),
+        }
+    }
+
+    fn propose(&mut self, id: GroupId, op: Op) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(log) = &group.log else { return };
+        let entry = log.propose(&self.me, op, self.now);
+        group.proposed = Some(entry.clone());
+        self.append_control(id, entry);
+    }
+
+    fn append_control(&mut self, group: GroupId, entry: Vec<u8>) {
+        let entry = ByteBuf::from(entry);
+        self.ask(Asked::Control(group), |req| {
+            ToHub::AppendControl(AppendControl { req, group, entry })
+        });
+    }
+
+    /// The hub took an own entry, so it is the next one.
+    pub(super) fn control_appended(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(entry) = group.proposed.take() else { return };
+        group.races = 0;
+        self.take_entry(id, &entry, None);
+        self.work_on(id);
+    }
+
+    pub(super) fn control_refused(&mut self, id: GroupId, refusal: &Refusal) {
+        let jitter = self.rng.next_u64() % 200;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.proposed = None;
+        match refusal.code {
+            RefusalCode::Stale => {
+                group.races = group.races.saturating_add(1);
+                let pause = Millis(jitter << group.races.min(6));
+                group.not_before = Some(self.now + pause);
+                self.read_control(id);
+            }
+            RefusalCode::TooFast | RefusalCode::StoreFailing | RefusalCode::Stopping => {
+                let pause = refusal.retry_after.unwrap_or(Millis::secs(30));
+                let at = self.now + pause;
+                group.not_before = Some(at);
+                self.alarms.set(Alarm::Control, at);
+            }
+            _ => {
+                let error = from_refusal(refusal, &self.title(&id));
+                let first = self.groups.get(&id).and_then(|g| g.facts.wishes.first().cloned());
+                if let Some((number, _)) = first {
+                    self.granted(id, number, Err(error));
+                }
+                self.work_on(id);
+            }
+        }
+    }
+
+    /// A wish is granted or refused: whoever waits is answered.
+    pub(super) fn granted(&mut self, id: GroupId, number: u64, result: Result<(), ApiError>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let wish = group.facts.wishes.iter().find(|(n, _)| *n == number).map(|(_, w)| w.clone());
+        group.facts.wishes.retain(|(n, _)| *n != number);
+        let asker = group.askers.remove(&number);
+        self.touch(Key::Group(id));
+        match (asker, result) {
+            (Some(Asker { ticket, reply }), result) => {
+                self.out.push_back(Output::Answer(ticket, result.map(|()| reply)));
+            }
+            (None, Err(error)) if wish != Some(Wish::Join) => {
+                self.warn("group-change-refused", error.what);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// The wish an own entry fulfils.
+    pub(super) fn fulfilled(&mut self, id: GroupId, change: &Change) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let fits = |wish: &Wish| match (wish, change) {
+            (Wish::Add(a), Change::Added { node: b, .. })
+            | (Wish::Remove(a), Change::Removed { node: b, .. })
+            | (Wish::Role(a, _), Change::RoleSet { node: b, .. }) => a == b,
+            (Wish::Describe { .. }, Change::Meta)
+            | (Wish::Leave, Change::Left { .. })
+            | (Wish::Join, Change::Joined) => true,
+            _ => false,
+        };
+        let number = group.facts.wishes.iter().find(|(_, wish)| fits(wish)).map(|(n, _)| *n);
+        if let Some(number) = number {
+            self.granted(id, number, Ok(()));
+        }
+    }
+}
+
+/// Whether an entry is refused because what it wants is so already.
+fn is_granted(op: &Op, error: &ControlError) -> bool {
+    match (op, error) {
+        (Op::Add { .. } | Op::Join, ControlError::AlreadyMember(_)) => true,
+        (Op::Remove { .. }, ControlError::UnknownMember(_)) => true,
+        (Op::Leave, ControlError::NotAllowed { why, .. }) => *why == Forbidden::NotAMember,
+        _ => false,
+    }
+}

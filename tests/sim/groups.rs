@@ -1,0 +1,101 @@
+//! Groups: who reads what.
+
+use hubbub_node::api::view::Delivery;
+use hubbub_node::api::{Code, Command};
+use hubbub_shared::time::Millis;
+use hubbub_shared::wire::{FromHub, LogId};
+use hubbub_tests::world::World;
+
+#[test]
+fn three_people_talk_in_a_group_and_know_its_name() {
+    let mut world = World::new(1, &["alice", "bob", "carol"]);
+    world.found(0, "Team", &["bob", "carol"]);
+    let message = world.say(0, "#team", "welcome");
+    world.run(Millis::secs(5));
+    world.say(1, "team", "thanks");
+    world.run(Millis::secs(10));
+    for who in 0..3 {
+        assert_eq!(world.words(who), ["welcome", "thanks"]);
+    }
+    assert_eq!(world.delivery(0, message, 2), Some(Delivery::Delivered));
+    assert!(world.refusals(0).is_empty() && world.refusals(1).is_empty());
+}
+
+#[test]
+fn who_joins_late_reads_nothing_from_before() {
+    let mut world = World::new(2, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob"]);
+    world.say(0, "team", "before");
+    world.run(Millis::secs(5));
+    let invite = Command::GroupInvite { group: "team".to_owned(), member: "carol".to_owned() };
+    world.ask(0, invite).unwrap();
+    world.say(0, "team", "after");
+    world.run(Millis::secs(5));
+    world.say(1, "team", "yes");
+    world.run(Millis::secs(10));
+    assert_eq!(world.words(2), ["after", "yes"]);
+    assert_eq!(world.words(1), ["before", "after", "yes"]);
+}
+
+#[test]
+fn who_was_removed_reads_nothing_after() {
+    let mut world = World::new(3, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob", "carol"]);
+    world.say(0, "team", "all of us");
+    world.run(Millis::secs(5));
+    let remove = Command::GroupRemove { group: "team".to_owned(), member: "carol".to_owned() };
+    world.ask(0, remove).unwrap();
+    world.run(Millis::secs(2));
+    world.say(0, "team", "without carol");
+    world.run(Millis::secs(5));
+    world.say(1, "team", "indeed");
+    world.run(Millis::secs(10));
+    assert_eq!(world.words(1), ["all of us", "without carol", "indeed"]);
+    assert_eq!(world.words(2), ["all of us"]);
+    let send = Command::Send { to: "#team".to_owned(), text: "still?".to_owned(), id: None };
+    assert_eq!(world.ask(2, send).unwrap_err().code, Code::Forbidden);
+}
+
+#[test]
+fn a_lost_sender_key_is_asked_for_and_the_message_comes_again() {
+    let mut world = World::new(4, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob", "carol"]);
+    world.run(Millis::secs(5));
+    let bob = LogId::Mailbox(world.id(1));
+    // Everything in bob's mailbox is lost for two seconds, as if its disk block had died.
+    world.tamper = Some(Box::new(move |who, frame| match frame {
+        FromHub::Deliver(deliver) if who == 1 && deliver.log == bob => Vec::new(),
+        other => vec![other],
+    }));
+    world.say(0, "team", "hello");
+    world.run(Millis::secs(1));
+    world.tamper = None;
+    assert!(world.words(1).is_empty());
+    assert_eq!(world.engine(1).status().waiting_for_keys, 1);
+    world.run(Millis::minutes(2));
+    assert_eq!(world.words(1), ["hello"]);
+}
+
+#[test]
+fn everybody_meets_in_the_lobby() {
+    let mut world = World::new(5, &["alice", "bob", "carol"]);
+    world.say(1, "lobby", "good morning");
+    world.run(Millis::secs(10));
+    assert_eq!(world.words(0), ["good morning"]);
+    assert_eq!(world.words(2), ["good morning"]);
+}
+
+#[test]
+fn a_member_away_does_not_hold_the_others_up() {
+    let mut world = World::new(6, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob", "carol"]);
+    world.run(Millis::secs(5));
+    world.disconnect(2);
+    let message = world.say(0, "team", "news");
+    world.run(Millis::secs(10));
+    assert_eq!(world.delivery(0, message, 1), Some(Delivery::Delivered));
+    assert_eq!(world.delivery(0, message, 2), Some(Delivery::Stored));
+    world.connect(2);
+    world.run(Millis::secs(10));
+    assert_eq!(world.words(2), ["news"]);
+}
