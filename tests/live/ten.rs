@@ -39,8 +39,8 @@ fn reads_all_once(reader: &Person<'_>, room: &str) -> Result<(), String> {
     if by_sender == expected {
         return Ok(());
     }
-    let off: Vec<_> = expected.iter().filter(|(name, said)| by_sender.get(*name) != Some(said));
-    let off: Vec<_> = off.into_iter().map(|(name, _)| (name, by_sender.get(name))).collect();
+    let off = expected.iter().filter(|(name, said)| by_sender.get(*name) != Some(said));
+    let off: Vec<_> = off.map(|(name, _)| (name, by_sender.get(name))).collect();
     Err(format!("{} in {room} sees {off:?}; status {}", reader.name(), status(reader)))
 }
 
