@@ -15,7 +15,7 @@ pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
         ApiError::new(
             Code::Invite,
             error.to_string(),
-            "copy the whole invite, or ask for a new one",
+            "one line that begins with hubbub://; whoever invited you has it",
         )
     })?;
     let fingerprint = hubbub_shared::invite::fingerprint(&invite.hub());
@@ -32,7 +32,7 @@ async fn after(
     (fingerprint, out): (String, &mut Out),
 ) -> Done {
     let node = &opened.node;
-    let nickname = nickname(&**node, nick).await?;
+    let nickname = nickname(&**node, nick, None).await?;
     let joined = serde_json::json!({ "nickname": nickname, "fingerprint": fingerprint });
     if no_chat || !is_terminal() {
         let text = format!("joined as {}; hub's fingerprint: {fingerprint}", line(&nickname));
@@ -45,18 +45,23 @@ async fn after(
     }
 }
 
-/// Makes sure there is a nickname: the one given, the one there is, or one asked for until the hub
-/// grants it.
-pub(super) async fn nickname(node: &dyn Node, given: Option<String>) -> Result<String, ApiError> {
+/// Makes sure there is a nickname: the one given, the one there is, one asked for until the hub
+/// grants it, or where nobody can be asked, this one.
+pub(super) async fn nickname(
+    node: &dyn Node,
+    given: Option<String>,
+    otherwise: Option<String>,
+) -> Result<String, ApiError> {
     let has = match node.query(Query::Whoami).await? {
         Answer::Whoami(me) => me.nickname,
         _ => return Err(open::unexpected()),
     };
-    match (given, has) {
-        (Some(nickname), _) => claim(node, nickname).await,
-        (None, Some(has)) => Ok(has),
-        (None, None) if is_terminal() => ask_until_granted(node).await,
-        (None, None) => {
+    match (given, has, otherwise) {
+        (Some(nickname), ..) => claim(node, nickname).await,
+        (None, Some(has), _) => Ok(has),
+        (None, None, _) if is_terminal() => ask_until_granted(node).await,
+        (None, None, Some(nickname)) => claim(node, nickname).await,
+        (None, None, None) => {
             let hint = "give one with --nick";
             Err(ApiError::new(Code::Usage, "no nickname yet, and nobody to ask", hint))
         }

@@ -5,16 +5,16 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use hubbub_shared::id::{GroupId, MessageId};
+use hubbub_shared::id::{GroupId, MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::args::{Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
-use super::{group, lists, send};
+use super::{group, join, lists, send};
 use crate::api::command::MessageText;
-use crate::api::view::Delivery;
+use crate::api::view::{Delivery, NodeText, WhoamiView};
 use crate::api::{
     Answer, ApiError, Code, Command, ConversationId, Event, Events, Later, Node, Query, Reply,
 };
@@ -47,8 +47,12 @@ impl Node for Pretend {
         Box::pin(async { reply })
     }
 
-    fn query(&self, _: Query) -> Later<'_, Result<Answer, ApiError>> {
-        Box::pin(async { Ok(Answer::Conversations(Vec::new())) })
+    fn query(&self, query: Query) -> Later<'_, Result<Answer, ApiError>> {
+        let answer = match query {
+            Query::Whoami => Answer::Whoami(alice()),
+            _ => Answer::Conversations(Vec::new()),
+        };
+        Box::pin(async { Ok(answer) })
     }
 
     fn subscribe(&self) -> Box<dyn Events> {
@@ -64,6 +68,17 @@ impl Events for Happening {
                 None => std::future::pending().await,
             }
         })
+    }
+}
+
+fn alice() -> WhoamiView {
+    WhoamiView {
+        node: NodeText(NodeId([1; 32])),
+        nickname: Some("alice".to_owned()),
+        status: String::new(),
+        hub: String::new(),
+        addresses: Vec::new(),
+        profile: String::new(),
     }
 }
 
@@ -151,4 +166,18 @@ fn inviting_stops_at_the_first_who_cannot_be_and_says_who_was() {
     assert!(matches!(done, Err(Failure::Error(e)) if e.code == Code::NotFound));
     assert_eq!(results, "bob is invited\n");
     assert_eq!(node.told.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_nickname_one_has_is_kept_unless_another_is_given() {
+    let node = Pretend::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let name = |given: Option<&str>| {
+        let given = given.map(str::to_owned);
+        runtime.block_on(join::nickname(&node, given, Some("root".to_owned()))).unwrap()
+    };
+    assert_eq!(name(None), "alice");
+    assert_eq!(name(Some("ally")), "ally");
+    let told = node.told.lock().unwrap();
+    assert_eq!(*told, [Command::SetNickname { nickname: "ally".to_owned() }]);
 }

@@ -24,7 +24,9 @@ pub(super) async fn run(node: &dyn Node, args: Verify, out: &mut Out) -> Done {
         return Ok(());
     }
     let question = format!("Does {name} see the same number? [y/N] ");
-    if !args.yes && !(is_terminal() && !out.json && ask::yes(&question).await?) {
+    let can_ask = is_terminal() && !out.json;
+    let equal = args.yes || (can_ask && ask::yes(&question).await?);
+    if !equal {
         out.hint("not marked; compare the number by voice, then `hubbub verify <contact> --yes`");
         return Ok(());
     }

@@ -44,16 +44,17 @@ impl Drop for Restore {
     }
 }
 
-/// Best effort: there is nobody left to tell when even this fails.
+/// Best effort: when even this fails, the terminal is gone and nobody is left to tell.
 fn restore() {
-    let _ = execute!(
+    execute!(
         stdout(),
         DisableMouseCapture,
         DisableBracketedPaste,
         LeaveAlternateScreen,
         crossterm::cursor::Show
-    ); // the terminal may be gone
-    let _ = disable_raw_mode(); // the terminal may be gone
+    )
+    .unwrap_or_default();
+    disable_raw_mode().unwrap_or_default();
 }
 
 /// A panic's message is printed before anything is dropped: on the screen we are about to leave it
