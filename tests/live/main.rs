@@ -1,5 +1,14 @@
-//! Real nodes and a real hub in one process, over loopback: sockets, TLS, disks and all.
+//! Real nodes and real hubs, over loopback, with sockets, TLS, disks and all. `stage` and what uses
+//! it runs them in this process; the others run the programs themselves, and terminals.
 
+// A claim that does not hold is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod canary;
+mod errors;
+mod profiles;
+mod pty;
 mod refusals;
 mod stage;
+mod ten;
 mod two_nodes;

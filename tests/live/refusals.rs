@@ -9,7 +9,7 @@ use crate::stage::{Stage, link, until, until_up};
 
 async fn why_down(node: &hubbub_node::runtime::Handle) -> (String, bool) {
     until("the link is down", async || match link(node).await {
-        LinkState::Down { why, retry_at } => Some((why, retry_at.is_some())),
+        LinkState::Down { why, retry_at, .. } => Some((why, retry_at.is_some())),
         _ => None,
     })
     .await

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::MessageText;
 use super::conversation::ConversationId;
+use super::error::Code;
 
 /// How far a message has got, for the slowest of its recipients.
 #[derive(
@@ -266,6 +267,8 @@ pub enum LinkState {
     },
     /// Down: why, and when the next try is.
     Down {
+        /// For programs.
+        code: Code,
         /// In words, with what to try.
         why: String,
         /// Next try, if there will be one.

@@ -35,7 +35,7 @@ async fn after(
     (fingerprint, out): (String, &mut Out),
 ) -> Done {
     let node = &opened.node;
-    let nickname = nickname(&**node, nick, None).await?;
+    let nickname = named(opened, nick, None).await?;
     let joined = serde_json::json!({ "nickname": nickname, "fingerprint": fingerprint });
     if no_chat || !is_terminal() {
         let text = format!("joined as {}; hub's fingerprint: {fingerprint}", line(&nickname));
@@ -48,6 +48,27 @@ async fn after(
     }
 }
 
+/// As [`nickname`], once the hub is there to grant one. Why it is not is told before anything is
+/// asked.
+pub(super) async fn named(
+    opened: &open::Opened,
+    given: Option<String>,
+    otherwise: Option<String>,
+) -> Result<String, ApiError> {
+    let node = &*opened.node;
+    if given.is_some() || current(node).await?.is_none() {
+        opened.owned.linked().await?;
+    }
+    nickname(node, given, otherwise).await
+}
+
+async fn current(node: &dyn Node) -> Result<Option<String>, ApiError> {
+    match node.query(Query::Whoami).await? {
+        Answer::Whoami(me) => Ok(me.nickname),
+        _ => Err(open::unexpected()),
+    }
+}
+
 /// Makes sure there is a nickname: the one given, the one there is, one asked for until the hub
 /// grants it, or where nobody can be asked, this one.
 pub(super) async fn nickname(
@@ -55,11 +76,7 @@ pub(super) async fn nickname(
     given: Option<String>,
     otherwise: Option<String>,
 ) -> Result<String, ApiError> {
-    let has = match node.query(Query::Whoami).await? {
-        Answer::Whoami(me) => me.nickname,
-        _ => return Err(open::unexpected()),
-    };
-    match (given, has, otherwise) {
+    match (given, current(node).await?, otherwise) {
         (Some(nickname), ..) => claim(node, nickname).await,
         (None, Some(has), _) => Ok(has),
         (None, None, _) if is_terminal() => ask_until_granted(node).await,

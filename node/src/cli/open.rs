@@ -13,7 +13,7 @@ use crate::runtime::{self, profile};
 
 impl Node for runtime::Node {
     fn command(&self, command: Command) -> Later<'_, Result<Reply, ApiError>> {
-        Box::pin(Self::command(self, command))
+        Box::pin(patiently(self, command))
     }
 
     fn query(&self, query: Query) -> Later<'_, Result<Answer, ApiError>> {
@@ -22,6 +22,20 @@ impl Node for runtime::Node {
 
     fn subscribe(&self) -> Box<dyn Events> {
         Box::new(Self::subscribe(self))
+    }
+}
+
+/// A node that was only just opened gets the time to reach its hub before a command that needs the
+/// hub is given up.
+async fn patiently(node: &runtime::Node, command: Command) -> Result<Reply, ApiError> {
+    // A nickname is claimed by itself as soon as the hub is there.
+    let waits = !matches!(command, Command::SetNickname { .. });
+    match runtime::Node::command(node, command.clone()).await {
+        Err(error) if error.code == Code::HubUnreachable && waits => match node.linked().await {
+            Ok(()) => runtime::Node::command(node, command).await,
+            Err(_) => Err(error),
+        },
+        outcome => outcome,
     }
 }
 

@@ -86,7 +86,11 @@ fn what_strangers_wrote_cannot_steer_the_terminal() {
 #[test]
 fn status_and_members_are_read_at_a_glance() {
     let status_view = StatusView {
-        link: LinkState::Down { why: "no answer".to_owned(), retry_at: None },
+        link: LinkState::Down {
+            code: crate::api::Code::HubUnreachable,
+            why: "no answer".to_owned(),
+            retry_at: None,
+        },
         unsent: 2,
         undelivered: 0,
         waiting_for_keys: 1,

@@ -88,7 +88,7 @@ async fn talk(
     out.result(&told, |_, _| card.link.clone())?;
     let text = render::invite_card(&card.link, &card.fingerprint, &out.look);
     out.hint(&text);
-    join::nickname(&*opened.node, nick, user_name()).await?;
+    join::named(opened, nick, user_name()).await?;
     if show {
         chat::show(opened.node.clone(), Some(card), out).await
     } else {

@@ -87,7 +87,7 @@ pub fn link(state: &LinkState, now: Timestamp) -> String {
     match state {
         LinkState::Connecting => "connecting".to_owned(),
         LinkState::Up { rtt_ms, .. } => format!("up, {rtt_ms} ms"),
-        LinkState::Down { why, retry_at } => {
+        LinkState::Down { why, retry_at, .. } => {
             let again = retry_at.map(|at| at.since(now).0.div_ceil(1000));
             match again {
                 Some(0) => format!("down: {}; trying again", line(why)),
@@ -127,8 +127,9 @@ mod tests {
 
     #[test]
     fn a_link_that_is_down_says_why_and_when_it_is_tried_again() {
+        let code = crate::api::Code::HubUnreachable;
         let down =
-            LinkState::Down { why: "no answer".to_owned(), retry_at: Some(Timestamp(5_500)) };
+            LinkState::Down { code, why: "no answer".to_owned(), retry_at: Some(Timestamp(5_500)) };
         assert_eq!(link(&down, Timestamp(1_000)), "down: no answer; next try in 5 s");
         assert_eq!(link(&down, Timestamp(9_000)), "down: no answer; trying again");
     }

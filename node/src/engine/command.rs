@@ -219,7 +219,9 @@ impl Engine {
 
     fn mark_read(&mut self, conversation: ConversationId) {
         self.history.push(HistoryChange::Read(conversation));
-        self.owe_read(conversation);
+        if self.shares_read {
+            self.owe_read(conversation);
+        }
         self.changed(conversation);
     }
 }

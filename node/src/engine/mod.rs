@@ -96,6 +96,8 @@ pub struct Engine {
     held: BTreeMap<u64, Held>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
+    /// Whether authors learn that their messages were read here.
+    shares_read: bool,
     link: Link,
     pending: Vec<Pending>,
     repairs: Repairs,
@@ -151,6 +153,7 @@ impl Engine {
             held: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
+            shares_read: true,
             link: Link::default(),
             pending: Vec::new(),
             repairs: Repairs::default(),
@@ -166,6 +169,12 @@ impl Engine {
         engine.load(loaded)?;
         engine.start();
         Ok(engine)
+    }
+
+    /// Whether authors learn from now on that their messages were read here; they do unless told
+    /// otherwise.
+    pub fn share_read(&mut self, shares: bool) {
+        self.shares_read = shares;
     }
 
     /// Everything that changed since the last call, as one transaction.

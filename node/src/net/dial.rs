@@ -15,6 +15,8 @@ use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use super::frames;
 use super::hub_link::LinkSettings;
 use super::tls;
+use crate::api::Code;
+use crate::api::error::from_refusal;
 
 /// How long one address may take to answer, and the hub to welcome.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -40,7 +42,7 @@ pub enum DialError {
     NoAnswer(String),
     /// Somebody else answered.
     #[error(
-        "somebody else answers at {0}: not the hub of the invite. If the hub was set up anew, ask \
+        "somebody else answers at {0}: not the hub of the invite; if the hub was set up anew, ask \
          its operator for a new invite"
     )]
     WrongHub(String),
@@ -77,13 +79,26 @@ impl DialError {
                 )
         )
     }
+
+    /// What kind of failure it is for whoever asked for the link.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::WrongHub(_) => Code::WrongHub,
+            Self::NoCommonVersion(_) => Code::Version,
+            Self::Refused(code) => from_refusal(&code.plain(), "you").code,
+            Self::NoSuchName(_) | Self::NoAnswer(_) | Self::Broken(..) | Self::Local(_) => {
+                Code::HubUnreachable
+            }
+        }
+    }
 }
 
 fn refusal_words(code: RefusalCode) -> String {
     if code == RefusalCode::Stopping {
         return "the hub is stopping; it is tried again by itself".to_owned();
     }
-    let error = crate::api::error::from_refusal(&code.plain(), "you");
+    let error = from_refusal(&code.plain(), "you");
     format!("{}; {}", error.what, error.hint)
 }
 

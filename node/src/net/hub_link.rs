@@ -223,7 +223,7 @@ impl Keeper {
         let wait = self.backoff.next(&mut self.rng);
         let stay = error.is_final();
         let retry_at = (!stay).then(|| now() + wait);
-        let state = LinkState::Down { why: error.to_string(), retry_at };
+        let state = LinkState::Down { code: error.code(), why: error.to_string(), retry_at };
         self.tell(LinkInput::State(state)).await?;
         let over = async {
             if stay {

@@ -43,6 +43,8 @@ pub(super) struct Owned {
     pub(super) rng: ChaCha20Rng,
     pub(super) hub_file: HubFile,
     pub(super) profile: PathBuf,
+    /// Whether others learn what was read here.
+    pub(super) shares_read: bool,
     /// Held open, and so locked, as long as the loop runs.
     pub(super) lock: std::fs::File,
 }
@@ -287,7 +289,9 @@ impl Driver {
         let damaged = |error: &dyn std::fmt::Display| {
             ApiError::new(Code::Profile, error.to_string(), "put back a copy of the profile")
         };
-        self.engine = Some(engine.map_err(|error| damaged(&error))?);
+        let mut engine = engine.map_err(|error| damaged(&error))?;
+        engine.share_read(self.owned.shares_read);
+        self.engine = Some(engine);
         Ok(())
     }
 

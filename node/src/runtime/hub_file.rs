@@ -90,6 +90,11 @@ impl HubFile {
         self.admission.as_ref().map(SecretBytes::duplicate)
     }
 
+    /// Whether the hub has let this identity in, as far as is known here.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.admission.is_none()
+    }
+
     /// The nickname to claim once connected.
     pub(super) fn wish(&self) -> Option<String> {
         self.nickname.clone()

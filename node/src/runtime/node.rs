@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Client, Events, Handle};
 use crate::api::command::MessageText;
-use crate::api::view::Delivery;
+use crate::api::view::{Delivery, LinkState};
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 
 /// A running node.
@@ -53,6 +53,28 @@ impl Node {
         match self {
             Self::Local(node) => node.reconnect().await,
             Self::Attached(node) => node.reconnect().await,
+        }
+    }
+
+    /// Waits until the hub has welcomed this node, or a try has failed.
+    ///
+    /// # Errors
+    /// Why the link is down.
+    pub async fn linked(&self) -> Result<(), ApiError> {
+        let mut events = self.subscribe();
+        loop {
+            let Answer::Status(status) = self.query(Query::Status).await? else {
+                return Err(super::handle::stopped());
+            };
+            match status.link {
+                LinkState::Up { .. } => return Ok(()),
+                LinkState::Down { code, why, .. } => {
+                    let (what, hint) = why.split_once("; ").unwrap_or((&why, "try again later"));
+                    return Err(ApiError::new(code, what, hint));
+                }
+                LinkState::Connecting => {}
+            }
+            events.next().await.ok_or_else(super::handle::stopped)?;
         }
     }
 

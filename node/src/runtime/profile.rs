@@ -16,6 +16,7 @@ use super::hub_file::HubFile;
 use super::socket::Listening;
 use super::{Client, Node, socket};
 use crate::api::{ApiError, Code};
+use crate::config::{ConfigError, NodeConfig};
 use crate::keystore::{self, KeystoreError};
 use crate::net::{HubLink, LinkSettings, tls};
 use crate::paths::{self, ProfileDir};
@@ -52,15 +53,18 @@ pub fn join(
     let mut file = HubFile::from_invite(dir.hub(), invite, nickname);
     if exists(dir) {
         let mut there = HubFile::read(&dir.hub())?;
-        if there.hub() != invite.hub() {
+        // A hub that never let us in has no claim on the profile.
+        if there.hub() != invite.hub() && there.is_admitted() {
             return Err(ApiError::new(
                 Code::Invite,
                 "this profile belongs to another hub",
                 "make a second profile: `hubbub --profile NAME join <invite>`",
             ));
         }
-        there.renew(file);
-        file = there;
+        if there.hub() == invite.hub() {
+            there.renew(file);
+            file = there;
+        }
     } else {
         make_keys(dir, passphrase)?;
     }
@@ -99,6 +103,7 @@ pub fn change_passphrase(
 /// is missing, locked or damaged.
 pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle, ApiError> {
     let lock = lock(dir)?;
+    let config = NodeConfig::load(None, &dir.config()).map_err(|error| from_config(&error))?;
     let hub_file = HubFile::read(&dir.hub())?;
     let keys = open_keys(dir, passphrase).await?;
     let store = Store::open(&dir.database(), &keys.master, keys.identity.id())
@@ -114,7 +119,9 @@ pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle,
         ApiError::new(Code::HubUnreachable, error.to_string(), "check this machine's network")
     })?;
     let profile = dir.path().to_path_buf();
-    let owned = Owned { store, link, identity, rng: os_rng()?, hub_file, profile, lock };
+    let shares_read = config.receipts;
+    let rng = os_rng()?;
+    let owned = Owned { store, link, identity, rng, hub_file, profile, shares_read, lock };
     let (handle, asks, events) = handle::channel();
     let driver = Driver::new(owned, asks, events)?;
     run(driver, listen(dir.path(), &handle));
@@ -205,6 +212,12 @@ fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
     tls::os_rng().map_err(|error| {
         ApiError::new(Code::Internal, error.to_string(), "this machine's system is broken")
     })
+}
+
+fn from_config(error: &ConfigError) -> ApiError {
+    let text = error.to_string();
+    let (what, hint) = text.split_once("; ").unwrap_or((&text, "correct it, or remove the line"));
+    ApiError::new(Code::Config, what, hint)
 }
 
 fn from_keystore(error: &KeystoreError) -> ApiError {

@@ -118,7 +118,7 @@ fn hostile_text_reaches_the_screen_as_text() {
 fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
     let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
     let why = "no answer from 192.0.2.7:4433".to_owned();
-    scene.status(LinkState::Down { why, retry_at: None }, 2);
+    scene.status(LinkState::Down { code: crate::api::Code::Invite, why, retry_at: None }, 2);
     let screen = scene.screen(100, 6);
     let bar = screen.lines().last().unwrap();
     assert!(

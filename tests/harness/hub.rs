@@ -1,0 +1,130 @@
+//! A hub as its operator runs it.
+
+// What does not work here is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::process::{Output, PATIENCE, Process, Stage, wait_until};
+
+/// A hub on a port of its own.
+pub struct Hub<'a> {
+    stage: &'a Stage,
+    dir: PathBuf,
+    level: &'static str,
+    /// Where it listens; kept over restarts.
+    address: String,
+    process: Option<Process>,
+}
+
+impl<'a> Hub<'a> {
+    /// Starts one, closed to strangers.
+    #[must_use]
+    pub fn start(stage: &'a Stage) -> Self {
+        Self::named(stage, "hub", "info")
+    }
+
+    /// Starts one that logs at this level.
+    #[must_use]
+    pub fn at_level(stage: &'a Stage, level: &'static str) -> Self {
+        Self::named(stage, "hub", level)
+    }
+
+    /// Starts one whose folder has this name.
+    #[must_use]
+    pub fn named(stage: &'a Stage, name: &str, level: &'static str) -> Self {
+        let address = "127.0.0.1:0".to_owned();
+        let mut hub = Self { stage, dir: stage.path(name), level, address, process: None };
+        hub.restart();
+        hub
+    }
+
+    /// Starts it again, at the address it had.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn restart(&mut self) {
+        let mut command = self.stage.command("hubbub-hub");
+        command.arg("--dir").arg(&self.dir).args(["run", "--listen", &self.address]);
+        command.args(["--set", &format!("log.level={}", self.level)]);
+        let mut process = self.stage.start("hub", command, Stdio::null());
+        self.address = wait_until("the hub listens", PATIENCE, || {
+            let said = process.stderr();
+            let words = said.split_once("listens on UDP ").map(|(_, rest)| rest);
+            let address = words.and_then(|rest| rest.split_once('\n')).map(|(line, _)| line.trim());
+            assert!(process.ended().is_none(), "the hub ended: {said}");
+            address.map(str::to_owned).ok_or(said)
+        });
+        self.process = Some(process);
+    }
+
+    /// Makes an invite for so many.
+    #[must_use]
+    pub fn invite(&self, uses: u32) -> String {
+        self.invite_for(uses, "1h")
+    }
+
+    /// Makes an invite that holds so long.
+    #[must_use]
+    pub fn invite_for(&self, uses: u32, time: &str) -> String {
+        let uses = uses.to_string();
+        let made = self.run(&["invite", "--uses", &uses, "--expires", time]).fine();
+        made.stdout.trim().to_owned()
+    }
+
+    /// Runs an operator's command on it.
+    #[must_use]
+    pub fn run(&self, args: &[&str]) -> Output {
+        let dir = self.dir.to_string_lossy();
+        let args: Vec<&str> = ["--dir", &dir].into_iter().chain(args.iter().copied()).collect();
+        self.stage.run("hubbub-hub", &args)
+    }
+
+    /// Takes it down with `kill -9`.
+    pub fn kill9(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill9();
+        }
+    }
+
+    /// Stops it as its operator would.
+    ///
+    /// # Panics
+    /// When it ends badly.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            assert_eq!(process.stop(), 0);
+        }
+    }
+
+    /// The folder with everything it keeps.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it has logged since its last start.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().unwrap().stderr()
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+}
