@@ -1,8 +1,7 @@
 //! `node.toml`: the few things about a node that are a matter of taste.
 //!
-//! Invariant: without the file everything has its default, and `config/node.toml` lists every key
-//! at that default (a test holds it to this file). A key nobody knows is an error, not a surprise
-//! later.
+//! Invariant: without the file everything has its default, and `config/node.toml` lists every key at
+//! that default (a test holds it to this file). A key nobody knows is an error, not a surprise later.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
+    /// Whether others learn that their messages were read.
+    pub receipts: bool,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// Messages a face loads at once: 1 to 1,000.
@@ -20,7 +21,7 @@ pub struct NodeConfig {
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { log: "warn".to_owned(), history_page: 200 }
+        Self { receipts: true, log: "warn".to_owned(), history_page: 200 }
     }
 }
 
@@ -143,9 +144,9 @@ mod tests {
 
     #[test]
     fn an_unknown_key_names_the_file_and_the_nearest() {
-        let error = NodeConfig::parse("histroy_page = 9", Path::new("/n.toml")).unwrap_err();
+        let error = NodeConfig::parse("reciepts = false", Path::new("/n.toml")).unwrap_err();
         let text = error.to_string();
-        assert_eq!(text, "/n.toml: there is no key `histroy_page`; did you mean `history_page`?");
+        assert_eq!(text, "/n.toml: there is no key `reciepts`; did you mean `receipts`?");
     }
 
     #[test]

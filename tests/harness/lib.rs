@@ -1,12 +1,11 @@
-//! The test harness.
+//! Worlds to test in: a pretend one with one seed, and one of real processes.
 
-<<<<<<< HEAD
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test fails here
-=======
+// What does not work here is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 pub mod hub;
 pub mod person;
 pub mod process;
 pub mod scan;
 pub mod terminal;
->>>>>>> live
 pub mod world;
