@@ -133,7 +133,9 @@ impl Limits {
         const MIB: u64 = 1024 * 1024;
         let mut relay = RelayConfig { open, nodes: self.nodes, ..RelayConfig::default() };
         relay.mailbox.bytes = u64::from(self.mailbox_mib) * MIB;
+        relay.mailbox_share.bytes = relay.mailbox.bytes / 4;
         relay.channel.bytes = u64::from(self.group_mib) * MIB;
+        relay.channel_share.bytes = relay.channel.bytes / 2;
         relay.total.bytes = u64::from(self.total_mib) * MIB;
         relay
     }

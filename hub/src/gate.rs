@@ -42,15 +42,18 @@ impl Gate {
         Arc::new(Self { limits, counts: Mutex::default() })
     }
 
-    /// Decides about a connection from `from`. Under load an address must be proven first: that
-    /// costs an honest node one round trip and a forged flood everything.
+    /// Decides about a connection from `from`. Under load, in all or in one address's name, an
+    /// address must be proven first: that costs an honest node one round trip and a forged flood
+    /// everything.
     pub(crate) fn ask(self: &Arc<Self>, from: SocketAddr, validated: bool) -> Admission {
         let address = subnet(from.ip());
         let mut counts = self.counts();
-        if !validated && counts.unproven >= self.limits.unproven / 2 {
+        let here = counts.per_address.get(&address).copied().unwrap_or(0);
+        let busy = counts.unproven >= self.limits.unproven / 2
+            || here >= self.limits.unproven_per_address / 2;
+        if !validated && busy {
             return Admission::ProveAddress;
         }
-        let here = counts.per_address.get(&address).copied().unwrap_or(0);
         let full = counts.all >= self.limits.connections
             || counts.unproven >= self.limits.unproven
             || here >= self.limits.unproven_per_address;
@@ -157,5 +160,14 @@ mod tests {
         let _held = [enter(&gate, "10.0.0.2:1"), enter(&gate, "10.0.0.2:2")];
         assert!(matches!(gate.ask(from, false), Admission::ProveAddress));
         assert!(matches!(gate.ask(from, true), Admission::Enter(_)));
+    }
+
+    #[test]
+    fn forged_packets_in_somebodys_name_do_not_lock_that_address_out() {
+        let gate = gate(100, 100, 4);
+        let from = "10.0.0.1:1".parse().unwrap();
+        let forged: Vec<_> = (0..9).map(|_| gate.ask(from, false)).collect();
+        assert!(matches!(forged.last(), Some(Admission::ProveAddress)));
+        assert!(enter(&gate, "10.0.0.1:2").is_some());
     }
 }

@@ -11,6 +11,7 @@ use hubbub_shared::time::Millis;
 
 use crate::admin::{self, Reply, Request};
 use crate::config::Network;
+use crate::keys::private_dir;
 use crate::relay::Write;
 use crate::serve::fresh_token;
 use crate::server::now;
@@ -69,7 +70,10 @@ fn make_offline(dir: &Path, uses: u32, ttl: Millis) -> Result<[u8; 16], InviteEr
 /// The store in a hub's directory, made on first use.
 pub(crate) fn open_store(dir: &Path) -> Result<EmbeddedStore, StoreError> {
     let id = fresh_token().map_err(|error| StoreError(error.to_string()))?;
-    EmbeddedStore::open(&dir.join(STORE), id)
+    let folder = dir.join(STORE);
+    // The directory around it may be older than the hub and open to others.
+    private_dir(&folder).map_err(|error| StoreError(error.to_string()))?;
+    EmbeddedStore::open(&folder, id)
 }
 
 /// The addresses invites name: the configured ones, or this machine's own, with the port.
@@ -122,5 +126,17 @@ mod tests {
         let named: SocketAddr = addresses(&network, listen)[0].parse().unwrap();
         assert!(!named.ip().is_unspecified());
         assert_eq!(named.port(), 4433);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_store_is_for_its_owner_alone_also_in_a_directory_everybody_may_enter() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(dir.path(), open).unwrap();
+        drop(open_store(dir.path()).unwrap());
+        let mode = std::fs::metadata(dir.path().join(STORE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
     }
 }

@@ -7,7 +7,10 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use hubbub_shared::crypto::{Identity, Secret32, SecretBytes};
+
+use rand_core::Rng as _;
 
 use crate::tls::{TlsError, os_rng};
 
@@ -88,11 +91,18 @@ pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
+fn fresh_name() -> io::Result<[u8; 8]> {
+    let mut name = [0; 8];
+    os_rng().map_err(io::Error::other)?.fill_bytes(&mut name);
+    Ok(name)
+}
+
 /// Writes a new file for its owner alone: whole under its final name, or not there at all.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
+    // Nobody else writes under this name: the file would be the final one as well, once linked.
+    let fresh = path.with_extension(format!("{}.new", HEXLOWER.encode(&fresh_name()?)));
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&fresh)?;
@@ -129,5 +139,15 @@ mod tests {
         fs::write(dir.path().join(FILE), [7; 63]).unwrap();
         assert!(matches!(load_or_create(dir.path()), Err(KeyError::Damaged(_))));
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), [7; 63]);
+    }
+
+    #[test]
+    fn whoever_makes_a_key_at_the_same_time_cannot_write_into_the_one_that_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut other = fs::File::create(dir.path().join("hub.new")).unwrap();
+        let made = load_or_create(dir.path()).unwrap();
+        other.write_all(&[7; LEN]).unwrap();
+        let again = load_or_create(dir.path()).unwrap();
+        assert_eq!(made.identity.hub_id(), again.identity.hub_id());
     }
 }

@@ -1,7 +1,8 @@
 //! `node.toml`: the few things about a node that are a matter of taste.
 //!
-//! Invariant: without the file everything has its default, and `config/node.toml` lists every key at
-//! that default (a test holds it to this file). A key nobody knows is an error, not a surprise later.
+//! Invariant: without the file everything has its default, and `config/node.toml` lists every key
+//! at that default (a test holds it to this file). A key nobody knows is an error, not a surprise
+//! later.
 
 use std::path::{Path, PathBuf};
 

@@ -77,8 +77,8 @@ pub const SIGNED_PREKEYS_KEPT: usize = 8;
 /// One-time prekey secrets kept, oldest forgotten first: a hub that claims to have none left again
 /// and again cannot make a node grow.
 pub const ONE_TIME_PREKEYS_KEPT: usize = 400;
-/// Accepted handshakes remembered against replay while their signed prekey lives. When all of them
-/// lack a one-time prekey, further ones without are refused until the next rotation.
+/// Accepted handshakes remembered against replay per signed prekey, while that lives. When all of
+/// them lack a one-time prekey, further ones without are refused until the next rotation.
 pub const HANDSHAKES_REMEMBERED: usize = 4096;
 /// Ratchet keys of the peer remembered, so that a late copy is known as one and costs nothing.
 pub const PAST_RATCHET_KEYS: usize = 32;

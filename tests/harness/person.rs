@@ -140,9 +140,10 @@ impl<'a> Person<'a> {
     #[must_use]
     pub fn send(&self, to: &str, text: &str) -> String {
         let sent = self.cli(&["send", to, text, "--wait", "queued"]).fine();
-        let queued = sent.json().into_iter().find_map(|line| {
-            line.get("queued")?.get("message")?.as_str().map(str::to_owned)
-        });
+        let queued = sent
+            .json()
+            .into_iter()
+            .find_map(|line| line.get("queued")?.get("message")?.as_str().map(str::to_owned));
         queued.unwrap_or_else(|| panic!("{sent:?}"))
     }
 
@@ -161,7 +162,8 @@ impl<'a> Person<'a> {
         stream.write_all(format!("{request}\n").as_bytes()).map_err(broken)?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).map_err(broken)?;
-        let answer: Value = serde_json::from_str(&line).map_err(|error| json!(error.to_string()))?;
+        let answer: Value =
+            serde_json::from_str(&line).map_err(|error| json!(error.to_string()))?;
         answer.get("ok").cloned().ok_or(answer)
     }
 

@@ -263,7 +263,8 @@ impl Process {
     #[must_use]
     pub fn stop(mut self) -> i32 {
         if self.stdin.take().is_none() {
-            let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status();
+            let asked =
+                Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status();
             assert!(asked.is_ok_and(|status| status.success()), "cannot stop {}", self.name);
         }
         let code = ended_within(&mut self.child, PATIENCE);

@@ -154,5 +154,6 @@ fn a_hub_at_trace_level_holds_no_word_and_no_key_anywhere() {
 
 fn alice_and_bob_go_on(people: &[Person<'_>]) {
     people[0].until_linked();
-    let _ = people[0].cli(&["send", "bob", "again", "--wait", "delivered", "--timeout", "60s"]).fine();
+    let _ =
+        people[0].cli(&["send", "bob", "again", "--wait", "delivered", "--timeout", "60s"]).fine();
 }

@@ -55,7 +55,8 @@ fn a_copy_of_a_profile_is_noticed_and_the_two_do_not_fight() {
     copied.until_linked();
     wait_until("the first is told", PATIENCE, || {
         let link = alice.link();
-        let told = link.to_string().contains("somewhere else") && link["down"]["retry_at"].is_null();
+        let told =
+            link.to_string().contains("somewhere else") && link["down"]["retry_at"].is_null();
         if told { Ok(()) } else { Err(link.to_string()) }
     });
     assert!(copied.link().get("up").is_some(), "{}", copied.link());

@@ -9,7 +9,8 @@ use hubbub_shared::id::MessageId;
 use hubbub_shared::time::Millis;
 use hubbub_tests::world::World;
 
-const SEEDS: u64 = 200;
+/// Days lived by each of the four tests below; they run side by side.
+const DAYS: u64 = 50;
 
 /// One random day of three people in a group and in pairs.
 fn day(seed: u64) {
@@ -78,7 +79,20 @@ fn check(world: &World, seed: u64, said: &[(usize, MessageId)]) {
 
 #[test]
 fn a_crash_at_any_step_loses_nothing_and_shows_nothing_twice() {
-    for seed in 0..SEEDS {
-        day(seed);
-    }
+    (0..DAYS).for_each(|seed| day(0 * 1_000 + seed));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_on_other_days() {
+    (0..DAYS).for_each(|seed| day(1 * 1_000 + seed));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_on_yet_other_days() {
+    (0..DAYS).for_each(|seed| day(2 * 1_000 + seed));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_on_the_last_days() {
+    (0..DAYS).for_each(|seed| day(3 * 1_000 + seed));
 }

@@ -99,3 +99,22 @@ fn a_member_away_does_not_hold_the_others_up() {
     world.run(Millis::secs(10));
     assert_eq!(world.words(2), ["news"]);
 }
+
+#[test]
+fn a_group_outlives_the_disk_of_its_hub() {
+    let mut world = World::new(7, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob", "carol"]);
+    world.say(1, "team", "before");
+    world.run(Millis::secs(10));
+    world.disconnect(2);
+    world.say(1, "team", "only bob and alice hold this");
+    world.run(Millis::secs(5));
+    world.wipe_hub();
+    world.connect(2);
+    world.run(Millis::minutes(10));
+    world.say(2, "team", "after");
+    world.run(Millis::minutes(10));
+    for who in 0..3 {
+        assert_eq!(world.words(who), ["before", "only bob and alice hold this", "after"]);
+    }
+}

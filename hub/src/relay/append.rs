@@ -14,6 +14,7 @@ use hubbub_shared::wire::{ByteBuf, FromHub, LogId, Refusal, RefusalCode};
 
 use super::bounds::LogBounds;
 use super::command::{Note, Write};
+use super::log::Log;
 use super::{Asked, Relay};
 
 impl Relay {
@@ -31,11 +32,16 @@ impl Relay {
         }
         let bounds = self.may_append(&asked.node, &log)?;
         let digest = blake3(&envelope);
-        if let Some(seq) = self.logs.get(&log).and_then(|log| log.seen(&digest)) {
+        let seen = |log: &Log| log.seen(ItemKind::Envelope, &digest);
+        if let Some(seq) = self.logs.get(&log).and_then(seen) {
             self.appended(asked, seq);
             return Ok(());
         }
+        if !self.logs.has_room(&log, envelope.len(), bounds) {
+            self.end_leaving(log);
+        }
         self.check_room(&log, envelope.len(), bounds)?;
+        self.check_share(&asked.node, &log, envelope.len())?;
         self.keep(asked, log, ItemKind::Envelope, (envelope, digest));
         Ok(())
     }
@@ -51,7 +57,7 @@ impl Relay {
         let item = Item { seq: 0, kind, at: asked.at, from: asked.node, bytes };
         let item = self.logs.append(log, item);
         let seq = item.seq;
-        self.logs.open(log).note_seen(digest, seq);
+        self.logs.open(log).note_seen(kind, digest, seq);
         self.write(Write::Append { log, item: (*item).clone() });
         self.appended(asked, seq);
         self.batch.fresh.insert(log);
@@ -85,6 +91,21 @@ impl Relay {
             return Err(refused(None));
         }
         Ok(())
+    }
+
+    /// What one sender alone may have waiting is a part of what fits: the rest is for the others.
+    fn check_share(&self, node: &NodeId, log: &LogId, size: usize) -> Result<(), Refusal> {
+        let most = match log {
+            LogId::Mailbox(_) => self.config.mailbox_share,
+            LogId::Channel(_) => self.config.channel_share,
+        };
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        let held = self.logs.get(log);
+        if held.is_none_or(|held| held.shares.has_room(node, size, most)) {
+            return Ok(());
+        }
+        let about = held.and_then(|log| log.readers.holder());
+        Err(Refusal { code: RefusalCode::Full, about, retry_after: None })
     }
 
     fn note_passed(&mut self, node: NodeId, log: LogId, item: &Item) {

@@ -31,6 +31,16 @@ pub const ONE_TIME_PAIRS: usize = 65_536;
 /// One-time prekeys of one target handed out, whoever asks: a flood cannot drain them.
 pub const ONE_TIME_RATE: Rate = Rate { tokens: 20, per: Millis::hours(1), burst: 20 };
 
+/// Control entries read for everybody in one batch: 32 MiB of the largest.
+pub const CONTROL_READ_PER_BATCH: u64 = 16_384;
+/// When to ask again for a control log that was too much for the batch.
+pub const CONTROL_READ_PAUSE: Millis = Millis::secs(1);
+/// What a control entry that is read counts for in an account of bytes: about its usual size.
+pub const CONTROL_READ_COST: u64 = 512;
+/// Times one identity may let itself into the lobby: its log has an end, and nobody alone reaches
+/// that.
+pub const LOBBY_JOINS: usize = 16;
+
 /// How much a log may hold before senders are pushed back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogBounds {
@@ -52,10 +62,20 @@ pub struct RelayConfig {
     pub mailbox: LogBounds,
     /// One channel (default 256 MiB, 100,000 entries: 4 MiB of memory).
     pub channel: LogBounds,
+    /// What one sender may have waiting in one mailbox (default 16 MiB, 5,000 entries: a quarter,
+    /// so that one flooding does not silence everybody else).
+    pub mailbox_share: LogBounds,
+    /// What one member may have waiting in one channel (default 128 MiB, 50,000 entries: half).
+    pub channel_share: LogBounds,
     /// All logs together (default 64 GiB, 4,000,000 entries: 160 MiB of memory).
     pub total: LogBounds,
     /// Groups one identity may have created (default 256: far above use, below mischief).
     pub groups_per_node: usize,
+    /// Control logs together, which are never forgotten and are replayed at every start (default
+    /// 1 GiB, 1,000,000 entries: some 100 MiB of memory and a minute).
+    pub control: LogBounds,
+    /// Control entries of all groups one identity created (default 65,536, a whole log).
+    pub control_per_node: usize,
     /// Questions one identity may ask (default 500 a second, 2,000 at once: a node emptying a
     /// week's outbox is never held up, one flooding takes half a percent of what the store
     /// commits).
@@ -77,8 +97,12 @@ impl Default for RelayConfig {
             nodes: 100_000,
             mailbox: LogBounds { bytes: 64 * MIB, items: 20_000 },
             channel: LogBounds { bytes: 256 * MIB, items: 100_000 },
+            mailbox_share: LogBounds { bytes: 16 * MIB, items: 5_000 },
+            channel_share: LogBounds { bytes: 128 * MIB, items: 50_000 },
             total: LogBounds { bytes: 64 * 1024 * MIB, items: 4_000_000 },
             groups_per_node: 256,
+            control: LogBounds { bytes: 1024 * MIB, items: 1_000_000 },
+            control_per_node: 65_536,
             frames: Rate { tokens: 500, per: Millis::secs(1), burst: 2_000 },
             bytes: Rate { tokens: 8 * MIB, per: Millis::secs(1), burst: 32 * MIB },
             streams_per_node: 16,

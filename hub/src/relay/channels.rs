@@ -7,26 +7,60 @@
 use std::collections::BTreeMap;
 
 use hubbub_shared::crypto::blake3;
-use hubbub_shared::group::control::{Applied, Change, ControlError, ControlLog};
+use hubbub_shared::group::control::{
+    Applied, Change, ControlError, ControlLog, Entry, EntryBody, Op,
+};
 use hubbub_shared::id::{GroupId, NodeId};
-use hubbub_shared::limits::CONTROL_ENTRY_MAX;
+use hubbub_shared::limits::{CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES};
 use hubbub_shared::wire::from_hub::ItemKind;
 use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode};
 
+use super::bounds::{
+    CONTROL_READ_COST, CONTROL_READ_PAUSE, CONTROL_READ_PER_BATCH, LOBBY_JOINS, LogBounds,
+};
 use super::command::{Command, Write};
+use super::log::Log;
 use super::{Asked, Relay};
+
+/// Entries in one page.
+const PAGE: u64 = CONTROL_PAGE_ENTRIES as u64;
 
 /// All groups.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     by_group: BTreeMap<GroupId, ControlLog>,
-    created: BTreeMap<NodeId, usize>,
+    founders: BTreeMap<NodeId, Founded>,
+    /// Entries of all control logs, which are kept for good.
+    entries: usize,
+    bytes: u64,
+}
+
+/// What one identity's groups take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Founded {
+    groups: usize,
+    entries: usize,
 }
 
 impl Channels {
-    pub(super) fn insert(&mut self, log: ControlLog) {
-        *self.created.entry(log.founder()).or_default() += 1;
+    /// Takes in a group whose entries so far have these sizes.
+    pub(super) fn insert(&mut self, log: ControlLog, sizes: impl Iterator<Item = usize>) {
+        let founder = log.founder();
+        self.founders.entry(founder).or_default().groups += 1;
         self.by_group.insert(log.group(), log);
+        sizes.for_each(|size| self.note_entry(founder, size));
+    }
+
+    fn note_entry(&mut self, founder: NodeId, size: usize) {
+        self.founders.entry(founder).or_default().entries += 1;
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+    }
+
+    /// Whether control logs may take `size` more bytes.
+    fn has_room(&self, size: usize, most: LogBounds) -> bool {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        self.entries < most.items && self.bytes.saturating_add(size) <= most.bytes
     }
 
     pub(super) fn get(&self, group: &GroupId) -> Option<&ControlLog> {
@@ -48,8 +82,8 @@ impl Channels {
         log.roster().is_member(node).then_some(()).ok_or(RefusalCode::NotAMember)
     }
 
-    fn created_by(&self, node: &NodeId) -> usize {
-        self.created.get(node).copied().unwrap_or(0)
+    fn founded_by(&self, node: &NodeId) -> Founded {
+        self.founders.get(node).copied().unwrap_or_default()
     }
 }
 
@@ -68,18 +102,16 @@ impl Relay {
         }
         let log = LogId::Channel(group);
         let digest = blake3(&entry);
-        if let Some(seq) = self.logs.get(&log).and_then(|log| log.seen(&digest)) {
+        let seen = |log: &Log| log.seen(ItemKind::Control, &digest);
+        if let Some(seq) = self.logs.get(&log).and_then(seen) {
             self.appended(asked, seq);
             return Ok(());
         }
         if !self.logs.hub_has_room(entry.len(), self.config.total) {
             return Err(RefusalCode::Full.plain());
         }
-        let (number, change) = match self.channels.by_group.get_mut(&group) {
-            Some(control) => {
-                let Applied { seq, author, change, .. } = control.apply(&entry).map_err(refusal)?;
-                (seq, Membership::of(author, &change))
-            }
+        let (number, change) = match self.channels.get(&group) {
+            Some(_) => self.apply(group, &entry)?,
             None => (0, self.create(asked, group, &entry)?),
         };
         self.write(Write::Control { group, seq: number, entry: entry.to_vec() });
@@ -106,8 +138,75 @@ impl Relay {
         if !reads && !control.roster().is_member(&asked.node) && group != self.lobby {
             return Err(RefusalCode::NotAMember.plain());
         }
+        self.charge_read(asked, total.saturating_sub(from).min(PAGE))?;
         let Asked { conn, req, .. } = asked;
         self.batch.out.push_back(Command::LoadControl { conn, req, group, from, total });
+        Ok(())
+    }
+
+    /// Charges a page of `count` control entries to whoever asks and to the batch, which holds all
+    /// pages it reads at once.
+    fn charge_read(&mut self, asked: Asked, count: u64) -> Result<(), Refusal> {
+        let later = |wait| {
+            let code = RefusalCode::TooFast;
+            Refusal { code, about: None, retry_after: Some(wait) }
+        };
+        let read = self.batch.control_read.saturating_add(count);
+        if read > CONTROL_READ_PER_BATCH {
+            return Err(later(CONTROL_READ_PAUSE));
+        }
+        let cost = count.saturating_mul(CONTROL_READ_COST);
+        self.quotas.charge_bytes(asked.node, cost, asked.at).map_err(later)?;
+        self.batch.control_read = read;
+        Ok(())
+    }
+
+    /// Takes an entry into the control log it is for: its number there, and what it means.
+    fn apply(&mut self, group: GroupId, entry: &[u8]) -> Result<(u64, Membership), Refusal> {
+        if group == self.lobby {
+            self.may_enter(entry)?;
+        } else {
+            self.may_grow(group, entry)?;
+        }
+        let control = self.channels.by_group.get_mut(&group);
+        let control = control.ok_or(RefusalCode::NoSuchGroup.plain())?;
+        let founder = control.founder();
+        let Applied { seq, author, change, .. } = control.apply(entry).map_err(refusal)?;
+        self.channels.note_entry(founder, entry.len());
+        Ok((seq, Membership::of(author, &change)))
+    }
+
+    /// Control entries are kept for good, so they have a bound of their own. What ends something
+    /// that an earlier entry began is taken beyond it: somebody may have to be removed.
+    fn may_grow(&self, group: GroupId, entry: &[u8]) -> Result<(), Refusal> {
+        let founder = self.channels.get(&group).map(ControlLog::founder);
+        let most = self.config.control_per_node;
+        let over = |founder: &NodeId| self.channels.founded_by(founder).entries >= most;
+        let about = founder.filter(over);
+        if about.is_none() && self.channels.has_room(entry.len(), self.config.control) {
+            return Ok(());
+        }
+        match Entry::read(entry).map_err(refusal)?.body.op {
+            Op::Remove { .. } | Op::Leave | Op::Close => Ok(()),
+            _ => Err(Refusal { code: RefusalCode::Full, about, retry_after: None }),
+        }
+    }
+
+    /// The lobby is open to whom this hub admitted, not to any key somebody makes up; and nobody
+    /// comes and goes until its log is used up.
+    fn may_enter(&self, entry: &[u8]) -> Result<(), Refusal> {
+        let EntryBody { author, op, .. } = Entry::read(entry).map_err(refusal)?.body;
+        if op != Op::Join {
+            return Ok(());
+        }
+        if !self.admitted.contains(&author) {
+            return Err(RefusalCode::BadControl.plain());
+        }
+        let roster = self.channels.get(&self.lobby).map(ControlLog::roster);
+        if roster.is_some_and(|roster| roster.memberships(&author) >= LOBBY_JOINS) {
+            let about = Some(author);
+            return Err(Refusal { code: RefusalCode::Full, about, retry_after: None });
+        }
         Ok(())
     }
 
@@ -126,11 +225,17 @@ impl Relay {
         if !closed || control.is_lobby() || control.founder() != asked.node {
             return Err(RefusalCode::BadControl.plain());
         }
-        if self.channels.created_by(&asked.node) >= self.config.groups_per_node {
+        let founded = self.channels.founded_by(&asked.node);
+        if founded.groups >= self.config.groups_per_node
+            || founded.entries >= self.config.control_per_node
+        {
             let about = Some(asked.node);
             return Err(Refusal { code: RefusalCode::Full, about, retry_after: None });
         }
-        self.channels.insert(control);
+        if !self.channels.has_room(entry.len(), self.config.control) {
+            return Err(RefusalCode::Full.plain());
+        }
+        self.channels.insert(control, core::iter::once(entry.len()));
         Ok(Membership::In(asked.node))
     }
 

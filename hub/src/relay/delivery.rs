@@ -49,6 +49,7 @@ enum Page {
 impl Relay {
     /// Ends a batch: delivers, and writes what was gathered.
     pub(super) fn flush(&mut self) {
+        self.batch.control_read = 0;
         for log in core::mem::take(&mut self.batch.fresh) {
             self.wake_readers(log);
         }
@@ -281,9 +282,20 @@ impl Relay {
         }
     }
 
+    /// Ends all who are on their way out and have not read so far: what only they still want makes
+    /// room for those who stay.
+    pub(super) fn end_leaving(&mut self, log: LogId) {
+        self.end_absent(log, u64::MAX);
+        self.forget_passed(log);
+    }
+
     fn end_reader(&mut self, log: LogId, node: NodeId) {
         let LogId::Channel(group) = log else { return };
         self.logs.part(group, &node);
+        let conn = self.presence.of(&node).and_then(|conn| self.presence.get_mut(conn));
+        if let Some(connection) = conn {
+            connection.flow.drop_log(&log);
+        }
         self.batch.cursors.remove(&(log, node));
         self.write(Write::Cursor { log, reader: node, upto: None });
     }

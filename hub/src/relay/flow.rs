@@ -85,6 +85,12 @@ impl Flow {
         self.tidy(log);
     }
 
+    /// The log is not read here any more: nothing of it will be acknowledged.
+    pub(super) fn drop_log(&mut self, log: &LogId) {
+        let unacked = self.logs.remove(log).map(|progress| progress.unacked).unwrap_or_default();
+        self.in_flight -= unacked.into_iter().map(|(_, cost)| cost).sum::<usize>();
+    }
+
     pub(super) fn is_loading(&self) -> bool {
         self.loading.is_some()
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use hubbub_shared::id::{Digest, NodeId};
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::from_hub::Item;
+use hubbub_shared::wire::from_hub::{Item, ItemKind};
 
 use super::bounds::SEEN_PER_LOG;
+use super::shares::{Sender, Shares};
 
 /// An entry that some reader may still want.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(super) struct Held {
     pub(super) seq: u64,
     pub(super) size: u32,
     pub(super) at: Timestamp,
+    pub(super) by: Sender,
     /// The entry itself while it is recent; otherwise it is read from the store.
     pub(super) item: Option<Arc<Item>>,
 }
@@ -116,8 +118,9 @@ pub(super) struct Log {
     pub(super) held: VecDeque<Held>,
     pub(super) bytes: u64,
     pub(super) readers: Readers,
+    pub(super) shares: Shares,
     pub(super) last_append: Timestamp,
-    seen: VecDeque<(Digest, u64)>,
+    seen: VecDeque<(ItemKind, Digest, u64)>,
 }
 
 impl Default for Log {
@@ -127,6 +130,7 @@ impl Default for Log {
             held: VecDeque::new(),
             bytes: 0,
             readers: Readers::default(),
+            shares: Shares::default(),
             last_append: Timestamp(0),
             seen: VecDeque::new(),
         }
@@ -160,21 +164,28 @@ impl Log {
     /// Lets go of everything up to `upto`: how many entries and bytes that was.
     pub(super) fn forget(&mut self, upto: u64) -> (usize, u64) {
         let count = self.held.partition_point(|held| held.seq <= upto);
-        let bytes = self.held.drain(..count).map(|held| u64::from(held.size)).sum();
+        let mut bytes = 0;
+        for held in self.held.drain(..count) {
+            bytes += u64::from(held.size);
+            self.shares.remove(held.by, u64::from(held.size));
+        }
         self.bytes -= bytes;
         (count, bytes)
     }
 
-    /// The number these bytes got when they were appended before, if that was not long ago.
-    pub(super) fn seen(&self, digest: &Digest) -> Option<u64> {
-        self.seen.iter().rev().find(|(known, _)| known == digest).map(|(_, seq)| *seq)
+    /// The number these bytes got when they were appended before as the same kind of entry, if that
+    /// was not long ago.
+    pub(super) fn seen(&self, kind: ItemKind, digest: &Digest) -> Option<u64> {
+        let same =
+            |(as_kind, known, _): &&(ItemKind, Digest, u64)| *as_kind == kind && known == digest;
+        self.seen.iter().rev().find(same).map(|(_, _, seq)| *seq)
     }
 
-    pub(super) fn note_seen(&mut self, digest: Digest, seq: u64) {
+    pub(super) fn note_seen(&mut self, kind: ItemKind, digest: Digest, seq: u64) {
         if self.seen.len() >= SEEN_PER_LOG {
             self.seen.pop_front();
         }
-        self.seen.push_back((digest, seq));
+        self.seen.push_back((kind, digest, seq));
     }
 
     pub(super) fn forget_seen(&mut self) {
@@ -210,7 +221,7 @@ mod tests {
     #[test]
     fn forgetting_everything_keeps_the_next_number() {
         let mut log = Log::default();
-        log.hold(Held { seq: 7, size: 10, at: Timestamp(0), item: None });
+        log.hold(Held { seq: 7, size: 10, at: Timestamp(0), by: Sender::UNKNOWN, item: None });
         assert_eq!(log.forget(7), (1, 10));
         assert_eq!((log.next_seq, log.bytes, log.held.len()), (8, 0, 0));
     }
@@ -219,9 +230,12 @@ mod tests {
     fn the_ring_of_digests_forgets_the_oldest() {
         let mut log = Log::default();
         for n in 0..=SEEN_PER_LOG {
-            log.note_seen(hubbub_shared::crypto::blake3(&n.to_be_bytes()), n as u64);
+            let digest = hubbub_shared::crypto::blake3(&n.to_be_bytes());
+            log.note_seen(ItemKind::Envelope, digest, n as u64);
         }
-        assert_eq!(log.seen(&hubbub_shared::crypto::blake3(&0_usize.to_be_bytes())), None);
-        assert_eq!(log.seen(&hubbub_shared::crypto::blake3(&1_usize.to_be_bytes())), Some(1));
+        let digest = |n: usize| hubbub_shared::crypto::blake3(&n.to_be_bytes());
+        assert_eq!(log.seen(ItemKind::Envelope, &digest(0)), None);
+        assert_eq!(log.seen(ItemKind::Envelope, &digest(1)), Some(1));
+        assert_eq!(log.seen(ItemKind::Control, &digest(1)), None);
     }
 }

@@ -65,7 +65,9 @@ impl Logs {
         log.last_append = item.at;
         let item = Arc::new(item);
         let size = u32::try_from(item.bytes.len()).unwrap_or(u32::MAX);
-        self.restore(id, Held { seq: item.seq, size, at: item.at, item: Some(item.clone()) });
+        let by = log.shares.add(item.from, u64::from(size));
+        let held = Held { seq: item.seq, size, at: item.at, by, item: Some(item.clone()) };
+        self.restore(id, held);
         self.recent.order.push_back((id, item.seq, size));
         self.recent.bytes += item.bytes.len();
         item

@@ -5,7 +5,7 @@
 //!
 //! * [`bounds`]: what may be held and asked; `quota` counts it
 //! * `presence`, `access`, `invites`: who is connected and who may
-//! * `log`, `logs`, `append`: the one primitive, a sequence with a cursor per reader
+//! * `log`, `logs`, `append`, `shares`: the one primitive, a sequence with a cursor per reader
 //! * `flow`, `delivery`: getting entries to readers, in order and never too much at once
 //! * `channels`: groups as the hub sees them; `nicknames`, `prekeys`: how nodes find each other
 //! * `streams`: what is relayed without being stored
@@ -27,6 +27,7 @@ mod prekeys;
 mod presence;
 mod quota;
 mod restore;
+mod shares;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,8 @@ struct Batch {
     cursors: BTreeMap<(LogId, NodeId), u64>,
     /// Entries nobody needs any more.
     forgotten: BTreeMap<LogId, u64>,
+    /// Control entries that will be read.
+    control_read: u64,
 }
 
 /// Somebody who is connected, for the operator.

@@ -13,12 +13,11 @@ use hubbub_shared::wire::{ByteBuf, FromHub, Refusal, RefusalCode};
 use super::command::{Note, Write};
 use super::{Asked, Relay};
 
-/// All nicknames, found by either skeleton: some letters are alike only in capitals.
+/// All nicknames, found by any of their skeletons: some letters are alike only in capitals.
 #[derive(Debug, Default)]
 pub(super) struct Nicknames {
     by_node: BTreeMap<NodeId, Named>,
     by_skeleton: BTreeMap<String, NodeId>,
-    by_capitals: BTreeMap<String, NodeId>,
 }
 
 #[derive(Debug)]
@@ -44,9 +43,9 @@ impl Nicknames {
 
     /// Whether a node may have a nickname: nobody else may have it or one that looks like it.
     fn is_free(&self, nickname: &Nickname, node: &NodeId) -> Result<(), RefusalCode> {
-        let small = self.by_skeleton.get(&nickname.skeleton());
-        let capital = self.by_capitals.get(&nickname.capital_skeleton());
-        let Some(holder) = small.into_iter().chain(capital).find(|holder| *holder != node) else {
+        let skeletons = nickname.skeletons();
+        let mut holders = skeletons.iter().filter_map(|like| self.by_skeleton.get(like));
+        let Some(holder) = holders.find(|holder| *holder != node) else {
             return Ok(());
         };
         let same = self.by_node.get(holder).is_some_and(|held| held.nickname == *nickname);
@@ -55,17 +54,15 @@ impl Nicknames {
 
     /// Gives a free nickname to a node: the skeleton of the one it gives up for it, if any.
     fn take(&mut self, node: NodeId, named: Named) -> Option<String> {
-        let (small, capital) = (named.nickname.skeleton(), named.nickname.capital_skeleton());
-        let former = self.by_node.insert(node, named);
-        let former = former.map(|former| {
-            self.by_capitals.remove(&former.nickname.capital_skeleton());
-            let skeleton = former.nickname.skeleton();
+        let (small, skeletons) = (named.nickname.skeleton(), named.nickname.skeletons());
+        let former = self.by_node.insert(node, named).map(|former| former.nickname);
+        for skeleton in former.iter().flat_map(Nickname::skeletons) {
             self.by_skeleton.remove(&skeleton);
-            skeleton
-        });
-        self.by_skeleton.insert(small.clone(), node);
-        self.by_capitals.insert(capital, node);
-        former.filter(|former| *former != small)
+        }
+        for skeleton in skeletons {
+            self.by_skeleton.insert(skeleton, node);
+        }
+        former.map(|former| former.skeleton()).filter(|former| *former != small)
     }
 
     /// The claim behind a nickname as somebody typed it.

@@ -82,13 +82,25 @@ impl Quotas {
         size: usize,
         now: Timestamp,
     ) -> Result<(), Millis> {
-        let (frames, bytes) = (self.frames, self.bytes);
-        let (asked, sent) = self
-            .accounts
-            .entry(node)
-            .or_insert_with(|| (Bucket::full(frames, now), Bucket::full(bytes, now)));
-        asked.take(frames, 1, now)?;
-        sent.take(bytes, u64::try_from(size).unwrap_or(u64::MAX), now)
+        let frames = self.frames;
+        self.account(node, now).0.take(frames, 1, now)?;
+        self.charge_bytes(node, u64::try_from(size).unwrap_or(u64::MAX), now)
+    }
+
+    /// Charges bytes alone, of a question that was charged.
+    pub(super) fn charge_bytes(
+        &mut self,
+        node: NodeId,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<(), Millis> {
+        let bytes = self.bytes;
+        self.account(node, now).1.take(bytes, size, now)
+    }
+
+    fn account(&mut self, node: NodeId, now: Timestamp) -> &mut (Bucket, Bucket) {
+        let full = || (Bucket::full(self.frames, now), Bucket::full(self.bytes, now));
+        self.accounts.entry(node).or_insert_with(full)
     }
 
     /// Forgets accounts that are full again: a full account is what a stranger has.

@@ -18,6 +18,7 @@ use super::logs::Logs;
 use super::nicknames::Nicknames;
 use super::prekeys::Prekeys;
 use super::quota::Quotas;
+use super::shares::Sender;
 use super::{Batch, Relay, RelayConfig};
 use crate::store::{LogSummary, Snapshot};
 
@@ -118,7 +119,7 @@ fn channels(control: &[(GroupId, Vec<Vec<u8>>)]) -> Result<Channels, RestoreErro
         for (n, entry) in rest.iter().enumerate() {
             log.apply(entry).map_err(at(n + 1))?;
         }
-        channels.insert(log);
+        channels.insert(log, entries.iter().map(Vec::len));
     }
     Ok(channels)
 }
@@ -137,14 +138,14 @@ fn lobby(
         return Err(RestoreError::Lobby);
     }
     let group = log.group();
-    channels.insert(log);
+    channels.insert(log, core::iter::once(entry.len()));
     Ok((group, Some(Write::Control { group, seq: 0, entry })))
 }
 
 fn summaries(logs: &mut Logs, summaries: Vec<LogSummary>) {
     for LogSummary { log, next_seq, held } in summaries {
         for (seq, size, at) in held {
-            logs.restore(log, Held { seq, size, at, item: None });
+            logs.restore(log, Held { seq, size, at, by: Sender::UNKNOWN, item: None });
         }
         let state = logs.open(log);
         state.next_seq = state.next_seq.max(next_seq);

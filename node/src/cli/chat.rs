@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tracing_subscriber::EnvFilter;
+
 use super::args::Global;
 use super::open;
 use super::out::{Done, Out, is_terminal};
@@ -31,6 +33,15 @@ pub(super) async fn show(
     let theme = tui::Theme { colour: out.look.colour, charset: out.look.charset };
     tui::run(node, tui::Options { theme, invite, mouse: true }).await?;
     Ok(())
+}
+
+/// Logs to stderr from now on, as much as `HUBBUB_LOG` says. Only where no chat owns the screen.
+pub(super) fn log_to_stderr() {
+    let wanted = EnvFilter::try_from_env("HUBBUB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour);
+    // A second one changes nothing: the first goes on.
+    log.with_env_filter(wanted).try_init().unwrap_or_default();
 }
 
 /// Runs without a face until told to stop, saying on stderr what the link does.

@@ -106,7 +106,8 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     let helped = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if !helped && std::env::args().any(|arg| arg == "--json") {
         let what = error.to_string();
-        let what = what.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let what = what.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
         let error = ApiError::new(Code::Usage, what, "`hubbub help` lists the commands");
         return ended(&mut Out::std(true, false, look(true)), Err(error.into()));
     }

@@ -25,6 +25,9 @@ pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
         let hint = "`hubbub` opens its chat, `hubbub status` shows the link; or stop it first";
         return Err(ApiError::new(Code::InUse, "this profile is running already", hint).into());
     }
+    if args.no_chat || !is_terminal() {
+        chat::log_to_stderr();
+    }
     let dir = match &args.data {
         Some(dir) => dir.clone(),
         None => open::profile_dir(global)?.path().join("hub"),

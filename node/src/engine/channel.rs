@@ -56,7 +56,6 @@ impl Engine {
     /// Opens a message, refuses it, or says what it waits for.
     pub(super) fn try_channel_item(&mut self, id: GroupId, item: &Item) -> Result<(), Wait> {
         let me = self.id();
-        let conversation = ConversationId::Group(id);
         let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
         if !group.facts.invited {
             return Err(Wait::Log);
@@ -64,13 +63,13 @@ impl Engine {
         let Some(log) = &group.log else { return Err(Wait::Log) };
         let Ok(Envelope::Group(message)) = Envelope::parse(&item.bytes) else {
             let words = "something in the group's channel is no message".to_owned();
-            self.refuse(conversation, item.from, "malformed", words);
+            self.refuse_unproven(id, item.from, "malformed", words);
             return Ok(());
         };
         let header = match GroupHeader::of(&message) {
             Ok(header) => header,
             Err(error) => {
-                self.refuse(conversation, item.from, error.reason(), error.to_string());
+                self.refuse_unproven(id, item.from, error.reason(), error.to_string());
                 return Ok(());
             }
         };
@@ -84,6 +83,16 @@ impl Engine {
             return Ok(());
         }
         self.open_with_chain(id, item, (&header, &message))
+    }
+
+    /// Refuses what nobody has proven to have written: the hub may name any sender, so only names
+    /// of members make a notice.
+    fn refuse_unproven(&mut self, id: GroupId, from: NodeId, reason: &'static str, words: String) {
+        if self.groups.get(&id).is_some_and(|group| group.is_member(&from)) {
+            self.refuse(ConversationId::Group(id), from, reason, words);
+        } else {
+            self.count(reason);
+        }
     }
 
     fn open_with_chain(

@@ -48,7 +48,6 @@ impl Engine {
         command: Command,
         found: &Found,
     ) -> Result<Option<Reply>, ApiError> {
-        let asker = |reply| Some(Asker { ticket, reply });
         match command {
             Command::SetNickname { nickname } => {
                 self.set_nickname(ticket, &nickname);
@@ -67,36 +66,6 @@ impl Engine {
                 return Ok(Some(Reply::Conversation { conversation }));
             }
             Command::MarkRead { conversation } => self.mark_read(conversation),
-            Command::GroupNew { name, members } => {
-                self.found_group(ticket, &name, &members, found)?;
-                return Ok(None);
-            }
-            Command::GroupInvite { group, member } => {
-                let (group, member) = self.change_of(&group, &member, found)?;
-                self.befriend(member);
-                self.wish(group, Wish::Add(member), asker(Reply::Done));
-                return Ok(None);
-            }
-            Command::GroupRemove { group, member } => {
-                let (group, member) = self.change_of(&group, &member, found)?;
-                self.wish(group, Wish::Remove(member), asker(Reply::Done));
-                return Ok(None);
-            }
-            Command::GroupRole { group, member, role } => {
-                let (group, member) = self.change_of(&group, &member, found)?;
-                self.wish(group, Wish::Role(member, role_of(role)), asker(Reply::Done));
-                return Ok(None);
-            }
-            Command::GroupDescribe { group, name, topic } => {
-                let group = self.group_to_change(&group)?;
-                self.wish(group, Wish::Describe { name, topic }, asker(Reply::Done));
-                return Ok(None);
-            }
-            Command::GroupLeave { group } => {
-                let group = self.group_to_change(&group)?;
-                self.wish(group, Wish::Leave, asker(Reply::Done));
-                return Ok(None);
-            }
             Command::Verify { contact, verified } => {
                 let node = self.person_meant(&contact, found)?;
                 self.befriend(node);
@@ -105,8 +74,46 @@ impl Engine {
                 self.event(Event::ContactsChanged);
             }
             Command::SetStatus { status } => self.set_status(status)?,
+            group => {
+                self.change_group(ticket, group, found)?;
+                return Ok(None);
+            }
         }
         Ok(Some(Reply::Done))
+    }
+
+    /// What concerns a group is answered when its log says so.
+    fn change_group(
+        &mut self,
+        ticket: Ticket,
+        command: Command,
+        found: &Found,
+    ) -> Result<(), ApiError> {
+        let (group, wish) = match command {
+            Command::GroupNew { name, members } => {
+                return self.found_group(ticket, &name, &members, found);
+            }
+            Command::GroupInvite { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                self.befriend(member);
+                (group, Wish::Add(member))
+            }
+            Command::GroupRemove { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                (group, Wish::Remove(member))
+            }
+            Command::GroupRole { group, member, role } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                (group, Wish::Role(member, role_of(role)))
+            }
+            Command::GroupDescribe { group, name, topic } => {
+                (self.group_to_change(&group)?, Wish::Describe { name, topic })
+            }
+            Command::GroupLeave { group } => (self.group_to_change(&group)?, Wish::Leave),
+            _ => return Err(ApiError::new(Code::Usage, "no change of a group", "try another")),
+        };
+        self.wish(group, wish, Some(Asker { ticket, reply: Reply::Done }));
+        Ok(())
     }
 
     fn random_id(&mut self) -> MessageId {

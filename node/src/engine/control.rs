@@ -1,8 +1,8 @@
 //! Who belongs: reading a group's signed log.
 //!
-//! What an entry brings about (greeting a newcomer, a new key after a removal) follows from the entry
-//! itself, whichever way it came, so a crash in between loses nothing. An entry that breaks a rule
-//! changes nothing and is refused under a name.
+//! What an entry brings about (greeting a newcomer, a new key after a removal) follows from the
+//! entry itself, whichever way it came, so a crash in between loses nothing. An entry that breaks a
+//! rule changes nothing and is refused under a name.
 
 use hubbub_shared::content::PairPlain;
 use hubbub_shared::crypto::Secret32;

@@ -67,6 +67,8 @@ pub(super) struct Facts {
 pub(super) struct Outbound {
     pub(super) chain: OutboundChain,
     pub(super) granted: BTreeMap<NodeId, u32>,
+    /// To be replaced before the next message: somebody who has it lost its session.
+    pub(super) renew: bool,
 }
 
 /// Another member's chain; lower orders came first.

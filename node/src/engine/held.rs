@@ -1,8 +1,8 @@
 //! What arrived before it could be opened: its key, its group or its membership is on the way.
 //!
 //! A held envelope is durable here, so its log's cursor moves past it. It is tried again in order
-//! when what it waits for comes, and forgotten when a hub would have forgotten it too. Who sent it is
-//! only known once it opens; the hub's hint serves to share out the room.
+//! when what it waits for comes, and forgotten when a hub would have forgotten it too. Who sent it
+//! is only known once it opens; the hub's hint serves to share out the room.
 
 use hubbub_shared::id::{ChainId, GroupId};
 use hubbub_shared::limits::{HELD_PER_SENDER, LOG_TTL};

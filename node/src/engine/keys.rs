@@ -26,10 +26,9 @@ impl Engine {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(log) = &group.log else { return };
-        let spent = group
-            .outbound
-            .as_ref()
-            .is_none_or(|outbound| outbound.chain.must_rotate(self.now, log.roster()).is_some());
+        let spent = group.outbound.as_ref().is_none_or(|outbound| {
+            outbound.renew || outbound.chain.must_rotate(self.now, log.roster()).is_some()
+        });
         if spent {
             let birth = (log.head(), log.seq());
             let mut chain = OutboundChain::new(id, birth, &me, self.now, &mut self.rng);
@@ -40,7 +39,7 @@ impl Engine {
             if group.facts.own_chains.len() > OWN_CHAINS {
                 group.facts.own_chains.remove(0);
             }
-            group.outbound = Some(Outbound { chain, granted: Default::default() });
+            group.outbound = Some(Outbound { chain, granted: Default::default(), renew: false });
         }
         let members = group.members();
         let Some(outbound) = &mut group.outbound else { return };

@@ -1,7 +1,7 @@
 //! The hub's lobby: an open group everybody on the hub lets itself into.
 //!
-//! It is trusted to be the lobby only because the hub's own key signed its first entry. The hub is no
-//! member and holds no key.
+//! It is trusted to be the lobby only because the hub's own key signed its first entry. The hub is
+//! no member and holds no key.
 
 use hubbub_shared::group::control::JoinPolicy;
 use hubbub_shared::id::GroupId;

@@ -5,13 +5,15 @@
 //!
 //! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub)
 //! * `chat`: the message is numbered, written down and posted
-//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them
+//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them;
+//!   `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
-//! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or refused
+//! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
+//!   refused
 //! * `held`: what arrives before its key; `repair`: what is asked again
 //! * `receipt`: what arrived is acknowledged to its author, batched
-//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it; `lobby`:
-//!   the open group of the hub
+//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
+//!   `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -39,6 +41,7 @@ mod receipt;
 mod record;
 mod refused;
 mod repair;
+mod stuck;
 mod target;
 pub mod view;
 mod wish;

@@ -11,19 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
-use hubbub_shared::limits::{APPENDS_IN_FLIGHT, LOG_TTL};
-use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::limits::APPENDS_IN_FLIGHT;
+use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::to_hub::Append;
-use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode, ToHub};
+use hubbub_shared::wire::{ByteBuf, LogId, ToHub};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::alarm::Alarm;
 use super::link::Asked;
 use super::output::{HistoryChange, Output};
 use super::record::Key;
 use crate::api::ConversationId;
-use crate::api::error::from_refusal;
 use crate::api::view::Delivery;
 
 /// Entries at most.
@@ -32,11 +30,6 @@ pub(super) const ENTRIES: usize = 20_000;
 pub(super) const BYTES: usize = 64 * 1024 * 1024;
 /// Tails of delivered messages kept: so many can still be marked as read.
 const TAILS: usize = 1_000;
-/// First pause after a refusal; it doubles.
-const PAUSE: Millis = Millis::secs(30);
-/// Longest pause.
-const PAUSE_MAX: Millis = Millis::hours(1);
-
 /// What an entry is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Docket {
@@ -117,16 +110,16 @@ impl Entry {
 /// All entries, by running number, and what they are found by.
 #[derive(Default)]
 pub(super) struct Outbox {
-    entries: BTreeMap<u64, Entry>,
+    pub(super) entries: BTreeMap<u64, Entry>,
     by_message: BTreeMap<MessageId, u64>,
     by_count: BTreeMap<(ConversationId, u64), u64>,
     /// Waiting for a session.
     unsealed: BTreeMap<NodeId, BTreeSet<u64>>,
     /// Sealed and not on the way; messages of people before everything else.
-    ready: BTreeSet<(bool, u64)>,
+    pub(super) ready: BTreeSet<(bool, u64)>,
     /// Refused before: when to try again, and how often so far.
-    pauses: BTreeMap<u64, (Timestamp, u32)>,
-    in_flight: BTreeSet<u64>,
+    pub(super) pauses: BTreeMap<u64, (Timestamp, u32)>,
+    pub(super) in_flight: BTreeSet<u64>,
     tails: BTreeSet<u64>,
     bytes: usize,
 }
@@ -190,7 +183,7 @@ impl Outbox {
         number
     }
 
-    fn index_one(&mut self, number: u64) {
+    pub(super) fn index_one(&mut self, number: u64) {
         let Some(entry) = self.entries.get(&number) else { return };
         self.bytes = self.bytes.saturating_add(entry.size());
         if let Some(chat) = &entry.docket.chat {
@@ -208,7 +201,7 @@ impl Outbox {
         }
     }
 
-    fn unindex(&mut self, number: u64) {
+    pub(super) fn unindex(&mut self, number: u64) {
         let Some(entry) = self.entries.get(&number) else { return };
         self.bytes = self.bytes.saturating_sub(entry.size());
         self.ready.remove(&(entry.docket.chat.is_none(), number));
@@ -344,7 +337,7 @@ impl Engine {
         }
     }
 
-    fn progress(
+    pub(super) fn progress(
         &mut self,
         chat: &Chat,
         recipient: NodeId,
@@ -358,7 +351,7 @@ impl Engine {
     }
 
     /// Everybody has it: keeps the tail.
-    fn finish(&mut self, number: u64) {
+    pub(super) fn finish(&mut self, number: u64) {
         self.outbox.unindex(number);
         if let Some(entry) = self.outbox.get_mut(number) {
             entry.plain = SecretBytes::from_vec(Vec::new());
@@ -381,124 +374,5 @@ impl Engine {
         self.outbox.in_flight.remove(&number);
         self.touch(Key::Outbox(number));
         self.touch(Key::Progress(number));
-    }
-
-    /// The hub did not take an entry: it waits, or it can never go.
-    pub(super) fn append_refused(&mut self, number: u64, refusal: &Refusal) {
-        self.outbox.in_flight.remove(&number);
-        let Some(entry) = self.outbox.get(number) else { return };
-        let (log, is_chat) = (entry.docket.log, entry.docket.chat.is_some());
-        self.mark_stuck(number, refusal);
-        match (refusal.code, log) {
-            (RefusalCode::TooLarge | RefusalCode::BadFrame, _) => self.drop_entry(number),
-            (RefusalCode::NotAMember, LogId::Channel(_)) => self.drop_entry(number),
-            (RefusalCode::NoSuchGroup, LogId::Channel(group)) => {
-                self.pause(number, refusal.retry_after, is_chat);
-                self.read_control(group);
-            }
-            _ => self.pause(number, refusal.retry_after, is_chat),
-        }
-    }
-
-    fn pause(&mut self, number: u64, asked: Option<Millis>, is_chat: bool) {
-        let tries = self.outbox.pauses.get(&number).map_or(0, |(_, tries)| *tries);
-        let grown = Millis(PAUSE.0.saturating_mul(1 << tries.min(7)).min(PAUSE_MAX.0));
-        let until = self.now + asked.unwrap_or(grown);
-        self.outbox.ready.remove(&(!is_chat, number));
-        self.outbox.pauses.insert(number, (until, tries.saturating_add(1)));
-        self.alarms.set(Alarm::Outbox, until);
-    }
-
-    /// Tries again what was refused long enough ago.
-    pub(super) fn retry_due(&mut self) {
-        let now = self.now;
-        let mut due = Vec::new();
-        for (number, (until, _)) in &self.outbox.pauses {
-            if *until <= now {
-                due.push(*number);
-            } else {
-                self.alarms.set(Alarm::Outbox, *until);
-            }
-        }
-        for number in due {
-            let Some(entry) = self.outbox.get(number) else { continue };
-            if entry.sealed.is_some() && !entry.progress.stored {
-                let key = (entry.docket.chat.is_none(), number);
-                self.outbox.ready.insert(key);
-            }
-        }
-    }
-
-    fn mark_stuck(&mut self, number: u64, refusal: &Refusal) {
-        let Some(chat) = self.outbox.get(number).and_then(|entry| entry.docket.chat.clone()) else {
-            return;
-        };
-        let about = refusal.about.or(match chat.conversation {
-            ConversationId::Direct(node) => Some(node),
-            ConversationId::Group(_) => None,
-        });
-        let name = about.map_or_else(|| "the group".to_owned(), |node| self.person(&node).name);
-        self.stuck_because(number, &from_refusal(refusal, &name).what);
-    }
-
-    /// Says of every recipient that still waits why it does.
-    pub(super) fn stuck_because(&mut self, number: u64, why: &str) {
-        let Some(entry) = self.outbox.get(number) else { return };
-        let Some(chat) = entry.docket.chat.clone() else { return };
-        let delivery = entry.delivery();
-        for at in entry.progress.waiting.clone() {
-            if let Some(recipient) = chat.recipients.get(usize::from(at)) {
-                self.progress(&chat, *recipient, delivery, Some(why.to_owned()));
-            }
-        }
-        self.out.push_back(Output::Moved(chat.conversation, chat.message));
-    }
-
-    /// A recipient left the conversation: nothing waits for it any more.
-    pub(super) fn give_up_on(&mut self, conversation: ConversationId, node: NodeId) {
-        let waiting = self
-            .outbox
-            .chats()
-            .filter(|(_, entry, chat)| chat.conversation == conversation && entry.waits_for(&node));
-        let numbers: Vec<u64> = waiting.map(|(number, ..)| number).collect();
-        for number in numbers {
-            let Some(entry) = self.outbox.get_mut(number) else { continue };
-            let Some(chat) = entry.docket.chat.clone() else { continue };
-            let at = chat.recipients.iter().position(|recipient| *recipient == node);
-            entry.progress.waiting.retain(|w| Some(usize::from(*w)) != at);
-            let (delivery, stored) = (entry.delivery(), entry.progress.stored);
-            let finished = stored && entry.progress.waiting.is_empty();
-            self.touch(Key::Progress(number));
-            let why = "left the group before it was delivered".to_owned();
-            self.progress(&chat, node, delivery, Some(why));
-            if finished {
-                self.finish(number);
-            }
-        }
-    }
-
-    /// Gives up on what nobody can get any more.
-    pub(super) fn expire_outbox(&mut self) {
-        let now = self.now;
-        let live = self.outbox.entries.iter().filter(|(_, entry)| !entry.progress.done);
-        let old = live.filter(|(_, entry)| now.since(entry.docket.created) > LOG_TTL);
-        let numbers: Vec<u64> = old.map(|(number, _)| *number).collect();
-        for number in numbers {
-            self.stuck_because(number, "not acknowledged within two weeks; send it again");
-            self.drop_entry(number);
-        }
-    }
-
-    /// The hub lost its store: what it had and nobody acknowledged goes out again.
-    pub(super) fn send_all_again(&mut self) {
-        let numbers: Vec<u64> = self.outbox.chats().map(|(number, ..)| number).collect();
-        for number in numbers {
-            self.outbox.unindex(number);
-            if let Some(entry) = self.outbox.get_mut(number) {
-                entry.progress.stored = false;
-            }
-            self.outbox.index_one(number);
-            self.touch(Key::Progress(number));
-        }
     }
 }

@@ -253,7 +253,7 @@ fn load_group(record: &[u8]) -> Result<Group, RecordError> {
 
 fn save_outbound(outbound: &Outbound) -> SecretBytes {
     let mut w = RecordWriter::new(VERSION);
-    w.bytes(outbound.chain.save().expose()).bytes(&encode(&outbound.granted));
+    w.bytes(outbound.chain.save().expose()).bytes(&encode(&outbound.granted)).bool(outbound.renew);
     w.finish()
 }
 
@@ -261,8 +261,9 @@ fn load_outbound(record: &[u8]) -> Result<Outbound, RecordError> {
     let mut r = RecordReader::new(record, VERSION)?;
     let chain = OutboundChain::load(r.bytes(PART_MAX)?)?;
     let granted = read(r.bytes(PART_MAX)?)?;
+    let renew = r.bool()?;
     r.finish()?;
-    Ok(Outbound { chain, granted })
+    Ok(Outbound { chain, granted, renew })
 }
 
 fn save_inbound(inbound: &Inbound) -> SecretBytes {

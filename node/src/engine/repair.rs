@@ -12,6 +12,7 @@ use rand_core::Rng;
 
 use super::Engine;
 use super::alarm::{Alarm, Alarms};
+use super::record::Key;
 use crate::api::ConversationId;
 
 /// How long a key may take before it is asked for.
@@ -249,6 +250,10 @@ impl Engine {
             self.groups.iter().filter_map(|(id, g)| Some((*id, granted(g)?))).collect();
         for (group, chain) in groups {
             self.give_again(peer, group, chain);
+            if let Some(outbound) = self.groups.get_mut(&group).and_then(|g| g.outbound.as_mut()) {
+                outbound.renew = true;
+                self.touch(Key::Outbound(group));
+            }
         }
         self.owe_all_to(peer);
     }

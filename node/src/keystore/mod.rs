@@ -7,8 +7,8 @@
 //!
 //! Locked by a passphrase, the sealing key comes from it (PROTOCOL.md, Keys and names). Without one
 //! it lies in `unlock.key` beside it: whoever reads this directory then reads everything, and only
-//! the file's mode stands in between. Invariant: a sealing key seals once, because every write takes
-//! a new salt or a new `unlock.key`; the master key never changes.
+//! the file's mode stands in between. Invariant: a sealing key seals once, because every write
+//! takes a new salt or a new `unlock.key`; the master key never changes.
 
 mod file;
 

@@ -1,3 +1,5 @@
+//! The key file, locked, unlocked, damaged.
+
 use std::fs;
 
 use hubbub_shared::id::NodeId;

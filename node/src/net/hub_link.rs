@@ -231,7 +231,8 @@ impl Keeper {
             if stay {
                 std::future::pending::<()>().await;
             }
-            // Even somebody in a hurry waits the shortest wait, or a loop would knock without pause.
+            // Even somebody in a hurry waits the shortest wait, or a loop would knock without
+            // pause.
             let shortest = Duration::from_millis(FIRST_WAIT.0.min(wait.0));
             let poked = self.poke.notified();
             tokio::time::sleep(shortest).await;

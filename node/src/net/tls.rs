@@ -1,8 +1,8 @@
 //! TLS and QUIC settings of the node, and the operating system's randomness.
 //!
 //! The only file of the node that names rustls. Invariant: TLS 1.3 with the hybrid group alone; a
-//! certificate counts for nothing but the Ed25519 key in it, that key must be the pinned one, and the
-//! handshake must be signed by it.
+//! certificate counts for nothing but the Ed25519 key in it, that key must be the pinned one, and
+//! the handshake must be signed by it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! The local API as lines of JSON (docs/API.md): what a client writes, what the node answers.
 //!
-//! Invariant: one line, one JSON object, at most [`LINE_MAX`] bytes; every request is answered once,
-//! with its own number.
+//! Invariant: one line, one JSON object, at most [`LINE_MAX`] bytes; every request is answered
+//! once, with its own number.
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};

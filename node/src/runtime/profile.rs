@@ -71,7 +71,8 @@ pub fn join(
     file.write().map_err(|error| unusable(&dir.hub(), &error))
 }
 
-/// The hub file is written last: keys without one are what an interrupted `join` left, and are used.
+/// The hub file is written last: keys without one are what an interrupted `join` left, and are
+/// used.
 fn make_keys(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<(), ApiError> {
     let mut rng = os_rng()?;
     match keystore::create(dir.path(), passphrase, &mut rng) {
@@ -150,8 +151,8 @@ fn listen(dir: &Path, handle: &Handle) -> Option<Listening> {
         .ok()
 }
 
-/// The loop commits to disk: it gets a thread of its own. It ends by itself when told to stop or when
-/// the last handle is gone, so nobody needs to hold on to it.
+/// The loop commits to disk: it gets a thread of its own. It ends by itself when told to stop or
+/// when the last handle is gone, so nobody needs to hold on to it.
 fn run(driver: Driver, socket: Option<Listening>) {
     let runtime = tokio::runtime::Handle::current();
     let task = tokio::task::spawn_blocking(move || runtime.block_on(driver.drive(socket)));

@@ -1,8 +1,8 @@
 //! The local socket: the node API for other processes of the same person.
 //!
-//! Whoever can open the socket acts as this person; only the file's mode and its directory's stand in
-//! between. Invariant: bounded connections, bounded lines, bounded queues; a client that does not read
-//! is not waited for: events it misses are counted to it.
+//! Whoever can open the socket acts as this person; only the file's mode and its directory's stand
+//! in between. Invariant: bounded connections, bounded lines, bounded queues; a client that does
+//! not read is not waited for: events it misses are counted to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +51,8 @@ fn runtime_dir() -> PathBuf {
     }
 }
 
-/// The system's number for this person, as the owner of this process's entry; 0 where there is none.
+/// The system's number for this person, as the owner of this process's entry; 0 where there is
+/// none.
 fn own_uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(0, |meta| std::os::unix::fs::MetadataExt::uid(&meta))
 }

@@ -1,9 +1,10 @@
-//! The node's one database: the engine's records, the history, the delivery ledger, the search index.
+//! The node's one database: the engine's records, the history, the delivery ledger, the search
+//! index.
 //!
 //! Everything is in one SQLCipher file under the profile's master key, indexes included. Invariant:
-//! [`Store::commit`] is one transaction, durable when it returns; whatever happens before that leaves
-//! nothing of it. What is absent: what a record means (the engine's business), and names of people
-//! (they change; the engine has them).
+//! [`Store::commit`] is one transaction, durable when it returns; whatever happens before that
+//! leaves nothing of it. What is absent: what a record means (the engine's business), and names of
+//! people (they change; the engine has them).
 
 mod commit;
 mod error;
@@ -84,7 +85,7 @@ fn unlock(db: &Connection, key: &Secret32) -> Result<(), StoreError> {
 }
 
 /// `FULL` makes a commit durable, not only consistent; `secure_delete` overwrites used keys; the
-/// cache is 8 MiB. SQLCipher wipes freed memory only when asked, at a cost: `benches` has it.
+/// cache is 8 MiB.
 fn settings(db: &Connection) -> Result<(), StoreError> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;

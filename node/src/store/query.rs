@@ -121,7 +121,8 @@ impl Store {
         let forward = after.is_some();
         let order = if forward { "ASC" } else { "DESC" };
         let sql = format!(
-            "{COLUMNS} WHERE conversation = ?1 AND ord > ?2 AND ord < ?3 ORDER BY ord {order} LIMIT ?4"
+            "{COLUMNS} WHERE conversation = ?1 AND ord > ?2 AND ord < ?3
+             ORDER BY ord {order} LIMIT ?4"
         );
         let (after, before) = (after.unwrap_or(0), before.unwrap_or(u64::MAX));
         let key = conversation_key(conversation);

@@ -1,3 +1,5 @@
+//! The database: what is kept, what is refused, what a crash leaves.
+
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 

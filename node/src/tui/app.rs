@@ -1,7 +1,7 @@
 //! Everything the screen shows, as plain state.
 //!
-//! Invariant: nothing here asks or tells the node; [`Effect`]s do, and their outcome comes back as a
-//! [`Msg`]. What is not loaded yet is `None`, never empty.
+//! Invariant: nothing here asks or tells the node; [`Effect`]s do, and their outcome comes back as
+//! a [`Msg`]. What is not loaded yet is `None`, never empty.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -148,8 +148,10 @@ impl App {
 
 /// As much of the help as fits; the title says how to see the rest.
 fn help(width: usize, height: usize, from: usize) -> (&'static str, Vec<Line<'static>>) {
-    let row =
-        |left: &str, right: &str| Line::raw(cut(&format!("{} {right}", fit(left, 22)), width));
+    let row = |left: &str, right: &str| {
+        let left = if width < 50 { format!("{left}:") } else { fit(left, 22) };
+        Line::raw(cut(&format!("{left} {right}"), width))
+    };
     let keys = HELP.iter().map(|(keys, what)| row(keys, what));
     let commands = COMMANDS.iter().map(|(name, arguments, what)| {
         let call = format!("{name} {arguments}");

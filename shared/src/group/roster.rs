@@ -155,6 +155,13 @@ impl Roster {
         self.spans.keys().filter_map(move |node| self.member_at(node, seq))
     }
 
+    /// How often `node` was let in.
+    #[must_use]
+    pub fn memberships(&self, node: &NodeId) -> usize {
+        let spans = self.spans.get(node).into_iter().flatten();
+        spans.filter(|span| span.from == span.joined).count()
+    }
+
     /// The entry that ended `node`'s last membership; `None` while it is a member or never was one.
     #[must_use]
     pub fn left_at(&self, node: &NodeId) -> Option<u64> {

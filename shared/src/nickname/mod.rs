@@ -139,11 +139,19 @@ impl Nickname {
         fold(&self.0.to_uppercase())
     }
 
-    /// Whether a person may take one for the other, in small letters or in capitals. Whoever keeps
-    /// names apart compares both skeletons.
+    /// What the name looks like in small letters, in capitals and as it is written: some letters
+    /// are alike only in the case they stand in (Cyrillic "Наггу" and Latin "Harry").
+    #[must_use]
+    pub fn skeletons(&self) -> [String; 3] {
+        [self.skeleton(), self.capital_skeleton(), fold(&self.0)]
+    }
+
+    /// Whether a person may take one for the other. Whoever keeps names apart compares all of their
+    /// skeletons.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        self.skeleton() == other.skeleton() || self.capital_skeleton() == other.capital_skeleton()
+        let others = other.skeletons();
+        self.skeletons().iter().any(|mine| others.contains(mine))
     }
 }
 
@@ -236,6 +244,8 @@ mod tests {
             ("bob", "b0b"),
             ("coco", "сосо"),
             ("ABE", "ΑΒΕ"),
+            ("Harry", "Наггу"),
+            ("harry", "Наггу"),
             ("modern", "modem"),
             ("Ольга", "ольга"),
         ] {

@@ -163,7 +163,7 @@ pub fn respond(
     if keys.has_seen(&seen.transcript) {
         return Err(HandshakeError::Replay);
     }
-    if !seen.one_time && !keys.has_room() {
+    if !seen.one_time && !keys.has_room(seen.spk_id) {
         return Err(HandshakeError::Full);
     }
     let plain = session.open(&init.message(), now)?;

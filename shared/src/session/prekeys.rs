@@ -183,15 +183,19 @@ impl LocalPrekeys {
     }
 
     /// Whether one more accepted handshake can be remembered: those that used up a one-time prekey
-    /// cannot be replayed anyway and go first. `false` when there is no room.
-    pub(super) fn has_room(&self) -> bool {
-        self.seen.len() < limits::HANDSHAKES_REMEMBERED || self.seen.iter().any(|s| s.one_time)
+    /// cannot be replayed anyway and go first. `false` when there is no room. Each signed prekey
+    /// has room of its own, so that a flood under one does not keep strangers from the next.
+    pub(super) fn has_room(&self, spk_id: u32) -> bool {
+        let mut same = self.seen.iter().filter(|seen| seen.spk_id == spk_id);
+        same.clone().count() < limits::HANDSHAKES_REMEMBERED || same.any(|seen| seen.one_time)
     }
 
     pub(super) fn remember(&mut self, seen: Seen) {
-        if self.seen.len() >= limits::HANDSHAKES_REMEMBERED {
+        let same = |known: &Seen| known.spk_id == seen.spk_id;
+        if self.seen.iter().filter(|known| same(known)).count() >= limits::HANDSHAKES_REMEMBERED {
             // What used up a one-time prekey cannot be accepted again in any case.
-            let Some(oldest) = self.seen.iter().position(|s| s.one_time) else { return };
+            let oldest = self.seen.iter().position(|known| same(known) && known.one_time);
+            let Some(oldest) = oldest else { return };
             self.seen.remove(oldest);
         }
         self.seen.push(seen);

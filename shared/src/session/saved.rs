@@ -15,6 +15,8 @@ use crate::wire::codec::{decode, encode};
 
 const VERSION: u8 = 1;
 const INIT_MAX: usize = 4096;
+/// Handshakes under the signed prekey in force and all replaced ones.
+const SEEN_MAX: usize = limits::HANDSHAKES_REMEMBERED * (limits::SIGNED_PREKEYS_KEPT + 1);
 
 impl Session {
     /// The whole session, secrets included: for the encrypted store alone.
@@ -184,7 +186,7 @@ impl LocalPrekeys {
         let retired = (0..count).map(|_| load_retired(&mut from)).collect::<Result<_, _>>()?;
         let count = from.count(limits::ONE_TIME_PREKEYS_KEPT)?;
         let otks = (0..count).map(|_| OneTimePrekey::load(&mut from)).collect::<Result<_, _>>()?;
-        let count = from.count(limits::HANDSHAKES_REMEMBERED)?;
+        let count = from.count(SEEN_MAX)?;
         let seen = (0..count).map(|_| load_seen(&mut from)).collect::<Result<_, _>>()?;
         from.finish()?;
         Ok(Self { idk, identity, current, retired, rotate_at, otks, next_id, seen })

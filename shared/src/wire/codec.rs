@@ -6,8 +6,11 @@
 //!
 //! A declared length is checked against the limit before anything is allocated for it.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 
@@ -60,6 +63,40 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     match rest.len() {
         0 => Ok(value),
         more => Err(DecodeError::Trailing(more)),
+    }
+}
+
+/// Reads a list of at most `N` elements: a few bytes each on the wire must not become many times
+/// that in memory. For `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// The deserializer's own, and one when there are more.
+pub fn at_most<'de, const N: usize, T, D>(d: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    d.deserialize_seq(AtMost::<N, T>(PhantomData))
+}
+
+struct AtMost<const N: usize, T>(PhantomData<T>);
+
+impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for AtMost<N, T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {N}")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            if list.len() >= N {
+                return Err(de::Error::invalid_length(N + 1, &self));
+            }
+            list.push(element);
+        }
+        Ok(list)
     }
 }
 

@@ -7,6 +7,7 @@ use super::codec::{self, DecodeError};
 use super::log::LogId;
 use super::refusal::{Refusal, RefusalCode};
 use crate::id::{GroupId, HubId, NodeId};
+use crate::limits::{CONTROL_PAGE_ENTRIES, DELIVER_PAGE_ITEMS};
 use crate::time::Timestamp;
 
 /// Everything a hub can say to a node.
@@ -127,6 +128,7 @@ pub struct ControlPage {
     /// Number of the first entry here.
     pub from: u64,
     /// Signed entries in order.
+    #[serde(deserialize_with = "codec::at_most::<CONTROL_PAGE_ENTRIES, _, _>")]
     pub entries: Vec<ByteBuf>,
     /// How many entries the hub has in all.
     pub total: u64,
@@ -185,6 +187,7 @@ pub struct Deliver {
     /// Which log.
     pub log: LogId,
     /// Entries in rising order.
+    #[serde(deserialize_with = "codec::at_most::<DELIVER_PAGE_ITEMS, _, _>")]
     pub items: Vec<Item>,
 }
 

@@ -9,6 +9,7 @@ use serde_bytes::ByteBuf;
 use super::codec::{self, DecodeError};
 use super::log::LogId;
 use crate::id::{GroupId, NodeId, Signature};
+use crate::limits::ONE_TIME_PREKEYS;
 
 /// The first frame on a connection: who this is, proven for this very connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,7 @@ pub struct PutPrekeys {
     /// Signed prekey in force.
     pub signed_prekey: ByteBuf,
     /// New one-time prekeys (number, signed statement), added to those the hub still has.
+    #[serde(deserialize_with = "codec::at_most::<{ 2 * ONE_TIME_PREKEYS }, _, _>")]
     pub one_time: Vec<(u32, ByteBuf)>,
     /// Forget all one-time prekeys from before: this node no longer has their secrets.
     pub replace: bool,
@@ -207,5 +209,22 @@ impl ToHub {
             10 => Self::Ack(codec::decode(body)?),
             _ => return Err(DecodeError::UnknownType(kind)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_countless_empty_prekeys_is_refused_before_they_are_held() {
+        let put = |count: usize| {
+            let one_time = vec![(0, ByteBuf::new()); count];
+            let (identity, signed_prekey) = (ByteBuf::new(), ByteBuf::new());
+            let body = PutPrekeys { req: 1, identity, signed_prekey, one_time, replace: false };
+            ToHub::decode(5, &codec::encode(&body)).map(drop)
+        };
+        assert_eq!(put(ONE_TIME_PREKEYS + 1), Ok(()), "the hub says that these are too many");
+        assert!(matches!(put(200_000), Err(DecodeError::Malformed(_))));
     }
 }

@@ -1,5 +1,6 @@
 //! The relay from outside: given this input at this time, exactly these commands in this order.
 
+mod abuse;
 mod access;
 mod appending;
 mod channels;

@@ -86,7 +86,8 @@ pub enum ControlError {
         /// What the entry follows.
         theirs: Head,
     },
-    /// Two valid entries after the same one: both, as signed, prove it to anybody.
+    /// Two valid entries after the same one. From a hub's own mouth it shows that the hub keeps two
+    /// histories; to others it proves less, since whoever lost a race signed such an entry too.
     #[error("two histories at entry {seq}: {ours} here, {theirs} there; the hub shows both")]
     Fork {
         /// The number both entries have.

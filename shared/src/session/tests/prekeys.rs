@@ -91,6 +91,24 @@ fn a_full_memory_refuses_what_could_be_replayed_and_nothing_else() {
 }
 
 #[test]
+fn a_flood_of_first_messages_keeps_strangers_out_until_the_next_rotation_and_no_longer() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let spk_id = bob.keys.current.id;
+    for i in 0..limits::HANDSHAKES_REMEMBERED {
+        let mut transcript = [0xee; 32];
+        transcript[..8].copy_from_slice(&(i as u64).to_be_bytes());
+        bob.keys.remember(super::super::prekeys::Seen { transcript, spk_id, one_time: false });
+    }
+    let plain = init_of(&alice.begin(&bob, false).seal(b"x", NOW, &mut alice.rng).unwrap());
+    assert_eq!(bob.accept(&plain).map(|_| ()).unwrap_err().reason(), "full");
+    assert!(bob.keys.rotate_if_due(&bob.me, later(Millis::days(8)), &mut bob.rng));
+    let plain = init_of(&alice.begin(&bob, false).seal(b"x", NOW, &mut alice.rng).unwrap());
+    assert!(bob.accept(&plain).is_ok());
+    let kept = LocalPrekeys::load(bob.keys.save().expose()).unwrap();
+    assert_eq!(kept.seen.len(), limits::HANDSHAKES_REMEMBERED + 1);
+}
+
+#[test]
 fn prekeys_survive_a_restart_and_a_damaged_record_does_not_pass() {
     let bob = Node::new(2);
     let record = bob.keys.save();
