@@ -14,7 +14,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 b
 #[derive(Debug, Parser)]
 #[command(name = "hubbub-hub", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// Where the hub keeps its keys, its store and hub.toml [default: the platform's data directory]
+    /// Where the hub keeps its keys, its store and hub.toml [default: platform's data folder]
     #[arg(long, global = true, env = "HUBBUB_HUB_HOME", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Settings from this file instead of hub.toml in the hub's directory

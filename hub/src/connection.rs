@@ -1,4 +1,4 @@
-//! One node's connection: the handshake, its proof, then frames, datagrams and streams until it ends.
+//! One node's connection: handshake, proof, then frames, datagrams and streams until it ends.
 //!
 //! Invariant: nothing a stranger sends costs more than a hello of [`HELLO_MAX`] bytes and a few
 //! seconds; the relay hears of a connection only when its identity is proven for that connection.

@@ -13,7 +13,8 @@ use crate::relay::{ConnId, Input};
 pub(crate) async fn receive(connection: &Connection, conn: ConnId, intake: &Intake) {
     while let Ok(bytes) = connection.read_datagram().await {
         let Some(datagram) = Datagram::parse(&bytes) else { continue };
-        let input = Input::Datagram { conn, to: datagram.peer, payload: Arc::from(datagram.payload) };
+        let input =
+            Input::Datagram { conn, to: datagram.peer, payload: Arc::from(datagram.payload) };
         if !intake.offer(input) {
             tracing::trace!("a datagram was dropped: the hub is busy");
         }

@@ -1,7 +1,7 @@
 //! The one queue into the server's loop: everything that happens, bounded by count and by bytes.
 //!
-//! Invariant: a connection that sends faster than the hub stores waits here, and through QUIC's flow
-//! control its node waits too. Nothing is dropped but datagrams.
+//! Invariant: a connection that sends faster than the hub stores waits here, and through QUIC's
+//! flow control its node waits too. Nothing is dropped but datagrams.
 
 use std::sync::Arc;
 

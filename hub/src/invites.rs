@@ -7,8 +7,6 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hubbub_shared::crypto::blake3;
-use hubbub_shared::id::HubId;
-use hubbub_shared::invite::Invite;
 use hubbub_shared::time::Millis;
 
 use crate::admin::{self, Reply, Request};
@@ -16,8 +14,11 @@ use crate::config::Network;
 use crate::relay::Write;
 use crate::serve::fresh_token;
 use crate::server::now;
-use crate::store::{self, Store as _, StoreError};
+use crate::store::{EmbeddedStore, Store as _, StoreError};
 use crate::tls::TlsError;
+
+/// Folder of the store in a hub's directory.
+const STORE: &str = "store";
 
 /// An invite could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +37,8 @@ pub enum InviteError {
     Random(#[from] TlsError),
 }
 
-/// Makes an invite for `uses` identities, holding for `ttl`, at the hub in `dir`: through its socket
-/// when it runs, in its store when it does not. Returns the token once it is durable.
+/// Makes an invite for `uses` identities, holding for `ttl`, at the hub in `dir`: through its
+/// socket when it runs, in its store when it does not. Returns the token once it is durable.
 ///
 /// # Errors
 /// [`InviteError`].
@@ -60,18 +61,18 @@ fn token_from(hex: &str) -> Option<[u8; 16]> {
 fn make_offline(dir: &Path, uses: u32, ttl: Millis) -> Result<[u8; 16], InviteError> {
     let token = fresh_token()?;
     let token_hash = blake3(&token).0;
-    let mut store = store::open(dir)?;
+    let mut store = open_store(dir)?;
     store.commit(&[Write::Invite { token_hash, left: Some((uses, now() + ttl)) }])?;
     Ok(token)
 }
 
-/// The invite for a hub: its addresses, its key, the token.
-#[must_use]
-pub fn invite(addresses: Vec<String>, hub: HubId, token: [u8; 16]) -> Invite {
-    Invite { addresses, hub, token: Some(token) }
+/// The store in a hub's directory, made on first use.
+pub(crate) fn open_store(dir: &Path) -> Result<EmbeddedStore, StoreError> {
+    let id = fresh_token().map_err(|error| StoreError(error.to_string()))?;
+    EmbeddedStore::open(&dir.join(STORE), id)
 }
 
-/// The addresses invites name: the configured ones, or this machine's own with the port listened on.
+/// The addresses invites name: the configured ones, or this machine's own, with the port.
 #[must_use]
 pub fn addresses(network: &Network, listen: SocketAddr) -> Vec<String> {
     if !network.addresses.is_empty() {

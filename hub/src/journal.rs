@@ -27,7 +27,7 @@ pub struct Line {
     /// What happened: `connected`, `left`, `relayed`, `streamed`, `named` or `refused`.
     pub event: String,
     /// The same for people.
-    pub text: String,
+    pub said: String,
     /// The first 32 sealed bytes in hex, of a relayed envelope.
     pub sealed: Option<String>,
 }
@@ -54,7 +54,7 @@ impl Journal {
     /// Writes a note down.
     pub(crate) fn note(&self, at: Timestamp, note: &Note) {
         let line = line(at, note);
-        tracing::info!(target: "hub", "{}", line.text);
+        tracing::info!(target: "hub", "{}", line.said);
         if let Some(sealed) = &line.sealed {
             tracing::debug!(target: "hub", "sealed {sealed}…");
         }
@@ -66,12 +66,14 @@ impl Journal {
 /// The line a note makes.
 #[must_use]
 pub fn line(at: Timestamp, note: &Note) -> Line {
-    let (event, text) = words(note);
+    let (event, said) = words(note);
     let sealed = match note {
-        Note::Passed { sealed, .. } => Some(HEXLOWER.encode(sealed.get(..PREVIEW).unwrap_or(sealed))),
+        Note::Passed { sealed, .. } => {
+            Some(HEXLOWER.encode(sealed.get(..PREVIEW).unwrap_or(sealed)))
+        }
         _ => None,
     };
-    Line { at, event: event.to_owned(), text, sealed }
+    Line { at, event: event.to_owned(), said, sealed }
 }
 
 fn words(note: &Note) -> (&'static str, String) {
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn a_relayed_envelope_shows_names_size_and_number() {
         let line = line(Timestamp(1), &passed());
-        assert_eq!(line.text, "relayed alice → bob 742 B sealed, #18");
+        assert_eq!(line.said, "relayed alice → bob 742 B sealed, #18");
         assert_eq!(line.sealed, Some("ab".repeat(32)));
     }
 
@@ -154,7 +156,7 @@ mod tests {
             Note::Named { node, nickname: "alice".to_owned() },
         ];
         for note in notes {
-            let text = line(Timestamp(1), &note).text;
+            let text = line(Timestamp(1), &note).said;
             assert!(text.contains(&node.short()) && !text.contains(&node.to_text()), "{text}");
         }
     }

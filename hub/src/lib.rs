@@ -16,10 +16,10 @@ pub mod invites;
 pub mod journal;
 pub mod keys;
 pub mod relay;
-mod splice;
 mod serve;
 mod server;
 mod settle;
+mod splice;
 pub mod store;
 pub mod tls;
 

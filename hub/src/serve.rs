@@ -3,8 +3,8 @@
 //! Invariant: every task started here is awaited by [`Running::stop`], and the store is closed only
 //! after everything that had arrived was stored and everyone was told.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -23,16 +23,20 @@ use crate::config::Limits;
 use crate::connection::{self, Door};
 use crate::gate::{Admission, Gate};
 use crate::intake::{Arrival, Ask, Intake};
+use crate::invites;
 use crate::journal::{Journal, Line};
 use crate::keys::{self, HubKeys, KeyError};
-use crate::relay::{Relay, RelayConfig};
+use crate::relay::{Origin, Relay, RelayConfig};
 use crate::server::{self, Open, Server, now};
-use crate::store::{self, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::tls::{self, TlsError};
 
-const LOBBY: &str = "lobby.genesis";
 /// How long nodes have to take in that the hub is stopping.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How often and how long to wait for the socket to be let go.
+const RELEASE_TRIES: u32 = 100;
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How to run a hub.
 #[derive(Clone, Debug)]
@@ -69,14 +73,6 @@ pub enum ServeError {
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The lobby's file.
-    #[error("cannot use {path}: {error}; check the directory's owner and free space")]
-    Lobby {
-        /// The file.
-        path: PathBuf,
         /// What the system said.
         error: std::io::Error,
     },
@@ -135,8 +131,8 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let keys = keys::load_or_create(&options.dir)?;
     let hub = keys.identity.hub_id();
     let open = opener(&options, &keys)?;
-    let opened = open(now())
-        .map_err(|error| ServeError::Store { dir: options.dir.clone(), error })?;
+    let opened =
+        open(now()).map_err(|error| ServeError::Store { dir: options.dir.clone(), error })?;
     let endpoint = listen(&options, &keys)?;
     let local_addr = endpoint
         .local_addr()
@@ -191,37 +187,38 @@ impl Running {
         if tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.is_err() {
             tracing::debug!("some connections did not close in time");
         }
+        drop(self.endpoint);
+        released(self.local_addr).await;
     }
 }
 
+/// Waits until the address is free again: QUIC's own task lets go of the socket a little later.
+async fn released(address: SocketAddr) {
+    for _ in 0..RELEASE_TRIES {
+        if UdpSocket::bind(address).is_ok() {
+            return;
+        }
+        tokio::time::sleep(RELEASE_PAUSE).await;
+    }
+    tracing::debug!("UDP {address} is still in use");
+}
+
 /// How the store is opened, at the start and after a failure.
-fn opener(options: &ServeOptions, keys: &HubKeys) -> Result<Arc<Open>, ServeError> {
-    let lobby = lobby(&options.dir, keys)?;
+fn opener(options: &ServeOptions, keys: &HubKeys) -> Result<Arc<Open>, TlsError> {
+    let mut rng = tls::os_rng()?;
+    let (_, lobby_genesis) = ControlLog::create_lobby(&keys.identity, now(), &mut rng);
     let hub = keys.identity.hub_id();
     let config: RelayConfig = options.limits.relay(options.open);
     let dir = options.dir.clone();
     Ok(Arc::new(move |now| {
-        let mut store = store::open(&dir)?;
+        let mut store = invites::open_store(&dir)?;
         let snapshot = store.load()?;
-        let relay = Relay::new(config.clone(), hub, lobby.clone(), snapshot, now);
+        let origin = Origin { hub, store: store.id(), lobby_genesis: lobby_genesis.clone() };
+        let relay = Relay::new(config.clone(), origin, snapshot, now)
+            .map_err(|error| StoreError(error.to_string()))?;
         let store: Box<dyn Store> = Box::new(store);
         Ok((store, relay))
     }))
-}
-
-/// The lobby's first control entry, signed by the hub; made once.
-fn lobby(dir: &Path, keys: &HubKeys) -> Result<Vec<u8>, ServeError> {
-    let path = dir.join(LOBBY);
-    let made = match std::fs::read(&path) {
-        Ok(genesis) => return Ok(genesis),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let (_, genesis) =
-                ControlLog::create_lobby(&keys.identity, now(), &mut tls::os_rng()?);
-            keys::write_private(&path, &genesis).map(|()| genesis)
-        }
-        Err(error) => Err(error),
-    };
-    made.map_err(|error| ServeError::Lobby { path, error })
 }
 
 fn listen(options: &ServeOptions, keys: &HubKeys) -> Result<Endpoint, ServeError> {

@@ -33,10 +33,7 @@ pub(crate) fn needs_store(command: &Command) -> bool {
 ///
 /// # Errors
 /// [`StoreError`]; nothing of the batch was kept and nothing of it may be sent.
-pub(crate) fn settle(
-    store: &mut dyn Store,
-    commands: Vec<Command>,
-) -> Result<Settled, StoreError> {
+pub(crate) fn settle(store: &mut dyn Store, commands: Vec<Command>) -> Result<Settled, StoreError> {
     let (mut writes, mut out, mut loaded) = (Vec::new(), Vec::new(), Vec::new());
     for command in commands {
         match command {

@@ -127,7 +127,9 @@ pub(crate) fn socket(listen: SocketAddr) -> std::io::Result<UdpSocket> {
         .set_recv_buffer_size(SOCKET_BUFFER)
         .and_then(|()| raw.set_send_buffer_size(SOCKET_BUFFER));
     if let Err(error) = set {
-        tracing::warn!("the system refused larger socket buffers ({error}); bursts may lose packets");
+        tracing::warn!(
+            "the system refused larger socket buffers ({error}); bursts may lose packets"
+        );
     }
     Ok(socket)
 }

@@ -1,7 +1,9 @@
-//! The bytes of version 1, held to what an independent implementation makes of the same text.
+//! The bytes of version 1: held to what an independent implementation makes of the same text, and
+//! between nodes and a real hub.
 
 // A vector that cannot be read is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod frames;
+mod hub_link;
 mod vectors;

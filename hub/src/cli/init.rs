@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use hubbub_hub::config::{FILE, TEMPLATE};
-use hubbub_hub::keys;
+use hubbub_hub::{invites, keys};
 
 use super::invite::{self, Shown};
 use super::{Failure, Place};
@@ -20,13 +20,18 @@ pub(super) async fn init(mut place: Place, args: Init) -> Result<(), Failure> {
     if !args.address.is_empty() {
         network.addresses = args.address;
     }
+    invite::check(&invites::addresses(network, network.listen))?;
     let text = template(network.listen, &network.addresses);
     keys::load_or_create(&place.dir)?;
     let file = place.dir.join(FILE);
     std::fs::write(&file, text)?;
     let shown = invite::make(&place, None, None).await?;
     let mut err = io::stderr().lock();
-    writeln!(err, "Wrote {}; this directory is the hub: back it up, show it nobody.", file.display())?;
+    writeln!(
+        err,
+        "Wrote {}; this directory is the hub: back it up, show it nobody.",
+        file.display()
+    )?;
     print(&shown, place.effective.config.network.listen)
 }
 
@@ -36,7 +41,9 @@ fn template(listen: SocketAddr, addresses: &[String]) -> String {
         let value = |value: toml::Value, key: &str| format!("{key} = {value}\n");
         match line.trim_start_matches('#').split_once(" = ").map(|(key, _)| key) {
             Some("listen") => value(listen.to_string().into(), "listen"),
-            Some("addresses") if !addresses.is_empty() => value(addresses.to_vec().into(), "addresses"),
+            Some("addresses") if !addresses.is_empty() => {
+                value(addresses.to_vec().into(), "addresses")
+            }
             _ => format!("{line}\n"),
         }
     };

@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// Inviting.
     #[error(transparent)]
     Invite(#[from] InviteError),
+    /// The configured addresses.
+    #[error("no invite can name these addresses: {0}")]
+    Address(#[from] hubbub_shared::invite::InviteError),
     /// A command that needs a running hub.
     #[error("no hub is running on {0}; start it with `hubbub-hub run`")]
     NotRunning(PathBuf),
@@ -56,13 +59,11 @@ impl Failure {
     /// The documented exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::LogLevel(_) => 3,
+            Self::Config(_) | Self::LogLevel(_) | Self::Address(_) => 3,
             Self::Keys(_)
             | Self::Exists(_)
             | Self::Invite(InviteError::Store(_))
-            | Self::Serve(
-                ServeError::Keys(_) | ServeError::Store { .. } | ServeError::Lobby { .. },
-            ) => 4,
+            | Self::Serve(ServeError::Keys(_) | ServeError::Store { .. }) => 4,
             Self::Serve(ServeError::Listen { .. }) => 5,
             Self::NotRunning(_) => 6,
             _ => 1,

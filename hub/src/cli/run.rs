@@ -1,6 +1,6 @@
 //! `hubbub-hub run`: the hub in the foreground, its log on stderr, until it is told to stop.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use hubbub_hub::{ServeOptions, serve};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,11 +14,16 @@ pub(super) async fn run(place: Place, args: Run) -> Result<(), Failure> {
     let config = place.effective.config;
     let filter = EnvFilter::try_new(&config.log.level)
         .map_err(|_| Failure::LogLevel(config.log.level.clone()))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     let open = args.open || config.access.open;
     let listen = args.listen.unwrap_or(config.network.listen);
     let mut terminate = signal(SignalKind::terminate())?;
-    let running = serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
+    let running =
+        serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
     tracing::info!("hub {} listens on UDP {}", running.hub, running.local_addr);
     if open {
         tracing::warn!("this hub is open: whoever finds it may use it");

@@ -1,6 +1,7 @@
 //! `hubbub-hub status` and `hubbub-hub log`: questions to the running hub.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use hubbub_hub::admin::{self, Asked, Reply, Request, Status};
@@ -13,11 +14,7 @@ use crate::args::Log;
 
 /// Prints how the running hub is doing.
 pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
-    let status = match ask(dir, &Request::Status).await?.next().await? {
-        Some(Reply::Status(status)) => status,
-        Some(Reply::Failed { why }) => return Err(Failure::Refused(why)),
-        _ => return Err(Failure::Refused("nothing".to_owned())),
-    };
+    let status = read_status(&mut ask(dir, &Request::Status).await?).await?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", serde_json::to_string(&status).map_err(io::Error::from)?)?;
@@ -30,6 +27,22 @@ pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the hub in `dir` listens, if one runs there.
+pub(super) async fn listening(dir: &Path) -> Result<Option<SocketAddr>, Failure> {
+    match admin::ask(dir, &Request::Status).await? {
+        Some(mut asked) => Ok(read_status(&mut asked).await?.listen.parse().ok()),
+        None => Ok(None),
+    }
+}
+
+async fn read_status(asked: &mut Asked) -> Result<Status, Failure> {
+    match asked.next().await? {
+        Some(Reply::Status(status)) => Ok(status),
+        Some(Reply::Failed { why }) => Err(Failure::Refused(why)),
+        _ => Err(Failure::Refused("nothing".to_owned())),
+    }
+}
+
 /// Prints the running hub's lines as they come.
 pub(super) async fn follow(dir: &Path, args: &Log) -> Result<(), Failure> {
     let mut asked = ask(dir, &Request::Follow).await?;
@@ -40,9 +53,9 @@ pub(super) async fn follow(dir: &Path, args: &Log) -> Result<(), Failure> {
             continue;
         }
         match reply {
-            Reply::Line(Line { at, text, sealed, .. }) => {
+            Reply::Line(Line { at, said, sealed, .. }) => {
                 let hex = sealed.filter(|_| args.sealed).map(|hex| format!("  {hex}…"));
-                writeln!(out, "{} {text}{}", local(at), hex.unwrap_or_default())?;
+                writeln!(out, "{} {said}{}", local(at), hex.unwrap_or_default())?;
             }
             Reply::Missed { lines } => writeln!(out, "({lines} lines missed)")?,
             Reply::Failed { why } => return Err(Failure::Refused(why)),
