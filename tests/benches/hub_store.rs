@@ -7,7 +7,8 @@
 //!
 //! `cargo bench -p hubbub-tests --bench hub_store`
 
-#![allow(missing_docs, clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)] // a benchmark
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a benchmark
+#![allow(clippy::print_stdout)] // prints its table
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write as _};
@@ -56,6 +57,7 @@ fn main() {
 }
 
 fn one(name: &str, batch: u64, rounds: u64) {
+    // Not in the system's temporary folder, which may be memory.
     let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
     let path = folder.path().join("store");
     let mut engine = open(name, &path);

@@ -1,7 +1,8 @@
 //! What the relay wants done. The shell carries it out and adds nothing.
 //!
-//! **Order is the contract**: the shell drains all commands of a batch of inputs, resolves every
-//! `Load*`/`*Bundle` read, commits every [`Write`] in one durable transaction, and only then sends.
+//! **Order is the contract**: the shell drains all commands of a batch of inputs, reads what every
+//! `Load` and `LoadBundle` asks, commits every [`Write`] in one durable transaction, reads what every
+//! `LoadControl` asks, and only then sends.
 //! If the commit fails nothing of the batch leaves, and the relay is built anew from the store (see
 //! [`super::Relay`]).
 

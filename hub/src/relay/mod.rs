@@ -54,10 +54,11 @@ pub use restore::{Origin, RestoreError};
 ///    [`Relay::poll_timeout`] has passed), then [`Relay::poll_command`] until it is `None`. Entries
 ///    for one reader are joined into one frame and cursors into one write at that moment, so a
 ///    batch of many inputs costs less than many batches.
-/// 3. Carry the batch out: first its reads (`Load`, `LoadControl`, `LoadBundle`) against the store
-///    as it was before the batch, then all its `Write`s in one durable commit, and only then
-///    everything that leaves. Every `Load` is answered by exactly one [`Input::Loaded`] in a later
-///    batch, even when its connection is gone or the read failed (then empty).
+/// 3. Carry the batch out: first `Load` and `LoadBundle`, against the store as it was before the
+///    batch, then all its `Write`s in one durable commit, then `LoadControl`, so that a page holds
+///    what the batch appended, and only then everything that leaves. Every `Load` is answered by
+///    exactly one [`Input::Loaded`] in a later batch, even when its connection is gone or the read
+///    failed (then empty).
 ///
 /// The first batch may be empty: a new relay may have writes of its own.
 ///

@@ -27,10 +27,10 @@ const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 16 * MIB;
 /// Written to disk at this size: large enough that a short-lived entry is often forgotten before it
 /// is ever written to a table, small enough to hold a few.
-const ITEMS_MEMTABLE: u64 = 16 * MIB;
+const ITEMS_MEMTABLE: u64 = 32 * MIB;
 /// The other tables are small.
 const STATE_MEMTABLE: u64 = 4 * MIB;
-/// Journals kept until their memtables are written; fjall asks for at least this much.
+/// Journals kept until their memtables are written: two, as fjall lays out 64 MiB for each.
 const JOURNAL_BYTES: u64 = 128 * MIB;
 /// One thread writes tables while the relay goes on; a second would compete with it.
 const WORKERS: usize = 1;
