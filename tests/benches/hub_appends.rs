@@ -45,7 +45,9 @@ const BURST: usize = 1_000;
 
 fn main() {
     println!("{}\n", machine());
-    println!("| senders | batch | relay + store | store | fjall | file | ÷ store | ÷ fjall | ÷ file |");
+    println!(
+        "| senders | batch | relay + store | store | fjall | file | ÷ store | ÷ fjall | ÷ file |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     for senders in SENDERS {
         for (batch, times) in BATCHES {
@@ -134,9 +136,8 @@ impl Hub {
         if !writes.is_empty() {
             self.store.commit(&writes).unwrap();
         }
-        let answered = |c: &&Command| {
-            matches!(c, Command::Send { frame: FromHub::Appended(_), .. })
-        };
+        let answered =
+            |c: &&Command| matches!(c, Command::Send { frame: FromHub::Appended(_), .. });
         out.iter().filter(answered).count()
     }
 
@@ -237,12 +238,15 @@ fn in_process(senders: usize, batch: usize, times: usize) {
     let fjall = BareFjall::open(&at("fjall"));
     let mut file = File::create(at("file")).unwrap();
     let (mut a, mut b, mut c) = (Source::new(), Source::new(), Source::new());
-    let rounds = in_turn(ROUNDS, &mut [
-        Case::new("hub", || hub.round(batch, times)),
-        Case::new("store", || a.round(batch, times, |writes| store.commit(&writes).unwrap())),
-        Case::new("fjall", || b.round(batch, times, |writes| fjall.commit(writes))),
-        Case::new("file", || c.round(batch, times, |writes| append_to(&mut file, &writes))),
-    ]);
+    let rounds = in_turn(
+        ROUNDS,
+        &mut [
+            Case::new("hub", || hub.round(batch, times)),
+            Case::new("store", || a.round(batch, times, |writes| store.commit(&writes).unwrap())),
+            Case::new("fjall", || b.round(batch, times, |writes| fjall.commit(writes))),
+            Case::new("file", || c.round(batch, times, |writes| append_to(&mut file, &writes))),
+        ],
+    );
     let rate = |case| format!("{:.0}", 1.0 / rounds.figure(case).median);
     // Seconds the other way round: a share of the bare store's speed.
     let share = |over| rounds.ratio(over, 0);
@@ -264,14 +268,17 @@ fn over_quic(senders: usize) {
     let mut store = EmbeddedStore::open(&folder.path().join("store"), [1; 16]).unwrap();
     let mut source = Source::new();
     let mut round = 0;
-    let rounds = in_turn(10, &mut [
-        Case::new("hub", || {
-            round += 1;
-            let dir = folder.path().join(format!("hub{round}"));
-            runtime.block_on(quic_round(&dir, senders))
-        }),
-        Case::new("store", || source.round(32, 50, |writes| store.commit(&writes).unwrap())),
-    ]);
+    let rounds = in_turn(
+        10,
+        &mut [
+            Case::new("hub", || {
+                round += 1;
+                let dir = folder.path().join(format!("hub{round}"));
+                runtime.block_on(quic_round(&dir, senders))
+            }),
+            Case::new("store", || source.round(32, 50, |writes| store.commit(&writes).unwrap())),
+        ],
+    );
     let rate = |case| format!("{:.0}", 1.0 / rounds.figure(case).median);
     println!("| {senders} | {} | {} | {} |", rate(0), rate(1), rounds.ratio(1, 0));
 }

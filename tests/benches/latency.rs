@@ -44,9 +44,8 @@ fn main() {
     let mut bare = nodes.block_on(Bare::dial(&echo));
     let mut took = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 2 {
-        let turn = nodes.block_on(async {
-            [pair.turn().await, light.turn().await, bare.turn().await]
-        });
+        let turn =
+            nodes.block_on(async { [pair.turn().await, light.turn().await, bare.turn().await] });
         if round >= 2 {
             took.iter_mut().zip(turn).for_each(|(all, turn)| all.push(turn));
         }
