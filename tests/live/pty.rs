@@ -47,9 +47,14 @@ fn two_people_talk_from_nothing_and_find_everything_again() {
     bob.until_shows("@alice");
     bob.enter("hello from bob");
     bob.until("it is delivered", |screen| line_with(screen, &["hello from bob", "✓✓"]).is_some());
-    alice.until_shows("hello from bob");
+    // Alice looks at the lobby: she sees that bob came in, and that he wrote to her.
+    alice.until("bob wrote", |screen| line_with(screen, &[" @bob", " 1 "]).is_some());
+    alice.until_shows("bob came in");
     alice.enter("/msg bob");
-    alice.until("alice looks at bob", |screen| line_with(screen, &[">@bob"]).is_some());
+    alice.until("alice looks at bob", |screen| {
+        line_with(screen, &[">@bob"]).is_some()
+            && line_with(screen, &["bob  ", "hello from bob"]).is_some()
+    });
     alice.enter("hello yourself");
     bob.until_shows("hello yourself");
     // Bob looks at it: alice, who is told, sees that, too.
