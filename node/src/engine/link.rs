@@ -47,6 +47,8 @@ pub(super) struct Link {
     /// Nodes whose names are to be asked, and those being asked.
     pub(super) nameless: VecDeque<NodeId>,
     pub(super) naming: BTreeSet<NodeId>,
+    /// How long until those without a name are asked after again.
+    pub(super) name_wait: Millis,
     /// Bundles being asked for.
     pub(super) bundles: BTreeSet<NodeId>,
 }

@@ -18,7 +18,7 @@ use super::link::{Asked, unreachable};
 use super::output::{Output, Ticket};
 use super::record::Key;
 use crate::api::error::from_refusal;
-use crate::api::{ApiError, Code, Command, Reply};
+use crate::api::{ApiError, Code, Command, Event, Reply};
 
 /// Commands waiting for the hub at once.
 const PENDING: usize = 256;
@@ -28,6 +28,10 @@ const PATIENCE: Millis = Millis::secs(15);
 const NAMING: usize = 8;
 /// Names waiting to be asked for.
 const NAMELESS: usize = 4_096;
+
+/// Somebody without a name is asked after again this soon, and ever more rarely up to this late.
+const NAME_SOON: Millis = Millis::secs(2);
+const NAME_LATE: Millis = Millis::minutes(10);
 
 /// What lookups found, by name as typed.
 pub(super) type Found = BTreeMap<String, NodeId>;
@@ -160,6 +164,7 @@ impl Engine {
             return;
         }
         self.link.nameless.push_back(node);
+        self.link.name_wait = NAME_SOON;
         self.ask_names();
     }
 
@@ -184,6 +189,10 @@ impl Engine {
             self.own_claim(claim);
         } else if let Some((node, name)) = claim.and_then(|c| self.check_claim(c, Some(&node))) {
             self.learn_name(node, &name);
+        } else {
+            let wait = self.link.name_wait.max(NAME_SOON);
+            self.link.name_wait = Millis(wait.0.saturating_mul(2)).min(NAME_LATE);
+            self.alarms.set(Alarm::Names, self.now + wait);
         }
         self.ask_names();
     }
@@ -196,6 +205,7 @@ impl Engine {
         self.own.claim = Some((claim.seq, claim_hash(bytes)));
         if self.own.wanted.as_deref() == Some(claim.nickname.as_str()) {
             self.own.nickname = self.own.wanted.take();
+            self.join_lobby();
         }
         self.touch(Key::Own);
         if self.own.wanted.is_some() {
@@ -246,6 +256,8 @@ impl Engine {
         if let Some(ticket) = ticket {
             self.answer(ticket, Ok(Reply::Nickname { nickname }));
         }
+        self.event(Event::ContactsChanged);
+        self.join_lobby();
     }
 
     pub(super) fn nickname_refused(&mut self, ticket: Option<Ticket>, refusal: &Refusal) {

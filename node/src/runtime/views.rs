@@ -8,7 +8,8 @@ use super::driver::from_store;
 use super::hub_file::HubFile;
 use crate::api::command::MessageText;
 use crate::api::view::{
-    Body, ConversationView, LinkState, MessageView, RecipientView, StatusView, WhoamiView,
+    Body, ConversationView, LinkState, MessageView, Notice, PersonView, RecipientView, StatusView,
+    WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
@@ -94,7 +95,7 @@ impl Looker<'_> {
             ApiError::new(
                 Code::NotFound,
                 "no such message here",
-                "`hubbub history` shows their ids",
+                "`hubbub read --json` shows their ids",
             )
         })?;
         let ledger = self.store.ledger(&message).map_err(|error| from_store(&error))?;
@@ -146,11 +147,25 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         sender: engine.person(&message.sender),
         sent_at: message.sent_at,
         received_at: message.received_at,
-        body: message.body,
+        body: named(engine, message.body),
         own: message.own,
         delivery: tracked.then_some(message.delivery),
         reached: tracked.then_some((message.reached, message.recipients)),
     }
+}
+
+/// A notice names people as they are called now: they may have had no name when it was written.
+fn named(engine: &Engine, body: Body) -> Body {
+    let Body::Notice(notice) = body else { return body };
+    let now = |person: PersonView| engine.person(&person.node.0);
+    Body::Notice(match notice {
+        Notice::Added(person) => Notice::Added(now(person)),
+        Notice::Joined(person) => Notice::Joined(now(person)),
+        Notice::Removed(person) => Notice::Removed(now(person)),
+        Notice::Left(person) => Notice::Left(now(person)),
+        Notice::RoleChanged(person, role) => Notice::RoleChanged(now(person), role),
+        other @ (Notice::Created | Notice::Described { .. } | Notice::Refused { .. }) => other,
+    })
 }
 
 fn one_line(text: &str) -> String {
@@ -162,6 +177,6 @@ fn nobody(target: &str) -> ApiError {
     ApiError::new(
         Code::NotFound,
         format!("there is no {target} here"),
-        "`hubbub conversations` and `hubbub contacts` list who is; `hubbub open NAME` finds others",
+        "`hubbub conversations` and `hubbub contacts` list who is; `hubbub send NAME TEXT` finds others",
     )
 }
