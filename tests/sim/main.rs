@@ -3,4 +3,5 @@
 mod crash;
 mod forgery;
 mod groups;
+mod receipts;
 mod two;
