@@ -569,6 +569,15 @@ impl World {
         self.give(who, FromHub::Deliver(Deliver { log, items: vec![item] }));
     }
 
+    /// Delivers entries of a log to a device all over again, under new numbers.
+    pub fn deliver_again(&mut self, who: usize, log: LogId) {
+        let mut items = self.stored(&log);
+        for item in &mut items {
+            item.seq += 1_000_000;
+        }
+        self.give(who, FromHub::Deliver(Deliver { log, items }));
+    }
+
     /// As [`Self::forge`], but the device forgets the place it had in the log, so that what the hub
     /// holds still comes. What it refused until then.
     pub fn forge_quietly(
