@@ -8,7 +8,8 @@ use super::driver::from_store;
 use super::hub_file::HubFile;
 use crate::api::command::MessageText;
 use crate::api::view::{
-    Body, ConversationView, LinkState, MessageView, RecipientView, StatusView, WhoamiView,
+    Body, ConversationView, LinkState, MessageView, Notice, PersonView, RecipientView, StatusView,
+    WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
@@ -146,10 +147,26 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         sender: engine.person(&message.sender),
         sent_at: message.sent_at,
         received_at: message.received_at,
-        body: message.body,
+        body: named_now(engine, message.body),
         own: message.own,
         delivery: tracked.then_some(message.delivery),
         reached: tracked.then_some((message.reached, message.recipients)),
+    }
+}
+
+/// A notice with the names people have now: it may have been written before these were known.
+fn named_now(engine: &Engine, body: Body) -> Body {
+    let now = |person: PersonView| engine.person(&person.node.0);
+    match body {
+        Body::Notice(notice) => Body::Notice(match notice {
+            Notice::Added(person) => Notice::Added(now(person)),
+            Notice::Joined(person) => Notice::Joined(now(person)),
+            Notice::Removed(person) => Notice::Removed(now(person)),
+            Notice::Left(person) => Notice::Left(now(person)),
+            Notice::RoleChanged(person, role) => Notice::RoleChanged(now(person), role),
+            other @ (Notice::Created | Notice::Described { .. } | Notice::Refused { .. }) => other,
+        }),
+        other => other,
     }
 }
 
