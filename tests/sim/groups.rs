@@ -135,3 +135,18 @@ fn entries_of_the_log_delivered_again_raise_no_alarm() {
     world.run(Millis::secs(5));
     assert_eq!(world.words(0), ["quiet here"]);
 }
+
+#[test]
+fn members_have_names_without_ever_having_spoken_to_each_other() {
+    let mut world = World::new(9, &["alice", "bob", "carol"]);
+    world.found(0, "team", &["bob", "carol"]);
+    world.run(Millis::minutes(2));
+    for who in 0..3 {
+        for group in ["lobby", "team"] {
+            let engine = world.engine(who);
+            let members = engine.members(&engine.resolve_group(group).unwrap());
+            let names: Vec<_> = members.into_iter().map(|member| member.person.name).collect();
+            assert_eq!(names, ["alice", "bob", "carol"], "{who} in {group}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use hubbub_node::api::command::MessageText;
 use hubbub_node::api::view::Delivery;
-use hubbub_node::api::{Code, Command, ConversationId};
+use hubbub_node::api::{Code, Command, ConversationId, Reply};
 use hubbub_shared::id::MessageId;
 use hubbub_shared::time::Millis;
 use hubbub_tests::world::World;
@@ -96,4 +96,22 @@ fn a_stranger_is_heard_though_bobs_published_keys_have_gone_stale() {
     world.say(0, "bob", "hello after two months");
     world.run(Millis::secs(5));
     assert_eq!(world.words(1), ["hello after two months"]);
+}
+
+#[test]
+fn a_nickname_asked_for_twice_at_once_is_granted_twice_and_shown_only_then() {
+    let mut world = World::new(8, &["alice"]);
+    let named = |name: &str| Command::SetNickname { nickname: name.to_owned() };
+    world.begin(0, named("alicia"));
+    world.begin(0, named("alicia"));
+    assert_eq!(world.engine(0).whoami().nickname.as_deref(), Some("alice"));
+    world.run(Millis::secs(2));
+    let granted = Reply::Nickname { nickname: "alicia".to_owned() };
+    assert_eq!(world.answers(0), [&Ok(granted.clone()), &Ok(granted)]);
+    world.begin(0, named("a1"));
+    world.begin(0, named("a2"));
+    world.begin(0, named("a3"));
+    world.run(Millis::secs(2));
+    assert_eq!(world.answers(0).iter().filter(|answer| answer.is_err()).count(), 1);
+    assert_eq!(world.engine(0).whoami().nickname.as_deref(), Some("a3"));
 }

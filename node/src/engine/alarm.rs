@@ -24,7 +24,7 @@ pub(super) enum Alarm {
     Control,
     /// A bundle that was not to be had is asked for again.
     Bundles,
-    /// Somebody had no name yet: it is asked for again.
+    /// Names nobody had are asked for again.
     Names,
     /// Rotation and expiry, hourly.
     Upkeep,
@@ -73,7 +73,7 @@ impl Engine {
                 Alarm::Keys => self.ask_for_keys(),
                 Alarm::Control => self.work_on_groups(),
                 Alarm::Bundles => self.want_bundles(),
-                Alarm::Names => self.ask_all_names(),
+                Alarm::Names => self.ask_names_again(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }

@@ -145,6 +145,7 @@ impl Engine {
         if !self.hear(conversation, sender, plain.n, plain.id) {
             return;
         }
+        self.ask_speaker(sender);
         if let ConversationId::Group(id) = conversation
             && let Some(group) = self.groups.get_mut(&id)
         {

@@ -83,7 +83,21 @@ impl Engine {
         self.warn_of_namesake(node, nickname);
         self.meet(node).nickname = Some(nickname.to_owned());
         self.touch(Key::Contact(node));
+        self.tell_of_name(node);
+    }
+
+    /// A name came: whatever shows it is to be looked at again.
+    pub(super) fn tell_of_name(&mut self, node: NodeId) {
         self.event(Event::ContactsChanged);
+        if self.is_contact(&node) {
+            self.changed(ConversationId::Direct(node));
+        }
+        let shared = |group: &super::Group| group.facts.invited && group.is_member(&node);
+        let groups = self.groups.iter().filter(|(_, group)| shared(group));
+        let groups: Vec<_> = groups.map(|(id, _)| ConversationId::Group(*id)).collect();
+        for group in groups {
+            self.changed(group);
+        }
     }
 
     fn warn_of_namesake(&mut self, node: NodeId, nickname: &str) {

@@ -174,6 +174,9 @@ impl Engine {
     fn begun(&mut self, id: GroupId) {
         let Some(log) = self.groups.get(&id).and_then(|group| group.log.as_ref()) else { return };
         let (founder, head) = (log.founder(), log.head());
+        if !log.is_lobby() {
+            self.meet(founder);
+        }
         if founder == self.id() {
             self.log_notice(id, founder, head, Notice::Created);
         }

@@ -13,6 +13,7 @@ use hubbub_shared::wire::to_hub::PutPrekeys;
 use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
 
 use super::Engine;
+use super::lookup::NAME_PAUSE;
 use super::output::{Output, Ticket};
 use super::record::Key;
 use crate::api::error::from_refusal;
@@ -27,7 +28,7 @@ const CLOCK: Millis = Millis::minutes(10);
 pub(super) enum Asked {
     /// One-time prekeys, and whether they replace all the hub has.
     Prekeys(Vec<u32>, bool),
-    Claim(Option<Ticket>, Vec<u8>),
+    Claim(Vec<u8>),
     Lookup(String),
     WhoIs(NodeId),
     Bundle(NodeId),
@@ -40,7 +41,6 @@ pub(super) enum Asked {
 }
 
 /// The link.
-#[derive(Default)]
 pub(super) struct Link {
     since: Option<Timestamp>,
     next: u32,
@@ -48,10 +48,31 @@ pub(super) struct Link {
     /// Nodes whose names are to be asked, and those being asked.
     pub(super) nameless: VecDeque<NodeId>,
     pub(super) naming: BTreeSet<NodeId>,
-    /// How long until those without a name are asked after again.
-    pub(super) name_wait: Millis,
+    /// Nodes that had no name, and when that was; and the pause before they are asked for again.
+    pub(super) unnamed: BTreeMap<NodeId, Timestamp>,
+    pub(super) name_pause: Millis,
+    /// Commands that wait for a nickname of our own, and claims the hub called out of order.
+    pub(super) claimers: Vec<(Ticket, String)>,
+    pub(super) bad_claims: u32,
     /// Bundles being asked for.
     pub(super) bundles: BTreeSet<NodeId>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            since: None,
+            next: 0,
+            asked: BTreeMap::new(),
+            nameless: VecDeque::new(),
+            naming: BTreeSet::new(),
+            unnamed: BTreeMap::new(),
+            name_pause: NAME_PAUSE,
+            claimers: Vec::new(),
+            bad_claims: 0,
+            bundles: BTreeSet::new(),
+        }
+    }
 }
 
 impl Link {
@@ -69,6 +90,16 @@ impl Link {
 
     pub(super) fn is_asking(&self, asked: &Asked) -> bool {
         self.asked.values().any(|other| other == asked)
+    }
+
+    /// Whether a claim of ours is on its way, or what the hub holds as our last one is asked for.
+    pub(super) fn is_claiming(&self, me: &NodeId) -> bool {
+        let about = |asked: &Asked| match asked {
+            Asked::Claim(_) => true,
+            Asked::WhoIs(node) => node == me,
+            _ => false,
+        };
+        self.asked.values().any(about)
     }
 
     pub(super) fn state(&self) -> LinkState {
@@ -110,11 +141,8 @@ impl Engine {
         self.now = now;
         let next = self.link.next;
         let old = core::mem::replace(&mut self.link, Link { next, ..Link::default() });
-        for asked in old.asked.into_values() {
-            if let Asked::Claim(Some(ticket), _) = asked {
-                let error = unreachable("the nickname is claimed when it is back");
-                self.out.push_back(Output::Answer(ticket, Err(error)));
-            }
+        for (ticket, _) in old.claimers {
+            self.answer(ticket, Err(unreachable("the nickname is claimed when it is back")));
         }
         self.fail_pending();
         self.outbox.link_down();
@@ -139,7 +167,7 @@ impl Engine {
             FromHub::Refused(refused) => self.refused_by_hub(&refused),
             FromHub::Done(done) => match self.link.asked.remove(&done.req) {
                 Some(Asked::Prekeys(ids, replaced)) => self.published(&ids, replaced),
-                Some(Asked::Claim(ticket, claim)) => self.nickname_granted(ticket, &claim),
+                Some(Asked::Claim(claim)) => self.nickname_granted(&claim),
                 Some(Asked::Control(group)) => self.control_appended(group),
                 _ => {}
             },
@@ -176,7 +204,7 @@ impl Engine {
             Some(Asked::Bundle(peer)) => self.bundle_refused(peer, refusal),
             Some(Asked::Lookup(name)) => self.lookup_refused(&name, refusal),
             Some(Asked::WhoIs(node)) => self.named(node, None),
-            Some(Asked::Claim(ticket, _)) => self.nickname_refused(ticket, refusal),
+            Some(Asked::Claim(claim)) => self.nickname_refused(&claim, refusal),
             Some(Asked::Restore(_) | Asked::Prekeys(..)) => self.count("refused-by-hub"),
             None => {}
         }

@@ -1,24 +1,23 @@
-//! Names: asking the hub whom a nickname names, what a node is called, and for a name of one's own.
+//! Names: asking the hub whom a nickname names, and what a node is called.
 //!
 //! The hub's word counts for nothing: every answer is a claim signed by the node it names, made for
 //! this hub, and checked here.
 
 use std::collections::BTreeMap;
 
-use hubbub_shared::id::{Digest, NodeId};
-use hubbub_shared::nickname::{NickClaim, Nickname, claim_hash};
+use hubbub_shared::id::NodeId;
+use hubbub_shared::nickname::NickClaim;
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::to_hub::{Claim, Lookup, WhoIs};
-use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
+use hubbub_shared::wire::to_hub::{Lookup, WhoIs};
+use hubbub_shared::wire::{Refusal, ToHub};
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::contact::same;
+use super::contact::{Person, same};
 use super::link::{Asked, unreachable};
 use super::output::{Output, Ticket};
-use super::record::Key;
 use crate::api::error::from_refusal;
-use crate::api::{ApiError, Code, Command, Event, Reply};
+use crate::api::{ApiError, Code, Command, Reply};
 
 /// Commands waiting for the hub at once.
 const PENDING: usize = 256;
@@ -29,9 +28,11 @@ const NAMING: usize = 8;
 /// Names waiting to be asked for.
 const NAMELESS: usize = 4_096;
 
-/// Somebody without a name is asked after again this soon, and ever more rarely up to this late.
-const NAME_SOON: Millis = Millis::secs(2);
-const NAME_LATE: Millis = Millis::minutes(10);
+/// A node that had no name is not asked for again within this time, though it speaks.
+const ASK_AGAIN: Millis = Millis::secs(10);
+/// First pause before all names nobody had are asked for again; it doubles up to [`PAUSE_MAX`].
+pub(super) const NAME_PAUSE: Millis = Millis::secs(2);
+const PAUSE_MAX: Millis = Millis::hours(1);
 
 /// What lookups found, by name as typed.
 pub(super) type Found = BTreeMap<String, NodeId>;
@@ -160,18 +161,36 @@ impl Engine {
     /// Asks what a node is called, when it is its turn.
     pub(super) fn ask_who(&mut self, node: NodeId) {
         let known = self.link.naming.contains(&node) || self.link.nameless.contains(&node);
-        if node == self.id() || known || self.link.nameless.len() >= NAMELESS {
+        let asked = self.link.unnamed.get(&node);
+        let just_now = asked.is_some_and(|at| self.now.since(*at) < ASK_AGAIN);
+        if node == self.id() || known || just_now || self.link.nameless.len() >= NAMELESS {
             return;
         }
         self.link.nameless.push_back(node);
-        self.link.name_wait = NAME_SOON;
         self.ask_names();
     }
 
     pub(super) fn ask_all_names(&mut self) {
-        let nameless = self.people.iter().filter(|(_, person)| person.nickname.is_none());
+        let me = self.id();
+        let nameless =
+            |(node, person): &(&NodeId, &Person)| person.nickname.is_none() && **node != me;
+        let nameless = self.people.iter().filter(nameless);
         self.link.nameless = nameless.map(|(node, _)| *node).take(NAMELESS).collect();
         self.ask_names();
+    }
+
+    /// Asks again for names nobody had: people often claim theirs a little later.
+    pub(super) fn ask_names_again(&mut self) {
+        self.link.unnamed.clear();
+        self.link.name_pause = Millis(self.link.name_pause.0.saturating_mul(2).min(PAUSE_MAX.0));
+        self.ask_all_names();
+    }
+
+    /// Somebody speaks whose name is not known.
+    pub(super) fn ask_speaker(&mut self, node: NodeId) {
+        if self.people.get(&node).is_some_and(|person| person.nickname.is_none()) {
+            self.ask_who(node);
+        }
     }
 
     fn ask_names(&mut self) {
@@ -190,108 +209,9 @@ impl Engine {
         } else if let Some((node, name)) = claim.and_then(|c| self.check_claim(c, Some(&node))) {
             self.learn_name(node, &name);
         } else {
-            let wait = self.link.name_wait.max(NAME_SOON);
-            self.link.name_wait = Millis(wait.0.saturating_mul(2)).min(NAME_LATE);
-            self.alarms.set(Alarm::Names, self.now + wait);
+            self.link.unnamed.insert(node, self.now);
+            self.alarms.set(Alarm::Names, self.now + self.link.name_pause);
         }
         self.ask_names();
-    }
-
-    /// What the hub holds as our last claim: the next one follows it.
-    fn own_claim(&mut self, claim: Option<&[u8]>) {
-        let me = self.id();
-        let Some(bytes) = claim else { return };
-        let Ok(claim) = NickClaim::check(bytes, &self.hub, Some(&me)) else { return };
-        self.own.claim = Some((claim.seq, claim_hash(bytes)));
-        if self.own.wanted.as_deref() == Some(claim.nickname.as_str()) {
-            self.own.nickname = self.own.wanted.take();
-            self.join_lobby();
-        }
-        self.touch(Key::Own);
-        if self.own.wanted.is_some() {
-            self.claim_nickname(None);
-        }
-    }
-
-    /// Claims a nickname for this node.
-    pub(super) fn set_nickname(&mut self, ticket: Ticket, typed: &str) {
-        let nickname = match Nickname::prepare(typed) {
-            Ok(nickname) => nickname,
-            Err(error) => {
-                let error = ApiError::new(Code::Nickname, error.to_string(), "choose another");
-                return self.answer(ticket, Err(error));
-            }
-        };
-        self.own.wanted = Some(nickname.as_str().to_owned());
-        self.touch(Key::Own);
-        if self.link.is_up() {
-            self.claim_nickname(Some(ticket));
-        } else {
-            self.answer(ticket, Err(unreachable("the nickname is claimed when it is back")));
-        }
-    }
-
-    fn claim_nickname(&mut self, ticket: Option<Ticket>) {
-        let wanted = self.own.wanted.clone();
-        let Some(nickname) = wanted.and_then(|name| Nickname::prepare(&name).ok()) else { return };
-        let (seq, prev) = self.own.claim.unwrap_or((0, Digest([0; 32])));
-        let seq = seq.saturating_add(1);
-        let (hub, node, ts) = (self.hub, self.id(), self.now);
-        let claim = NickClaim { hub, nickname, node, seq, prev, ts }.sign(&self.me);
-        self.ask(Asked::Claim(ticket, claim.clone()), |req| {
-            ToHub::Claim(Claim { req, claim: ByteBuf::from(claim) })
-        });
-    }
-
-    pub(super) fn nickname_granted(&mut self, ticket: Option<Ticket>, claim: &[u8]) {
-        let me = self.id();
-        let Ok(granted) = NickClaim::check(claim, &self.hub, Some(&me)) else { return };
-        let nickname = granted.nickname.as_str().to_owned();
-        self.own.claim = Some((granted.seq, claim_hash(claim)));
-        if self.own.wanted.as_ref() == Some(&nickname) {
-            self.own.wanted = None;
-        }
-        self.own.nickname = Some(nickname.clone());
-        self.touch(Key::Own);
-        if let Some(ticket) = ticket {
-            self.answer(ticket, Ok(Reply::Nickname { nickname }));
-        }
-        self.event(Event::ContactsChanged);
-        self.join_lobby();
-    }
-
-    pub(super) fn nickname_refused(&mut self, ticket: Option<Ticket>, refusal: &Refusal) {
-        if refusal.code == RefusalCode::BadClaim {
-            // The hub holds a claim we do not remember: learn it, then follow it.
-            let node = self.id();
-            self.ask(Asked::WhoIs(node), |req| ToHub::WhoIs(WhoIs { req, node }));
-            if let Some(ticket) = ticket {
-                let what = "the hub holds another claim of this node";
-                self.answer(ticket, Err(ApiError::new(Code::Nickname, what, "try again")));
-            }
-            return;
-        }
-        let wanted = self.own.wanted.take().unwrap_or_default();
-        self.touch(Key::Own);
-        let error = from_refusal(refusal, &wanted);
-        match ticket {
-            Some(ticket) => self.answer(ticket, Err(error)),
-            None => self.warn("nickname-refused", format!("{}: {}", error.what, error.hint)),
-        }
-    }
-
-    /// On a new link: claims what is wanted, and again what a hub forgot.
-    pub(super) fn renew_nickname(&mut self, at_hub: Option<&str>) {
-        if self.own.wanted.is_none() {
-            if at_hub.is_none() {
-                self.own.wanted.clone_from(&self.own.nickname);
-            } else if self.own.nickname.as_deref() != at_hub {
-                self.own.nickname = at_hub.map(str::to_owned);
-                self.touch(Key::Own);
-            }
-        }
-        if self.own.wanted.is_some() {
-            self.claim_nickname(None);
-        }
     }
 }

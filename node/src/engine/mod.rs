@@ -3,7 +3,8 @@
 //! One [`Engine`] is one device. It is told what happened and says what to do; it does nothing
 //! itself. The story of a message:
 //!
-//! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub)
+//! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub;
+//!   `nickname`: a name of one's own)
 //! * `chat`: the message is numbered, written down and posted
 //! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them;
 //!   `stuck` says why one has not
@@ -34,6 +35,7 @@ mod keys;
 mod link;
 mod lobby;
 mod lookup;
+mod nickname;
 mod outbox;
 pub mod output;
 mod pairwise;

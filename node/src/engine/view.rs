@@ -114,7 +114,7 @@ impl Engine {
     pub fn whoami(&self) -> OwnFacts {
         OwnFacts {
             node: NodeText(self.id()),
-            nickname: self.own.nickname.clone().or_else(|| self.own.wanted.clone()),
+            nickname: self.own.nickname.clone(),
             status: self.own.status.clone(),
         }
     }
