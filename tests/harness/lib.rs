@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod hub;
+pub mod liar;
 pub mod person;
 pub mod process;
 pub mod scan;
 pub mod terminal;
+pub mod truth;
 pub mod world;

@@ -3,4 +3,5 @@
 mod crash;
 mod forgery;
 mod groups;
+mod tampering;
 mod two;
