@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_node::api::ConversationId;
+use hubbub_node::api::command::MessageText;
 use hubbub_node::api::view::Body;
+use hubbub_node::api::{ApiError, Command, ConversationId, Reply};
 use hubbub_shared::id::{MessageId, NodeId};
 
 use crate::world::World;
@@ -35,12 +36,30 @@ impl Truth {
         to: (&str, &[usize]),
         text: &str,
     ) -> MessageId {
-        let message = world.say(sender, to.0, text);
+        self.try_say(world, sender, to, text).unwrap()
+    }
+
+    /// Says something if the device lets it, and notes it.
+    ///
+    /// # Errors
+    /// What the device said; then nothing was sent.
+    pub fn try_say(
+        &mut self,
+        world: &mut World,
+        sender: usize,
+        to: (&str, &[usize]),
+        text: &str,
+    ) -> Result<MessageId, ApiError> {
+        let send = Command::Send { to: to.0.to_owned(), text: text.to_owned(), id: None };
+        let message = match world.ask(sender, send)? {
+            Reply::Queued { message: MessageText(id), .. } => id,
+            other => panic!("sent, and got {other:?}"),
+        };
         let line = world.devices[sender].history.iter().find(|line| line.id == message).unwrap();
         let readers = to.1.iter().copied().filter(|reader| *reader != sender).collect();
         let said = Said { sender, place: line.conversation, readers };
         assert!(self.said.insert(text.to_owned(), said).is_none(), "{text} was said before");
-        message
+        Ok(message)
     }
 
     /// Whether every text on every device was said by whom it is shown to be from, there, and to

@@ -3,5 +3,6 @@
 mod crash;
 mod forgery;
 mod groups;
+mod liars;
 mod tampering;
 mod two;

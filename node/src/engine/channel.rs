@@ -87,7 +87,13 @@ impl Engine {
 
     /// Refuses what nobody has proven to have written: the hub may name any sender, so only names
     /// of members make a notice.
-    fn refuse_unproven(&mut self, id: GroupId, from: NodeId, reason: &'static str, words: String) {
+    pub(super) fn refuse_unproven(
+        &mut self,
+        id: GroupId,
+        from: NodeId,
+        reason: &'static str,
+        words: String,
+    ) {
         if self.groups.get(&id).is_some_and(|group| group.is_member(&from)) {
             self.refuse(ConversationId::Group(id), from, reason, words);
         } else {

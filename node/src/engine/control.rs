@@ -65,7 +65,7 @@ impl Engine {
     fn control_synced(&mut self, id: GroupId) {
         self.join_if_lobby(id);
         if self.held.values().any(|held| held.group == id) {
-            self.retry_held(id, None);
+            self.retry_after_reading(id);
         }
         self.work_on(id);
     }
