@@ -132,6 +132,20 @@ impl World {
 
     /// One more person, connected and named.
     pub fn add(&mut self, name: &'static str) -> usize {
+        let who = self.connect_unnamed(name);
+        self.ask(who, Command::SetNickname { nickname: name.to_owned() }).unwrap();
+        who
+    }
+
+    /// One more person, whose name the hub has only just heard: nobody else knows it yet.
+    pub fn add_unheard(&mut self, name: &'static str) -> usize {
+        let who = self.connect_unnamed(name);
+        self.begin(who, Command::SetNickname { nickname: name.to_owned() });
+        self.run(Millis(30));
+        who
+    }
+
+    fn connect_unnamed(&mut self, name: &'static str) -> usize {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         self.devices.push(Device {
@@ -152,7 +166,6 @@ impl World {
         let who = self.devices.len() - 1;
         self.revive(who);
         self.run(Millis::secs(1));
-        self.ask(who, Command::SetNickname { nickname: name.to_owned() }).unwrap();
         who
     }
 

@@ -51,6 +51,11 @@ impl Stage {
         (stage, group)
     }
 
+    /// Dave, who has a name this very moment, so that nobody knows it yet.
+    fn newcomer(&mut self) -> usize {
+        self.world.add_unheard("dave")
+    }
+
     fn found(&mut self, who: usize, name: &str, members: &[&str]) -> GroupId {
         let ConversationId::Group(group) = self.world.found(who, name, members) else { panic!() };
         self.rest(10);
@@ -222,10 +227,11 @@ fn a_bit_flipped_in_a_bundle_is_named_and_no_session_begins_with_it() {
 fn a_bit_flipped_in_a_claim_is_named_and_nobody_is_found() {
     for seed in 0..12 {
         let mut stage = Stage::new(seed);
+        let dave = stage.newcomer();
         stage.lie(ALICE, Lie::FlipBit(Part::Claim));
-        assert_eq!(stage.open(ALICE, "bob").unwrap_err(), Code::NotFound, "seed {seed}");
+        assert_eq!(stage.open(ALICE, "dave").unwrap_err(), Code::NotFound, "seed {seed}");
         stage.expect_named(ALICE, &["bad-claim"]);
-        stage.ends_well("bob", &[BOB]);
+        stage.ends_well("dave", &[dave]);
     }
 }
 
@@ -365,19 +371,21 @@ fn a_message_from_anothers_mailbox_opens_nowhere_else() {
 #[test]
 fn a_claim_of_another_name_is_no_answer() {
     let mut stage = Stage::new(10);
+    let dave = stage.newcomer();
     stage.lie(ALICE, Lie::SwapClaim(FalseClaim::OtherName));
-    assert_eq!(stage.open(ALICE, "bob").unwrap_err(), Code::NotFound);
+    assert_eq!(stage.open(ALICE, "dave").unwrap_err(), Code::NotFound);
     stage.expect_named(ALICE, &["other-name"]);
-    stage.ends_well("bob", &[BOB]);
+    stage.ends_well("dave", &[dave]);
 }
 
 #[test]
 fn a_claim_signed_by_somebody_else_is_no_answer() {
     let mut stage = Stage::new(11);
+    let dave = stage.newcomer();
     stage.lie(ALICE, Lie::SwapClaim(FalseClaim::OtherSigner));
-    assert_eq!(stage.open(ALICE, "bob").unwrap_err(), Code::NotFound);
+    assert_eq!(stage.open(ALICE, "dave").unwrap_err(), Code::NotFound);
     stage.expect_named(ALICE, &["bad-claim"]);
-    stage.ends_well("bob", &[BOB]);
+    stage.ends_well("dave", &[dave]);
 }
 
 /// What no signature can prevent: on first contact the hub decides whose key a name is. It cannot
@@ -385,19 +393,20 @@ fn a_claim_signed_by_somebody_else_is_no_answer() {
 #[test]
 fn a_name_given_to_another_key_on_first_contact_is_named_once_the_true_claim_is_seen() {
     let mut stage = Stage::new(12);
+    let dave = stage.newcomer();
     stage.lie(ALICE, Lie::SwapClaim(FalseClaim::OtherKey));
     let mallory = ConversationId::Direct(stage.hub.mallory());
-    assert_eq!(stage.open(ALICE, "bob"), Ok(Reply::Conversation { conversation: mallory }));
-    let bob = stage.world.id(BOB);
+    assert_eq!(stage.open(ALICE, "dave"), Ok(Reply::Conversation { conversation: mallory }));
+    let true_dave = stage.world.id(dave);
     let (seen, true_one) = (stage.hub.mallory(), stage.world.id(ALICE));
     let safety = stage.world.engine(ALICE).safety(&seen);
     assert!(!safety.person.verified);
-    assert_ne!(safety.number, stage.world.engine(BOB).safety(&true_one).number);
-    stage.say(BOB, "alice", &[ALICE], "it is me");
+    assert_ne!(safety.number, stage.world.engine(dave).safety(&true_one).number);
+    stage.say(dave, "alice", &[ALICE], "it is me");
     stage.rest(10);
     assert!(stage.world.devices[ALICE].warnings.contains(&"nickname-moved".to_owned()));
     stage.expect_named(ALICE, &["nickname-moved"]);
-    let names = [bob, seen].map(|node| stage.world.engine(ALICE).person(&node).name);
+    let names = [true_dave, seen].map(|node| stage.world.engine(ALICE).person(&node).name);
     assert_ne!(names[0], names[1]);
     assert!(stage.world.words(ALICE).iter().all(|word| word == "it is me"));
 }
@@ -405,9 +414,10 @@ fn a_name_given_to_another_key_on_first_contact_is_named_once_the_true_claim_is_
 #[test]
 fn a_known_name_never_moves_to_another_key() {
     let mut stage = Stage::acquainted(13);
-    // Carol turns up; asked who she is, the hub shows a claim of its own making.
+    // Dave turns up; asked who he is, the hub shows a claim of its own making.
+    let dave = stage.newcomer();
     stage.lie(ALICE, Lie::SwapClaim(FalseClaim::OtherSigner));
-    stage.say(CAROL, "alice", &[ALICE], "guess who");
+    stage.say(dave, "alice", &[ALICE], "guess who");
     stage.rest(10);
     stage.expect_named(ALICE, &["bad-claim"]);
     let bob = ConversationId::Direct(stage.world.id(BOB));
@@ -418,17 +428,18 @@ fn a_known_name_never_moves_to_another_key() {
 #[test]
 fn a_namesake_of_a_contact_is_marked_and_the_contact_is_kept() {
     let mut stage = Stage::acquainted(14);
-    // Carol herself takes part: her own claim for the name of bob, which an honest hub refuses.
-    let (bob, carol) = (stage.world.id(BOB), stage.world.id(CAROL));
-    stage.hub.claim_as(&stage.world.identity(CAROL), "bob");
+    // Dave himself takes part: his own claim for the name of bob, which an honest hub refuses.
+    let newcomer = stage.newcomer();
+    let (bob, dave) = (stage.world.id(BOB), stage.world.id(newcomer));
+    stage.hub.claim_as(&stage.world.identity(newcomer), "bob");
     stage.lie(ALICE, Lie::SwapClaim(FalseClaim::Accomplice));
-    stage.say(CAROL, "alice", &[ALICE], "believe me, I am bob");
+    stage.say(newcomer, "alice", &[ALICE], "believe me, I am bob");
     stage.rest(10);
     stage.expect_named(ALICE, &["nickname-moved"]);
     assert_eq!(stage.world.refusals(ALICE), ["nickname-moved"]);
     assert!(stage.world.devices[ALICE].warnings.contains(&"nickname-moved".to_owned()));
     assert_eq!(stage.world.engine(ALICE).person(&bob).name, "bob");
-    assert!(stage.world.engine(ALICE).person(&carol).name.starts_with("bob#"));
+    assert!(stage.world.engine(ALICE).person(&dave).name.starts_with("bob#"));
     stage.ends_well("bob", &[BOB]);
 }
 
