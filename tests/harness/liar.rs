@@ -2,8 +2,8 @@
 //!
 //! It can do what a hub's operator can: it sees every frame, remembers all of it, holds an identity
 //! of its own (mallory) and knows nobody's secrets. It leaves room between the numbers of a log's
-//! entries, so that it can put in more without hiding honest ones, and counts acknowledgements back.
-//! What it did counts as a lie only if the frame came out different.
+//! entries, so that it can put in more without hiding honest ones, and counts acknowledgements
+//! back. What it did counts as a lie only if the frame came out different.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -179,6 +179,11 @@ impl Hand {
         self.0.borrow().logs.get(group).map_or(0, |(log, _)| log.seq() + 1)
     }
 
+    /// How often a node asked for a membership log.
+    pub fn log_reads(&self, who: usize) -> usize {
+        self.0.borrow().reads.keys().filter(|(reader, _)| *reader == who).count()
+    }
+
     /// Mallory's key.
     pub fn mallory(&self) -> NodeId {
         self.0.borrow().mallory.id()
@@ -320,8 +325,7 @@ impl Liar {
     fn any_lie(&mut self, frame: &FromHub) -> Lie {
         let at = self.below(self.ids.len());
         let somebody = self.ids[at];
-        let entries =
-            [FalseEntry::InFoundersName, FalseEntry::BySelf, FalseEntry::OnOtherHistory];
+        let entries = [FalseEntry::InFoundersName, FalseEntry::BySelf, FalseEntry::OnOtherHistory];
         let entry = entries[self.below(3)];
         let claims = [FalseClaim::OtherName, FalseClaim::OtherKey, FalseClaim::OtherSigner];
         let claim = claims[self.below(3)];
