@@ -264,8 +264,15 @@ impl Liar {
             _ => None,
         };
         let (mut frame, pocketed) = self.unpocket(who, frame);
-        if let (Some(lie), false) = (lie, pocketed) {
+        if let (Some(mut lie), false) = (lie, pocketed) {
             frame = self.bend(who, frame, lie);
+            // At random: not every lie fits everywhere.
+            for _ in 0..if self.mood > 0 { 4 } else { 0 } {
+                if frame == before {
+                    lie = self.any_lie(&frame);
+                    frame = self.bend(who, frame, lie);
+                }
+            }
             if frame != before {
                 self.told += 1;
                 if let Some((_, _, left)) = &mut self.order {
