@@ -2,8 +2,8 @@
 //!
 //! It can do what a hub's operator can: it sees every frame, remembers all of it, holds an identity
 //! of its own (mallory) and knows nobody's secrets. It leaves room between the numbers of a log's
-//! entries, so that it can put in more without hiding honest ones, and counts acknowledgements back.
-//! What it did counts as a lie only if the frame came out different.
+//! entries, so that it can put in more without hiding honest ones, and counts acknowledgements
+//! back. What it did counts as a lie only if the frame came out different.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -179,6 +179,11 @@ impl Hand {
         self.0.borrow().logs.get(group).map_or(0, |(log, _)| log.seq() + 1)
     }
 
+    /// How often a node asked for a membership log.
+    pub fn log_reads(&self, who: usize) -> usize {
+        self.0.borrow().reads.keys().filter(|(reader, _)| *reader == who).count()
+    }
+
     /// Mallory's key.
     pub fn mallory(&self) -> NodeId {
         self.0.borrow().mallory.id()
@@ -259,8 +264,15 @@ impl Liar {
             _ => None,
         };
         let (mut frame, pocketed) = self.unpocket(who, frame);
-        if let (Some(lie), false) = (lie, pocketed) {
+        if let (Some(mut lie), false) = (lie, pocketed) {
             frame = self.bend(who, frame, lie);
+            // At random: not every lie fits everywhere.
+            for _ in 0..if self.mood > 0 { 4 } else { 0 } {
+                if frame == before {
+                    lie = self.any_lie(&frame);
+                    frame = self.bend(who, frame, lie);
+                }
+            }
             if frame != before {
                 self.told += 1;
                 if let Some((_, _, left)) = &mut self.order {
