@@ -1,11 +1,14 @@
-//! Worlds to test in: a pretend one with one seed, and one of real processes.
+//! Worlds to test in, a pretend one with one seed and one of real processes, and ways to measure.
 
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod echo;
 pub mod hub;
+pub mod measure;
 pub mod person;
 pub mod process;
+pub mod raw_node;
 pub mod scan;
 pub mod terminal;
 pub mod world;

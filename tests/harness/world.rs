@@ -180,6 +180,9 @@ impl World {
     // --- People ---
 
     /// Asks a device for something and waits up to 30 seconds for the answer.
+    ///
+    /// # Errors
+    /// What the node answered.
     pub fn ask(&mut self, who: usize, command: Command) -> Result<Reply, ApiError> {
         let ticket = self.begin(who, command);
         for _ in 0..300 {
@@ -453,7 +456,7 @@ impl World {
         let Some(engine) = &mut device.engine else { return };
         let changes = engine.take_changes();
         let fatal = self.rng.next_u64() % 10_000 < self.crashes;
-        if fatal && self.rng.next_u64() % 2 == 0 {
+        if fatal && self.rng.next_u64().is_multiple_of(2) {
             return self.crash(who);
         }
         device.commit(changes);
@@ -534,22 +537,22 @@ impl World {
 
     fn after_commit(&mut self, command: HubCommand) {
         match command {
-            HubCommand::Send { conn, frame } => self.to_node(conn, frame),
+            HubCommand::Send { conn, frame } => self.carry(conn, frame),
             HubCommand::LoadControl { conn, req, group, from, total } => {
                 let entries = self.hub.store.control(&group, from, CONTROL_PAGE_ENTRIES).unwrap();
                 let entries = entries.into_iter().map(ByteBuf::from).collect();
                 let page = ControlPage { req, group, from, entries, total };
-                self.to_node(conn, FromHub::ControlPage(page));
+                self.carry(conn, FromHub::ControlPage(page));
             }
             HubCommand::Disconnect { conn, code } => {
                 assert_eq!(code, RefusalCode::Replaced, "the hub threw somebody out");
-                self.to_node(conn, FromHub::Bye(hubbub_shared::wire::from_hub::Bye { code }));
+                self.carry(conn, FromHub::Bye(hubbub_shared::wire::from_hub::Bye { code }));
             }
             _ => {}
         }
     }
 
-    fn to_node(&mut self, conn: ConnId, frame: FromHub) {
+    fn carry(&mut self, conn: ConnId, frame: FromHub) {
         let who = self.devices.iter().position(|device| device.conn == Some(conn));
         if let Some(who) = who {
             self.post(Packet::ToNode(who, conn, frame));

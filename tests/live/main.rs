@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod canary;
+mod commands;
 mod errors;
 mod profiles;
 mod pty;

@@ -1,13 +1,12 @@
-//! Two people at two terminals, from nothing to a chat; and the README's commands as it has them.
+//! Two people at two terminals, from nothing to a chat.
 
 use std::net::UdpSocket;
 
-use hubbub_tests::process::{Stage, binary};
+use hubbub_tests::process::Stage;
 use hubbub_tests::terminal::Terminal;
 
 const WIDE: (u16, u16) = (200, 50);
 const USUAL: (u16, u16) = (80, 24);
-const README: &str = include_str!("../../README.md");
 /// Where `hubbub up` listens unless told otherwise.
 const PORT: u16 = 4433;
 const CTRL_Q: &str = "\x11";
@@ -47,9 +46,14 @@ fn two_people_talk_from_nothing_and_find_everything_again() {
     bob.until_shows("@alice");
     bob.enter("hello from bob");
     bob.until("it is delivered", |screen| line_with(screen, &["hello from bob", "✓✓"]).is_some());
-    alice.until_shows("hello from bob");
+    // Alice looks at the lobby: she sees that bob came in, and that he wrote to her.
+    alice.until("bob wrote", |screen| line_with(screen, &[" @bob", " 1 "]).is_some());
+    alice.until_shows("bob came in");
     alice.enter("/msg bob");
-    alice.until("alice looks at bob", |screen| line_with(screen, &[">@bob"]).is_some());
+    alice.until("alice looks at bob", |screen| {
+        line_with(screen, &[">@bob"]).is_some()
+            && line_with(screen, &["bob  ", "hello from bob"]).is_some()
+    });
     alice.enter("hello yourself");
     bob.until_shows("hello yourself");
     // Bob looks at it: alice, who is told, sees that, too.
@@ -98,49 +102,4 @@ fn the_invite_can_be_shown_again_and_pasted_in_pieces() {
 fn in_box(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once('│').filter(|(_, rest)| rest.contains('│'))?;
     rest.rsplit_once('│').map(|(inside, _)| inside.rsplit('│').next().unwrap_or(inside).trim())
-}
-
-/// Every command line in the README: the program, and what follows it.
-fn readme_commands() -> Vec<(&'static str, Vec<&'static str>)> {
-    let fenced = README.split("```").skip(1).step_by(2);
-    let typed = fenced.filter_map(|block| block.strip_prefix("console\n")).flat_map(str::lines);
-    let quoted = README.split('`').filter(|text| text.starts_with("cargo run"));
-    let lines = typed.filter_map(|line| line.strip_prefix("$ ")).chain(quoted);
-    lines.filter_map(understood).collect()
-}
-
-fn understood(line: &str) -> Option<(&str, Vec<&str>)> {
-    let line = line.split(" #").next().unwrap_or_default();
-    let program = |prefix: &str, program| Some((program, line.strip_prefix(prefix)?));
-    let (program, rest) = program("cargo run --release -- ", "hubbub")
-        .or_else(|| program("target/release/hubbub-hub ", "hubbub-hub"))
-        .or_else(|| program("hubbub ", "hubbub"))?;
-    Some((program, rest.split_whitespace().collect()))
-}
-
-#[test]
-fn every_command_in_the_readme_exists_with_its_options() {
-    let stage = Stage::new();
-    let commands = readme_commands();
-    for verb in ["up", "join", "send", "read"] {
-        assert!(commands.iter().any(|(_, words)| words.first() == Some(&verb)), "{verb}");
-    }
-    for (program, words) in commands {
-        let nested = ["group", "message"].contains(&words.first().copied().unwrap_or_default());
-        let verbs = words.iter().take(if nested { 2 } else { 1 }).copied();
-        let asked: Vec<&str> = verbs.filter(|w| !w.starts_with('-')).chain(["--help"]).collect();
-        let help = stage.run(program, &asked).fine().stdout;
-        for option in words.iter().filter(|word| word.starts_with("--")) {
-            assert!(help.contains(option), "{program} {words:?}: there is no {option}\n{help}");
-        }
-    }
-}
-
-#[test]
-fn up_and_join_stand_in_the_first_forty_lines_of_the_readme() {
-    let top: Vec<&str> = README.lines().take(40).collect();
-    assert!(top.iter().any(|line| line.trim() == "$ cargo run --release -- up"));
-    assert!(top.iter().any(|line| line.contains("cargo run --release -- join <invite>")));
-    // What `cargo run` starts is the node's program, the one these tests run.
-    assert!(binary("hubbub").ends_with("hubbub"));
 }

@@ -1,9 +1,11 @@
-//! The bytes of version 1, held to what an independent implementation makes of the same text, and a
-//! real QUIC link to a served hub.
+//! The bytes of version 1: held to what an independent implementation makes of the same text, and
+//! between nodes and a real hub; and the one primitive with two implementations at hand.
 
 // A vector that cannot be read is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod frames;
+mod groups;
 mod hub_link;
+mod mlkem_agrees;
 mod vectors;

@@ -24,7 +24,14 @@ impl Engine {
         }
     }
 
-    /// Once its log is read: checks that it is the hub's lobby, and joins.
+    /// The hub granted a nickname: the lobby may be open now.
+    pub(super) fn join_lobby(&mut self) {
+        if let Some(lobby) = self.own.lobby {
+            self.join_if_lobby(lobby);
+        }
+    }
+
+    /// Once its log is read: checks that it is the hub's lobby, and joins, under a name.
     pub(super) fn join_if_lobby(&mut self, id: GroupId) {
         if self.own.lobby != Some(id) {
             return;
@@ -43,7 +50,8 @@ impl Engine {
         let joined = log.roster().is_member(&me) || log.roster().left_at(&me).is_some();
         let wished = group.facts.wishes.iter().any(|(_, wish)| *wish == Wish::Join);
         self.touch(Key::Group(id));
-        if !joined && !wished {
+        // Nobody comes in without a name.
+        if !joined && !wished && self.own.nickname.is_some() {
             self.wish(id, Wish::Join, None);
         }
     }

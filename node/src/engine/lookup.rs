@@ -31,8 +31,8 @@ const NAMELESS: usize = 4_096;
 /// A node that had no name is not asked for again within this time, though it speaks.
 const ASK_AGAIN: Millis = Millis::secs(10);
 /// First pause before all names nobody had are asked for again; it doubles up to [`PAUSE_MAX`].
-pub(super) const NAME_PAUSE: Millis = Millis::secs(30);
-const PAUSE_MAX: Millis = Millis::hours(1);
+pub(super) const NAME_PAUSE: Millis = Millis::secs(2);
+const PAUSE_MAX: Millis = Millis::minutes(10);
 
 /// What lookups found, by name as typed.
 pub(super) type Found = BTreeMap<String, NodeId>;
@@ -167,6 +167,7 @@ impl Engine {
             return;
         }
         self.link.nameless.push_back(node);
+        self.link.name_pause = NAME_PAUSE;
         self.ask_names();
     }
 

@@ -77,6 +77,7 @@ impl Engine {
         let reply = Reply::Nickname { nickname: nickname.clone() };
         self.answer_claimers(&nickname, &Ok(reply));
         self.claim_nickname();
+        self.join_lobby();
     }
 
     pub(super) fn nickname_refused(&mut self, claim: &[u8], refusal: &Refusal) {

@@ -148,7 +148,7 @@ impl Engine {
             }
             ControlError::UnknownMember(node) => {
                 let what = format!("{} is not a member", self.person(node).name);
-                ApiError::new(Code::NotFound, what, "`hubbub members` lists who is")
+                ApiError::new(Code::NotFound, what, "`hubbub group members` lists who is")
             }
             ControlError::Full | ControlError::LogFull => {
                 ApiError::new(Code::Full, error.to_string(), "start another group")

@@ -52,7 +52,7 @@ pub enum KeystoreError {
     #[error("{0} is missing or belongs to another profile; put back the one that was beside it")]
     Unlock(PathBuf),
     /// Locked, and no passphrase given.
-    #[error("this profile is locked; type its passphrase or set HUBBUB_PASSPHRASE_FILE")]
+    #[error("this profile is locked; type its passphrase or set HUBBUB_PASSPHRASE")]
     Locked,
     /// It is not this passphrase.
     #[error("that is not the passphrase of this profile; check the keyboard layout, try again")]

@@ -33,9 +33,9 @@ fn keys_without_a_passphrase_open_again_and_are_never_overwritten() {
 fn a_passphrase_can_be_set_changed_and_taken_away_without_changing_the_keys() {
     let dir = tempfile::tempdir().unwrap();
     let made = create(dir.path(), None, &mut rng()).map_err(|e| e.to_string()).ok().unwrap();
-    let steps: [(Option<&[u8]>, Option<&[u8]>); 3] =
-        [(None, Some(b"one")), (Some(b"one"), Some(b"two")), (Some(b"two"), None)];
-    for (old, new) in steps {
+    let passphrases: [Option<&[u8]>; 4] = [None, Some(b"one"), Some(b"two"), None];
+    for step in passphrases.windows(2) {
+        let (old, new) = (step[0], step[1]);
         change_passphrase(dir.path(), old, new, &mut rng()).unwrap();
         assert_eq!(id(dir.path(), new).unwrap(), made.identity.id());
         assert_eq!(is_locked(dir.path()).unwrap(), new.is_some());

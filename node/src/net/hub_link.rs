@@ -114,6 +114,8 @@ impl HubLink {
         // Without a receiver the task has ended, which is what is wanted.
         self.stop.send(true).ok();
         self.inputs.close();
+        // A connection that nobody has heard of yet lies in here, and would never end.
+        while self.inputs.recv().await.is_some() {}
         if let Err(error) = (&mut self.task).await {
             tracing::error!("the hub link ended badly: {error}");
         }

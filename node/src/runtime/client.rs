@@ -56,7 +56,7 @@ impl Client {
         let path = socket::path_of(dir);
         let stream = UnixStream::connect(&path).await.map_err(|error| {
             let what = format!("no node answers at {}: {error}", path.display());
-            ApiError::new(Code::Profile, what, "start it with `hubbub run`")
+            ApiError::new(Code::Profile, what, "start it with `hubbub`")
         })?;
         let (from, to) = stream.into_split();
         let (lines, queued) = mpsc::channel(LINES);

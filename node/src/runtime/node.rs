@@ -100,7 +100,7 @@ impl Node {
             Err(ApiError::new(
                 Code::NotYetDelivered,
                 "the message is safe here but not yet where it should be",
-                "it goes on by itself while the node runs; `hubbub info` shows who lacks it",
+                "it goes on by itself while the node runs; `hubbub message info` shows who lacks it",
             ))
         })
     }

@@ -1,6 +1,7 @@
 //! What the node tells, answers and carries out, taken into the state.
 
 use super::app::{App, Asked, Did, Effect, Msg, mark_read};
+use super::history::Room;
 use super::overlay::Overlay;
 use crate::api::view::{ConversationKind, ConversationView, LinkState, MessageView};
 use crate::api::{Answer, ApiError, ConversationId, Event, Query, Reply};
@@ -23,10 +24,7 @@ impl App {
             Event::ConversationChanged { .. } => {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }
-            Event::ContactsChanged => vec![
-                Effect::Query(Query::Contacts, Asked::Contacts),
-                Effect::Query(Query::Whoami, Asked::Whoami),
-            ],
+            Event::ContactsChanged => self.names_changed(),
             Event::Link(state) => {
                 self.link_changed(state);
                 vec![Effect::Query(Query::Status, Asked::Status)]
@@ -48,6 +46,19 @@ impl App {
         let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
         if seen {
             effects.push(mark_read(id));
+        }
+        effects
+    }
+
+    /// Names stand in the list and beside every message, too.
+    fn names_changed(&mut self) -> Vec<Effect> {
+        let mut effects = Self::start();
+        for (id, room) in &mut self.rooms {
+            if self.current == Some(*id) {
+                effects.push(Effect::Query(Room::newest(*id), Asked::Newer(*id)));
+            } else {
+                room.loaded = false;
+            }
         }
         effects
     }

@@ -50,6 +50,11 @@ impl Room {
         Query::History { conversation, after, before: None, limit: PAGE }
     }
 
+    /// Asks for the newest page, whatever is here.
+    pub(super) fn newest(conversation: ConversationId) -> Query {
+        Query::History { conversation, after: None, before: None, limit: PAGE }
+    }
+
     /// Asks for the page before the oldest, when there is one and nobody has asked.
     pub(super) fn older(&mut self, conversation: ConversationId) -> Option<Query> {
         let before = self.messages.keys().next().copied()?;

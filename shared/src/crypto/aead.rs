@@ -13,6 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::derive::{blake3, expand};
 use super::label::Label;
+use super::padding::{pad_onto, padded_len};
 use super::secret::{Secret32, SecretBytes};
 
 /// What sealing adds: nonce (12), commitment (32), tag (16).
@@ -21,6 +22,8 @@ pub const OVERHEAD: usize = NONCE + COMMIT + TAG;
 const NONCE: usize = 12;
 const COMMIT: usize = 32;
 const TAG: usize = 16;
+/// Random part of what the nonce is made of.
+const SALT: usize = 16;
 
 /// What a sealed blob is; part of its key (PROTOCOL.md, Keys and names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +74,46 @@ pub fn seal(
     plain: &[u8],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Vec<u8> {
-    let keys = Keys::derive(&mk, purpose, ad);
-    let nonce = keys.nonce(plain, rng);
-    let mut out = Vec::with_capacity(plain.len() + OVERHEAD);
-    out.extend_from_slice(&nonce);
-    out.extend_from_slice(keys.commitment());
+    let mut out = room(plain.len(), rng);
     out.extend_from_slice(plain);
-    let (_, body) = out.split_at_mut(NONCE + COMMIT);
+    encrypt(&Keys::derive(&mk, purpose, ad), ad, out)
+}
+
+/// Pads `plain` and seals it: [`seal`] of [`pad`](super::padding::pad), without the copy in between
+/// that would have to be wiped.
+#[must_use]
+#[allow(clippy::needless_pass_by_value)] // as in `seal`
+pub fn seal_padded(
+    mk: Secret32,
+    purpose: Purpose,
+    ad: &[u8],
+    plain: &[u8],
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Vec<u8> {
+    let mut out = room(padded_len(plain.len()), rng);
+    pad_onto(&mut out, plain);
+    encrypt(&Keys::derive(&mk, purpose, ad), ad, out)
+}
+
+/// Room for what becomes a sealed blob of `len` bytes of content, never to grow: so far the salt,
+/// where the content follows it.
+fn room(len: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<u8> {
+    let mut salt = [0; SALT];
+    rng.fill_bytes(&mut salt);
+    let mut out = Vec::with_capacity(len + OVERHEAD);
+    out.resize(NONCE + COMMIT - SALT, 0);
+    out.extend_from_slice(&salt);
+    out
+}
+
+/// Makes the sealed blob of what [`room`] made and content was appended to. The salt gives way to
+/// the commitment.
+fn encrypt(keys: &Keys, ad: &[u8], mut out: Vec<u8>) -> Vec<u8> {
+    let nonce = keys.nonce(out.get(NONCE + COMMIT - SALT..).unwrap_or_default());
+    let (head, body) = out.split_at_mut(NONCE + COMMIT);
+    let (nonce_place, commitment_place) = head.split_at_mut(NONCE);
+    nonce_place.copy_from_slice(&nonce);
+    commitment_place.copy_from_slice(keys.commitment());
     #[allow(clippy::expect_used)] // the cipher's limit is 256 GiB
     let tag = keys
         .cipher()
@@ -142,12 +178,10 @@ impl Keys {
     }
 
     /// The plaintext goes into the nonce: a repeated generator state repeats a nonce only for the
-    /// same plaintext.
-    fn nonce(&self, plain: &[u8], rng: &mut (impl CryptoRng + ?Sized)) -> [u8; NONCE] {
-        let mut salt = [0; 16];
-        rng.fill_bytes(&mut salt);
+    /// same plaintext. Both come in one piece, which BLAKE3 hashes several blocks at a time.
+    fn nonce(&self, salt_and_plain: &[u8]) -> [u8; NONCE] {
         let mut hasher = ::blake3::Hasher::new_keyed(self.part(2));
-        hasher.update(&salt).update(plain);
+        hasher.update(salt_and_plain);
         let mut nonce = [0; NONCE];
         hasher.finalize_xof().fill(&mut nonce);
         hasher.zeroize();
@@ -161,6 +195,7 @@ mod tests {
     use rand_core::SeedableRng;
 
     use super::*;
+    use crate::crypto::padding::pad;
 
     fn key(byte: u8) -> Secret32 {
         Secret32::from_bytes([byte; 32])
@@ -178,6 +213,17 @@ mod tests {
             let sealed = sealed(&plain, 1);
             assert_eq!(sealed.len(), len + 60);
             assert_eq!(open(&key(1), Purpose::Group, b"ad", &sealed).unwrap().expose(), plain);
+        }
+    }
+
+    #[test]
+    fn sealing_padded_is_sealing_what_was_padded() {
+        for len in [0, 159, 160, 1_024, 5_000] {
+            let (plain, rng) = (vec![7; len], || ChaCha20Rng::seed_from_u64(1));
+            let once = seal_padded(key(1), Purpose::Group, b"ad", &plain, &mut rng());
+            let twice = seal(key(1), Purpose::Group, b"ad", &pad(&plain), &mut rng());
+            assert_eq!(once, twice);
+            assert_eq!(once.len(), once.capacity(), "it never grew, so it left no copy behind");
         }
     }
 

@@ -3,10 +3,12 @@
 //! Invariant: nothing is parsed before its signature was verified, and verification is strict: no
 //! weak key, no second encoding of a key, no malleable signature. There is no permissive variant.
 
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use rand_core::CryptoRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::Sha512;
 
 use super::derive::lp;
 use super::label::Label;
@@ -34,7 +36,11 @@ pub enum SignedError {
 /// (PROTOCOL.md, Keys and names).
 pub struct Identity {
     seed: Secret32,
-    key: Box<SigningKey>,
+    /// The seed's hash, kept because every signature begins with it. Boxed, so that moving it
+    /// leaves no copy behind.
+    secret: Box<ExpandedSecretKey>,
+    /// Always of `secret`: signing with another one's public key would give the secret away.
+    public: VerifyingKey,
 }
 
 impl Identity {
@@ -47,8 +53,9 @@ impl Identity {
     /// The identity a stored seed stands for.
     #[must_use]
     pub fn from_seed(seed: Secret32) -> Self {
-        let key = Box::new(SigningKey::from_bytes(seed.expose()));
-        Self { seed, key }
+        let secret = Box::new(ExpandedSecretKey::from(seed.expose()));
+        let public = VerifyingKey::from(&*secret);
+        Self { seed, secret, public }
     }
 
     /// The secret half, for the key file alone.
@@ -60,19 +67,19 @@ impl Identity {
     /// The public half.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        NodeId(self.key.verifying_key().to_bytes())
+        NodeId(self.public.to_bytes())
     }
 
     /// The public half of a hub's key.
     #[must_use]
     pub fn hub_id(&self) -> HubId {
-        HubId(self.key.verifying_key().to_bytes())
+        HubId(self.public.to_bytes())
     }
 
     /// Signs the labelled parts.
     #[must_use]
     pub fn sign(&self, label: Label, parts: &[&[u8]]) -> Signature {
-        Signature(self.key.sign(&lp(label, parts)).to_bytes())
+        Signature(raw_sign::<Sha512>(&self.secret, &lp(label, parts), &self.public).to_bytes())
     }
 }
 

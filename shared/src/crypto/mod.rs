@@ -21,7 +21,7 @@ pub mod secret;
 #[cfg(test)]
 mod kats;
 
-pub use derive::{blake3, chain_step, expand, hash, hkdf, lp};
+pub use derive::{blake3, chain_step, expand, hash, hash_public, hkdf, lp};
 pub use identity::{BadSignature, Identity, Signed, SignedError, verify};
 pub use label::Label;
 pub use record::{RecordError, RecordReader, RecordWriter};

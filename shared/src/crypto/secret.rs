@@ -84,6 +84,11 @@ impl SecretBytes {
         self.0.is_empty()
     }
 
+    /// Keeps the first `len` bytes. The others stay in memory until the whole is wiped.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
     /// A second copy, for the few states that must survive a failed attempt.
     #[must_use]
     pub fn duplicate(&self) -> Self {

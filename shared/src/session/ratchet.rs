@@ -14,7 +14,7 @@ use super::header::{Header, VERSION};
 use super::state::{KemClock, KemOffer, Sending, Session};
 use crate::crypto::aead::{self, Purpose};
 use crate::crypto::exchange::{BadKemKey, DhSecret, KemSecret, LowOrder, encapsulate};
-use crate::crypto::padding::{pad, padded_len, unpad};
+use crate::crypto::padding::{padded_len, strip};
 use crate::crypto::{Label, Secret32, SecretBytes, hkdf, lp};
 use crate::limits;
 use crate::time::Timestamp;
@@ -121,8 +121,7 @@ impl Session {
             self.turn(now, rng)?;
         }
         let (hdr, mk) = self.next_header()?;
-        let padded = Zeroizing::new(pad(plain));
-        let body = aead::seal(mk, Purpose::Pairwise, &self.bound(&hdr), &padded, rng);
+        let body = aead::seal_padded(mk, Purpose::Pairwise, &self.bound(&hdr), plain, rng);
         self.kem.count();
         let envelope = match self.template() {
             Some(init) => Envelope::PairInit(PairInit { hdr, body, ..init }),
@@ -215,8 +214,7 @@ impl Session {
     fn unseal(&self, key: &Secret32, msg: &PairMessage) -> Result<SecretBytes, OpenError> {
         let padded = aead::open(key, Purpose::Pairwise, &self.bound(&msg.hdr), &msg.body)
             .map_err(|_| OpenError::Auth)?;
-        let plain = unpad(padded.expose()).map_err(|_| OpenError::Malformed)?;
-        Ok(SecretBytes::from_vec(plain.to_vec()))
+        strip(padded).map_err(|_| OpenError::Malformed)
     }
 
     fn plan(&self, header: &Header) -> Result<Plan, OpenError> {

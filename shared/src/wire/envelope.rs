@@ -152,15 +152,11 @@ impl Envelope {
     /// The envelope as it is sent.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let (kind, body) = match self {
-            Self::PairInit(init) => (1, encode(init)),
-            Self::Pair(message) => (2, encode(message)),
-            Self::Group(message) => (3, message.to_bytes()),
-        };
-        let mut out = Vec::with_capacity(body.len() + 1);
-        out.push(kind);
-        out.extend_from_slice(&body);
-        out
+        match self {
+            Self::PairInit(init) => [&[1][..], &encode(init)].concat(),
+            Self::Pair(message) => [&[2][..], &encode(message)].concat(),
+            Self::Group(message) => message.to_envelope(),
+        }
     }
 }
 
@@ -181,11 +177,11 @@ impl GroupMessage {
         Ok(Self { header: header.to_vec(), sig: Signature(*sig), body: body.to_vec() })
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    fn to_envelope(&self) -> Vec<u8> {
         // A header is made where groups are and is far below the limit; a larger one would not
         // parse.
         let len = u16::try_from(self.header.len()).unwrap_or(u16::MAX);
-        [&len.to_be_bytes()[..], &self.header, self.sig.as_bytes(), &self.body].concat()
+        [&[3][..], &len.to_be_bytes(), &self.header, self.sig.as_bytes(), &self.body].concat()
     }
 }
 

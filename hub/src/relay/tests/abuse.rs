@@ -12,7 +12,9 @@ fn lobby_log(hub: &RelayProbe) -> ControlLog {
     let entries = crate::store::Store::control(&hub.store, &lobby, 0, 9_999).unwrap();
     let (first, rest) = entries.split_first().unwrap();
     let mut log = ControlLog::genesis(first).unwrap();
-    rest.iter().for_each(|entry| drop(log.apply(entry).unwrap()));
+    for entry in rest {
+        log.apply(entry).unwrap();
+    }
     log
 }
 

@@ -8,7 +8,7 @@
 
 use crate::crypto::aead::{self, Purpose};
 use crate::crypto::checked_key::CheckedKey;
-use crate::crypto::padding::{BadPadding, unpad};
+use crate::crypto::padding::{BadPadding, strip};
 use crate::crypto::{
     BadSignature, Label, RecordError, RecordReader, RecordWriter, Secret32, SecretBytes,
 };
@@ -264,7 +264,7 @@ impl InboundChain {
     fn unseal(&self, mk: &Secret32, message: &GroupMessage) -> Result<SecretBytes, OpenError> {
         let ad = associated(&self.gid, &self.sender, &message.header);
         let padded = aead::open(mk, Purpose::Group, &ad, &message.body)?;
-        Ok(SecretBytes::from_vec(unpad(padded.expose())?.to_vec()))
+        Ok(strip(padded)?)
     }
 
     /// The chain's id.

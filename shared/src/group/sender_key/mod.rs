@@ -26,7 +26,7 @@ pub use inbound::{InboundChain, OpenError, Opened};
 pub use outbound::{OutboundChain, RotateReason, SealError};
 pub use skdm::{Skdm, SkdmError};
 
-use crate::crypto::{Label, Secret32, chain_step, hash, lp};
+use crate::crypto::{Label, Secret32, chain_step, hash, hash_public, lp};
 use crate::id::{ChainId, Digest, GroupId, Head, NodeId};
 
 /// The first 16 bytes of a message's digest: how the next message of the chain names it.
@@ -70,7 +70,7 @@ fn step(ck: &Secret32) -> (Secret32, Secret32) {
 
 /// The name of a message: what is signed, and what the next one links to.
 fn mid(gid: &GroupId, sender: &NodeId, header: &[u8], body: &[u8]) -> Digest {
-    Digest(hash(Label::SkMsg, &[&gid.0, &sender.0, header, body]))
+    Digest(hash_public(Label::SkMsg, &[&gid.0, &sender.0, header, body]))
 }
 
 /// What a message's sealing is bound to.

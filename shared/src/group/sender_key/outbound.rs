@@ -5,8 +5,8 @@
 
 use rand_core::CryptoRng;
 
-use crate::crypto::aead::{OVERHEAD, Purpose, seal};
-use crate::crypto::padding::{pad, padded_len};
+use crate::crypto::aead::{OVERHEAD, Purpose, seal_padded};
+use crate::crypto::padding::padded_len;
 use crate::crypto::{
     Identity, Label, RecordError, RecordReader, RecordWriter, Secret32, SecretBytes,
 };
@@ -211,9 +211,8 @@ impl OutboundChain {
         }
         let header = self.header(epoch, epoch_seq).to_bytes();
         let (mk, next) = step(&self.ck);
-        let padded = SecretBytes::from_vec(pad(plain));
         let ad = associated(&self.gid, &self.me, &header);
-        let body = seal(mk, Purpose::Group, &ad, padded.expose(), rng);
+        let body = seal_padded(mk, Purpose::Group, &ad, plain, rng);
         let mid = mid(&self.gid, &self.me, &header, &body);
         let sig = self.key.sign(Label::SkSig, &[&mid.0]);
         self.ck = next;
