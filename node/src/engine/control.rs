@@ -138,12 +138,7 @@ impl Engine {
         entries.and_then(|entries| entries.get(at)).is_some_and(|known| known == bytes)
     }
 
-    fn entry_refused(
-        &mut self,
-        id: GroupId,
-        bytes: &[u8],
-        error: &ControlError,
-    ) -> bool {
+    fn entry_refused(&mut self, id: GroupId, bytes: &[u8], error: &ControlError) -> bool {
         match error {
             ControlError::NotNext { expected, got } if got < expected => {
                 self.count(error.reason());

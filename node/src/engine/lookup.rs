@@ -173,9 +173,8 @@ impl Engine {
 
     pub(super) fn ask_all_names(&mut self) {
         let me = self.id();
-        let nameless = |(node, person): &(&NodeId, &Person)| {
-            person.nickname.is_none() && **node != me
-        };
+        let nameless =
+            |(node, person): &(&NodeId, &Person)| person.nickname.is_none() && **node != me;
         let nameless = self.people.iter().filter(nameless);
         self.link.nameless = nameless.map(|(node, _)| *node).take(NAMELESS).collect();
         self.ask_names();

@@ -8,8 +8,8 @@ use hubbub_shared::content::PairPlain;
 use hubbub_shared::id::{NodeId, SessionId};
 use hubbub_shared::limits::SESSIONS_PER_PEER;
 use hubbub_shared::session::{
-    Bundle, HandshakeError, OpenError, SealError, Session, choose_sending, initiate, respond,
-    session_of,
+    Bundle, HandshakeError, OpenError, SealError, Session, choose_sending, epoch_of, initiate,
+    respond, session_of,
 };
 use hubbub_shared::wire::envelope::{Envelope, PairInit, PairMessage};
 use hubbub_shared::wire::from_hub::{self, Item};
@@ -19,7 +19,7 @@ use hubbub_shared::wire::{LogId, Refusal, ToHub};
 use super::Engine;
 use super::contact::PEOPLE;
 use super::link::Asked;
-use super::outbox::{Docket, Entry};
+use super::outbox::{Docket, Entry, Rank};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
@@ -33,7 +33,14 @@ impl Engine {
         if node == self.id() {
             return;
         }
-        let docket = Docket { log: LogId::Mailbox(node), created: self.now, chat: None };
+        let rank = match plain {
+            PairPlain::ResetNotice => Rank::Anew,
+            PairPlain::Skdm(_) | PairPlain::Welcome { .. } | PairPlain::Resend { .. } => {
+                Rank::Group
+            }
+            _ => Rank::Rest,
+        };
+        let docket = Docket { log: LogId::Mailbox(node), rank, created: self.now, chat: None };
         self.post(Entry::new(docket, plain.encode(), None));
         self.seal_for(node);
     }
@@ -203,6 +210,10 @@ impl Engine {
         if self.people.len() >= PEOPLE && !self.people.contains_key(&init.ik) {
             return self.count("people-full");
         }
+        let least = self.people.get(&init.ik).map_or(0, |person| person.idk_epoch);
+        if epoch_of(init).is_ok_and(|epoch| epoch < least) {
+            return self.count("handshake-rollback");
+        }
         match respond(&self.me, &mut self.prekeys, init, self.now) {
             Ok(accepted) => {
                 let (peer, id) = (accepted.peer, accepted.session.id());
@@ -283,12 +294,25 @@ impl Engine {
             }
             PairPlain::Profile { status } => self.take_status(peer, status),
         }
+        self.share_status(peer);
     }
 
     fn log_hint(&mut self, gid: hubbub_shared::id::GroupId, seq: u64) {
         if self.groups.get(&gid).is_some_and(|group| group.next_entry() <= seq) {
             self.read_control(gid);
         }
+    }
+
+    /// Tells a contact what we say of ourselves, unless they have been told.
+    pub(super) fn share_status(&mut self, peer: NodeId) {
+        let status = self.own.status.clone();
+        let Some(person) = self.people.get_mut(&peer) else { return };
+        if !person.contact || person.told == status {
+            return;
+        }
+        person.told.clone_from(&status);
+        self.touch(Key::Contact(peer));
+        self.tell(peer, &PairPlain::Profile { status });
     }
 
     fn take_status(&mut self, peer: NodeId, status: String) {
