@@ -321,3 +321,42 @@ impl Engine {
         self.event(crate::api::Event::ContactsChanged);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+    use hubbub_shared::session::LocalPrekeys;
+    use hubbub_shared::time::Timestamp;
+    use hubbub_shared::wire::ByteBuf;
+    use hubbub_shared::wire::codec::encode;
+    use hubbub_shared::wire::from_hub::ItemKind;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    #[test]
+    fn a_handshake_under_an_older_key_than_was_seen_is_refused() {
+        let identity = |seed| Identity::from_seed(Secret32::from_bytes([seed; 32]));
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (alice, hub) = (identity(1), identity(9).hub_id());
+        let mut bob = Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap();
+        let published = bob.prekeys.publication();
+        let (mine, spk) = (encode(&published.identity), encode(&published.spk));
+        let bundle = Bundle::from_wire(&mine, &spk, None).unwrap().check(&bob.id(), NOW).unwrap();
+        let prekeys = LocalPrekeys::generate(&alice, NOW, &mut rng);
+        let mut session = initiate(&alice, &prekeys, bundle, NOW, &mut rng).unwrap();
+        let sealed = session.seal(PairPlain::Nothing.encode().expose(), NOW, &mut rng).unwrap();
+        let (from, bytes) = (alice.id(), ByteBuf::from(sealed));
+        let item = Item { seq: 1, kind: ItemKind::Envelope, at: NOW, from, bytes };
+        bob.meet(from).idk_epoch = 2;
+        bob.take_mail(&item);
+        assert!(!bob.has_session(&from));
+        assert_eq!(bob.status().refused, [("handshake-rollback".to_owned(), 1)]);
+        bob.meet(from).idk_epoch = 1;
+        bob.take_mail(&item);
+        assert!(bob.has_session(&from));
+    }
+}
