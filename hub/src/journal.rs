@@ -16,8 +16,6 @@ use crate::relay::Note;
 
 /// Lines kept for a follower that is slow; it is told how many it missed beyond that.
 const BACKLOG: usize = 1_024;
-/// Sealed bytes shown at debug.
-const PREVIEW: usize = 32;
 
 /// One line of the hub's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,9 +66,7 @@ impl Journal {
 pub fn line(at: Timestamp, note: &Note) -> Line {
     let (event, said) = words(note);
     let sealed = match note {
-        Note::Passed { sealed, .. } => {
-            Some(HEXLOWER.encode(sealed.get(..PREVIEW).unwrap_or(sealed)))
-        }
+        Note::Passed { preview, .. } => Some(HEXLOWER.encode(preview)),
         _ => None,
     };
     Line { at, event: event.to_owned(), said, sealed }
@@ -87,9 +83,9 @@ fn words(note: &Note) -> (&'static str, String) {
             let from = host(from);
             ("left", format!("{who} left ({from}), sent {sent} B, received {received} B sealed"))
         }
-        Note::Passed { node, nickname, log, to, seq, sealed } => {
+        Note::Passed { node, nickname, log, to, seq, size, .. } => {
             let (from, to) = (name(node, nickname), target(log, to));
-            ("relayed", format!("relayed {from} → {to} {} B sealed, #{seq}", sealed.len()))
+            ("relayed", format!("relayed {from} → {to} {size} B sealed, #{seq}"))
         }
         Note::Streamed { from, to, bytes } => {
             ("streamed", format!("streamed {from} → {to} {bytes} B sealed"))
@@ -123,8 +119,6 @@ fn host(from: &SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn passed() -> Note {
@@ -134,7 +128,8 @@ mod tests {
             log: LogId::Mailbox(NodeId([2; 32])),
             to: Some("bob".to_owned()),
             seq: 18,
-            sealed: Arc::from(vec![0xab; 742]),
+            size: 742,
+            preview: vec![0xab; 32],
         }
     }
 

@@ -5,10 +5,12 @@
 
 pub mod echo;
 pub mod hub;
+pub mod liar;
 pub mod measure;
 pub mod person;
 pub mod process;
 pub mod raw_node;
 pub mod scan;
 pub mod terminal;
+pub mod truth;
 pub mod world;

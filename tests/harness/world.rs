@@ -87,6 +87,9 @@ pub struct World {
     /// Looks at every frame to a node before it arrives, and may drop or change it.
     #[allow(clippy::type_complexity)] // one use
     pub tamper: Option<Box<dyn FnMut(usize, FromHub) -> Vec<FromHub>>>,
+    /// Looks at every frame from a node before the hub does, and may change it.
+    #[allow(clippy::type_complexity)] // one use
+    pub overhear: Option<Box<dyn FnMut(usize, ToHub) -> ToHub>>,
 }
 
 fn relay(identity: &Identity, store: &mut MemoryStore, now: Timestamp, seed: u64) -> Relay {
@@ -117,6 +120,7 @@ impl World {
             conns: 0,
             tickets: 0,
             tamper: None,
+            overhear: None,
         };
         world.end_batch();
         for name in names {
@@ -160,6 +164,11 @@ impl World {
     /// A person's key.
     pub fn id(&self, who: usize) -> NodeId {
         Identity::from_seed(Secret32::from_bytes(self.devices[who].seed)).id()
+    }
+
+    /// A person's identity, for those who lie with the hub.
+    pub fn identity(&self, who: usize) -> Identity {
+        Identity::from_seed(Secret32::from_bytes(self.devices[who].seed))
     }
 
     /// The hub's key.
@@ -253,6 +262,12 @@ impl World {
                 _ => None,
             })
             .collect()
+    }
+
+    /// How often a person's device refused something for this reason.
+    pub fn refused(&self, who: usize, reason: &str) -> u64 {
+        let counts = self.engine(who).status().refused;
+        counts.into_iter().find(|(known, _)| known == reason).map_or(0, |(_, count)| count)
     }
 
     /// How far a message got for somebody.
@@ -377,7 +392,14 @@ impl World {
 
     fn arrive(&mut self, packet: Packet) {
         match packet {
-            Packet::ToHub(conn, frame) => self.tell_hub(Input::Frame { conn, frame }),
+            Packet::ToHub(conn, frame) => {
+                let who = self.devices.iter().position(|device| device.conn == Some(conn));
+                let frame = match (&mut self.overhear, who) {
+                    (Some(overhear), Some(who)) => overhear(who, frame),
+                    _ => frame,
+                };
+                self.tell_hub(Input::Frame { conn, frame });
+            }
             Packet::ToNode(who, conn, frame) => {
                 if self.devices[who].conn == Some(conn) {
                     let frames = match &mut self.tamper {

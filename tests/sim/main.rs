@@ -6,5 +6,7 @@
 mod crash;
 mod forgery;
 mod groups;
+mod liars;
 mod receipts;
+mod tampering;
 mod two;

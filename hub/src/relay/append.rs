@@ -1,20 +1,18 @@
 //! Appending: who may, whether there is room, and the number an entry gets.
 //!
-//! The same bytes appended again get the number they have, as long as their digest is remembered
-//! (`bounds::SEEN_PER_LOG`, and not over a restart); after that they become a second entry, which
-//! readers recognise and drop.
+//! The same bytes appended again by the same node get the number they have, as long as their trace
+//! is remembered (`bounds::SEEN_PER_LOG`, and not over a restart); after that they become a second
+//! entry, which readers recognise and drop.
 
-use std::sync::Arc;
-
-use hubbub_shared::crypto::blake3;
-use hubbub_shared::id::{Digest, NodeId};
+use hubbub_shared::id::NodeId;
 use hubbub_shared::limits::ENVELOPE_MAX;
 use hubbub_shared::wire::from_hub::{Appended, Item, ItemKind};
 use hubbub_shared::wire::{ByteBuf, FromHub, LogId, Refusal, RefusalCode};
 
 use super::bounds::LogBounds;
-use super::command::{Note, Write};
+use super::command::{Note, PREVIEW, Write};
 use super::log::Log;
+use super::trace::Trace;
 use super::{Asked, Relay};
 
 impl Relay {
@@ -31,8 +29,8 @@ impl Relay {
             return Err(RefusalCode::BadFrame.plain());
         }
         let bounds = self.may_append(&asked.node, &log)?;
-        let digest = blake3(&envelope);
-        let seen = |log: &Log| log.seen(ItemKind::Envelope, &digest);
+        let trace = Trace::of(asked.node, ItemKind::Envelope, &envelope);
+        let seen = |log: &Log| log.seen(&trace);
         if let Some(seq) = self.logs.get(&log).and_then(seen) {
             self.appended(asked, seq);
             return Ok(());
@@ -42,7 +40,7 @@ impl Relay {
         }
         self.check_room(&log, envelope.len(), bounds)?;
         self.check_share(&asked.node, &log, envelope.len())?;
-        self.keep(asked, log, ItemKind::Envelope, (envelope, digest));
+        self.keep(asked, log, ItemKind::Envelope, (envelope, trace));
         Ok(())
     }
 
@@ -52,12 +50,12 @@ impl Relay {
         asked: Asked,
         log: LogId,
         kind: ItemKind,
-        (bytes, digest): (ByteBuf, Digest),
+        (bytes, trace): (ByteBuf, Trace),
     ) -> u64 {
         let item = Item { seq: 0, kind, at: asked.at, from: asked.node, bytes };
         let item = self.logs.append(log, item);
         let seq = item.seq;
-        self.logs.open(log).note_seen(kind, digest, seq);
+        self.logs.open(log).note_seen(trace, seq);
         self.write(Write::Append { log, item: (*item).clone() });
         self.appended(asked, seq);
         self.batch.fresh.insert(log);
@@ -117,8 +115,9 @@ impl Relay {
             LogId::Mailbox(owner) => self.nicknames.of(&owner),
             LogId::Channel(_) => None,
         };
-        let sealed: Arc<[u8]> = Arc::from(item.bytes.as_slice());
+        let (size, preview) =
+            (item.bytes.len(), item.bytes.iter().take(PREVIEW).copied().collect());
         let nickname = self.nicknames.of(&node);
-        self.note(Note::Passed { node, nickname, log, to, seq: item.seq, sealed });
+        self.note(Note::Passed { node, nickname, log, to, seq: item.seq, size, preview });
     }
 }

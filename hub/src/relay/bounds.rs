@@ -14,10 +14,10 @@ pub const ITEM_OVERHEAD: usize = 64;
 /// Pages being read from the store at once, over all connections: 16 MiB, however many nodes come
 /// back together after a restart.
 pub const LOADS_OUTSTANDING: usize = 64;
-/// Digests of recent appends kept per log, to answer a repeated append with its first number. Four
+/// Traces of recent appends kept per log, to answer a repeated append with its first number. Four
 /// times what a node keeps unanswered.
 pub const SEEN_PER_LOG: usize = 256;
-/// A log without an append for this long forgets its digests.
+/// A log without an append for this long forgets its traces.
 pub const SEEN_AGE: Millis = Millis::hours(1);
 /// How often entries, invites and idle accounts are looked through for what has ended.
 pub const SWEEP_EVERY: Millis = Millis::minutes(10);

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use hubbub_shared::crypto::blake3;
 use hubbub_shared::group::control::{
     Applied, Change, ControlError, ControlLog, Entry, EntryBody, Op, Policy,
 };
@@ -20,6 +19,7 @@ use super::bounds::{
 };
 use super::command::{Command, Write};
 use super::log::Log;
+use super::trace::Trace;
 use super::{Asked, Relay};
 
 /// Entries in one page.
@@ -101,8 +101,8 @@ impl Relay {
             return Err(RefusalCode::TooLarge.plain());
         }
         let log = LogId::Channel(group);
-        let digest = blake3(&entry);
-        let seen = |log: &Log| log.seen(ItemKind::Control, &digest);
+        let trace = Trace::of(asked.node, ItemKind::Control, &entry);
+        let seen = |log: &Log| log.seen(&trace);
         if let Some(seq) = self.logs.get(&log).and_then(seen) {
             self.appended(asked, seq);
             return Ok(());
@@ -118,7 +118,7 @@ impl Relay {
         if let Membership::In(node) = change {
             self.join(group, node);
         }
-        let seq = self.keep(asked, log, ItemKind::Control, (entry, digest));
+        let seq = self.keep(asked, log, ItemKind::Control, (entry, trace));
         self.dismiss(group, change, seq);
         Ok(())
     }

@@ -192,6 +192,9 @@ pub enum Write {
     },
 }
 
+/// Sealed bytes an operator is shown of an envelope, at most.
+pub(super) const PREVIEW: usize = 32;
+
 /// What the operator sees: who, to whom, how much, never what. The shell prints it with date and
 /// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,8 +233,10 @@ pub enum Note {
         to: Option<String>,
         /// Its number there.
         seq: u64,
-        /// The sealed bytes, for a size and (at debug) a hex preview.
-        sealed: Arc<[u8]>,
+        /// How many sealed bytes.
+        size: usize,
+        /// The first 32 of them, for the operator to see that they are noise.
+        preview: Vec<u8>,
     },
     /// A relayed stream ended.
     Streamed {

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hubbub_shared::id::{Digest, NodeId};
+use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::from_hub::{Item, ItemKind};
+use hubbub_shared::wire::from_hub::Item;
 
 use super::bounds::SEEN_PER_LOG;
 use super::shares::{Sender, Shares};
+use super::trace::Trace;
 
 /// An entry that some reader may still want.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ pub(super) struct Log {
     pub(super) readers: Readers,
     pub(super) shares: Shares,
     pub(super) last_append: Timestamp,
-    seen: VecDeque<(ItemKind, Digest, u64)>,
+    seen: VecDeque<(Trace, u64)>,
 }
 
 impl Default for Log {
@@ -173,19 +174,16 @@ impl Log {
         (count, bytes)
     }
 
-    /// The number these bytes got when they were appended before as the same kind of entry, if that
-    /// was not long ago.
-    pub(super) fn seen(&self, kind: ItemKind, digest: &Digest) -> Option<u64> {
-        let same =
-            |(as_kind, known, _): &&(ItemKind, Digest, u64)| *as_kind == kind && known == digest;
-        self.seen.iter().rev().find(same).map(|(_, _, seq)| *seq)
+    /// The number this entry got when it was appended before, if that was not long ago.
+    pub(super) fn seen(&self, trace: &Trace) -> Option<u64> {
+        self.seen.iter().rev().find(|(known, _)| known == trace).map(|(_, seq)| *seq)
     }
 
-    pub(super) fn note_seen(&mut self, kind: ItemKind, digest: Digest, seq: u64) {
+    pub(super) fn note_seen(&mut self, trace: Trace, seq: u64) {
         if self.seen.len() >= SEEN_PER_LOG {
             self.seen.pop_front();
         }
-        self.seen.push_back((kind, digest, seq));
+        self.seen.push_back((trace, seq));
     }
 
     pub(super) fn forget_seen(&mut self) {
@@ -199,6 +197,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use hubbub_shared::wire::from_hub::ItemKind;
+
     use super::*;
 
     const ALICE: NodeId = NodeId([1; 32]);
@@ -227,15 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_of_digests_forgets_the_oldest() {
+    fn the_ring_of_traces_forgets_the_oldest() {
         let mut log = Log::default();
+        let trace = |n: usize| Trace::of(ALICE, ItemKind::Envelope, &n.to_be_bytes());
         for n in 0..=SEEN_PER_LOG {
-            let digest = hubbub_shared::crypto::blake3(&n.to_be_bytes());
-            log.note_seen(ItemKind::Envelope, digest, n as u64);
+            log.note_seen(trace(n), n as u64);
         }
-        let digest = |n: usize| hubbub_shared::crypto::blake3(&n.to_be_bytes());
-        assert_eq!(log.seen(ItemKind::Envelope, &digest(0)), None);
-        assert_eq!(log.seen(ItemKind::Envelope, &digest(1)), Some(1));
-        assert_eq!(log.seen(ItemKind::Control, &digest(1)), None);
+        assert_eq!(log.seen(&trace(0)), None);
+        assert_eq!(log.seen(&trace(1)), Some(1));
     }
 }

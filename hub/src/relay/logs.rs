@@ -109,7 +109,7 @@ impl Logs {
         (items > 0).then_some(upto)
     }
 
-    /// Forgets entries whose time is up and digests nobody will ask about.
+    /// Forgets entries whose time is up and traces nobody will ask about.
     pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<(LogId, u64)> {
         let mut ended = Vec::new();
         for (id, log) in &mut self.by_id {

@@ -31,6 +31,7 @@ mod shares;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,7 +1,7 @@
 //! Beginning from what the store kept.
 //!
 //! Invariant: a relay restored from a store continues exactly where the last committed batch left
-//! it, but for what is written down as lost: digests of recent appends and the levels of quotas.
+//! it, but for what is written down as lost: traces of recent appends and the levels of quotas.
 
 use hubbub_shared::group::control::{ControlError, ControlLog};
 use hubbub_shared::id::{GroupId, HubId};

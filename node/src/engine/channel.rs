@@ -90,7 +90,13 @@ impl Engine {
 
     /// Refuses what nobody has proven to have written: the hub may name any sender, so only names
     /// of members make a notice.
-    fn refuse_unproven(&mut self, id: GroupId, from: NodeId, reason: &'static str, words: String) {
+    pub(super) fn refuse_unproven(
+        &mut self,
+        id: GroupId,
+        from: NodeId,
+        reason: &'static str,
+        words: String,
+    ) {
         if self.groups.get(&id).is_some_and(|group| group.is_member(&from)) {
             self.refuse(ConversationId::Group(id), from, reason, words);
         } else {
@@ -110,9 +116,10 @@ impl Engine {
         let (Some(log), Some(chain)) =
             (&group.log, chains.into_iter().find(|chain| chain.id() == header.chain))
         else {
-            return Err(Wait::Key(header.chain));
+            return self.chain_unknown(id, item, header.chain);
         };
         let sender = chain.sender();
+        let relabelled = item.from != sender;
         let removal = group.facts.removed.iter().find(|(node, ..)| *node == sender);
         let arrival = match removal {
             Some((_, learned, place)) => Arrival {
@@ -124,12 +131,30 @@ impl Engine {
         };
         match chain.open(log, arrival, message) {
             Ok(opened) => {
+                if relabelled {
+                    self.count("other-sender");
+                }
                 self.touch(Key::Inbound(id, sender, header.chain));
                 self.take_opened(id, sender, &opened);
                 Ok(())
             }
             Err(error) => self.not_opened(id, sender, &error),
         }
+    }
+
+    /// A chain this group does not have is on its way, unless it is another group's: a chain
+    /// belongs to one group for good.
+    fn chain_unknown(&mut self, id: GroupId, item: &Item, chain: ChainId) -> Result<(), Wait> {
+        let elsewhere = self.groups.iter_mut().any(|(other, group)| {
+            *other != id
+                && (group.facts.own_chains.contains(&chain) || group.chain(&chain).is_some())
+        });
+        if !elsewhere {
+            return Err(Wait::Key(chain));
+        }
+        let words = "a message of another group was put into this one".to_owned();
+        self.refuse_unproven(id, item.from, "other-group", words);
+        Ok(())
     }
 
     fn not_opened(&mut self, id: GroupId, sender: NodeId, error: &OpenError) -> Result<(), Wait> {

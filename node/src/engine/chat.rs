@@ -151,6 +151,10 @@ impl Engine {
         {
             group.note_seen(plain.id);
         }
+        if self.meet(sender).nickname.is_none() {
+            // Met before it had a name.
+            self.ask_who(sender);
+        }
         let body = match plain.event {
             ChatEvent::Text { body } => Body::Text(body),
             ChatEvent::Unknown { .. } => Body::Unsupported,

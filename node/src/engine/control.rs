@@ -64,7 +64,7 @@ impl Engine {
         self.join_if_lobby(id);
         self.judge_offers(id);
         if self.held.values().any(|held| held.group == id) {
-            self.retry_held(id, None);
+            self.retry_after_reading(id);
         }
         self.work_on(id);
     }

@@ -57,6 +57,26 @@ impl Engine {
         }
     }
 
+    /// The hub says that a group's log was read to its end: tries again what waits, without
+    /// reading that log once more. What follows an entry the hub did not show is named.
+    pub(super) fn retry_after_reading(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let known = group.log.is_some() && group.facts.invited;
+        group.reading = true;
+        self.retry_held(id, None);
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.reading = false;
+        // One whose key is here can only wait for the log.
+        let mut held = self.held.values().filter(|held| held.group == id);
+        let waits = held.find(|held| held.chain.is_none_or(|chain| group.chain(&chain).is_some()));
+        let from = waits.map(|held| held.item.from);
+        if let (true, Some(from)) = (known, from) {
+            let words = "a member wrote after a change of the group that the hub does not show; \
+                         the message waits for it";
+            self.refuse_unproven(id, from, "log-withheld", words.to_owned());
+        }
+    }
+
     /// Forgets what waited too long.
     pub(super) fn expire_held(&mut self) {
         let now = self.now;

@@ -87,7 +87,10 @@ impl Engine {
                 self.learn_name(node, &nickname);
                 self.settle(name, node);
             }
-            _ => {
+            answer => {
+                if answer.is_some() {
+                    self.count("other-name");
+                }
                 let what = format!("the hub's answer about {name} is not signed as it must be");
                 self.fail_lookup(name, &ApiError::new(Code::NotFound, what, "tell its operator"));
             }

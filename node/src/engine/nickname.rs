@@ -76,8 +76,8 @@ impl Engine {
         self.tell_of_name(self.id());
         let reply = Reply::Nickname { nickname: nickname.clone() };
         self.answer_claimers(&nickname, &Ok(reply));
-        self.claim_nickname();
         self.join_lobby();
+        self.claim_nickname();
     }
 
     pub(super) fn nickname_refused(&mut self, claim: &[u8], refusal: &Refusal) {

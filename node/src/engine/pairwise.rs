@@ -217,6 +217,7 @@ impl Engine {
         match respond(&self.me, &mut self.prekeys, init, self.now) {
             Ok(accepted) => {
                 let (peer, id) = (accepted.peer, accepted.session.id());
+                self.note_hint(item, peer);
                 self.touch(Key::Prekeys);
                 let person = self.meet(peer);
                 person.idk_epoch = person.idk_epoch.max(accepted.idk_epoch);
@@ -247,6 +248,7 @@ impl Engine {
         let Some(session) = session else { return };
         match session.open(message, now) {
             Ok(plain) => {
+                self.note_hint(item, peer);
                 self.touch(Key::Session(peer, id));
                 self.opened(peer, id, plain.expose());
             }
@@ -261,6 +263,13 @@ impl Engine {
                     self.begin_anew(peer);
                 }
             }
+        }
+    }
+
+    /// Counts a message the hub said was from somebody else than who wrote it.
+    fn note_hint(&mut self, item: &Item, peer: NodeId) {
+        if item.from != peer {
+            self.count("other-sender");
         }
     }
 
