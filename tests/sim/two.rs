@@ -115,3 +115,20 @@ fn a_nickname_asked_for_twice_at_once_is_granted_twice_and_shown_only_then() {
     assert_eq!(world.answers(0).iter().filter(|answer| answer.is_err()).count(), 1);
     assert_eq!(world.engine(0).whoami().nickname.as_deref(), Some("a3"));
 }
+
+#[test]
+fn a_status_reaches_contacts_met_after_it_was_set() {
+    let mut world = World::new(9, &["alice", "bob", "carol"]);
+    world.ask(0, Command::SetStatus { status: "away".to_owned() }).unwrap();
+    world.say(0, "bob", "hello");
+    world.say(2, "alice", "hi");
+    world.run(Millis::secs(10));
+    for who in [1, 2] {
+        let contacts = world.engine(who).contacts();
+        let alice = contacts.iter().find(|contact| contact.person.name == "alice").unwrap();
+        assert_eq!(alice.status, "away");
+    }
+    world.ask(0, Command::SetStatus { status: String::new() }).unwrap();
+    world.run(Millis::secs(10));
+    assert!(world.engine(1).contacts().iter().all(|contact| contact.status.is_empty()));
+}

@@ -7,7 +7,7 @@ use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::envelope::Envelope;
 
 use super::Engine;
-use super::outbox::{Chat, Docket, Entry};
+use super::outbox::{Chat, Docket, Entry, Rank};
 use super::output::{HistoryChange, Output, StoredMessage};
 use super::record::Key;
 use crate::api::command::MessageText;
@@ -75,7 +75,7 @@ impl Engine {
         let plain = PairPlain::Chat(Box::new(plain)).encode();
         let conversation = ConversationId::Direct(peer);
         let chat = Some(Chat { conversation, message: id, n, recipients: vec![peer] });
-        let docket = Docket { log: LogId::Mailbox(peer), created: ts, chat };
+        let docket = Docket { log: LogId::Mailbox(peer), rank: Rank::Direct, created: ts, chat };
         let number = self.post(Entry::new(docket, plain, None));
         self.seal_for(peer);
         self.say_when_unsealed(number, peer);
@@ -103,7 +103,7 @@ impl Engine {
             group.members().into_iter().filter(|node| *node != me).collect();
         let conversation = ConversationId::Group(id);
         let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
-        let docket = Docket { log: LogId::Channel(id), created: self.now, chat };
+        let docket = Docket { log: LogId::Channel(id), rank: Rank::Group, created: self.now, chat };
         self.touch(Key::Group(id));
         self.post(Entry::new(docket, plain, Some(sealed)));
         Ok(recipients)

@@ -212,7 +212,7 @@ impl Engine {
             .map(|(node, _)| *node)
             .collect();
         for node in contacts {
-            self.tell(node, &PairPlain::Profile { status: status.clone() });
+            self.share_status(node);
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(super) struct Person {
     pub(super) contact: bool,
     /// What they say of themselves.
     pub(super) status: String,
+    /// What we said of ourselves when they last heard it.
+    pub(super) told: String,
     /// First met.
     pub(super) since: Timestamp,
     /// Highest key-agreement key seen: a lower one is a rollback.
@@ -45,6 +47,7 @@ impl Person {
             verified: false,
             contact: false,
             status: String::new(),
+            told: String::new(),
             since: now,
             idk_epoch: 0,
             sent: 0,

@@ -1,8 +1,8 @@
 //! Being let into a group: who says so, and whether they may.
 //!
-//! Anybody can write that we belong to some group. That is an offer: it makes nobody a contact, shows
-//! nothing, replaces no key, and there is room for few of them. It counts once the group's log is
-//! read as far as the offer says and shows its author to be an admin.
+//! Anybody can write that we belong to some group. That is an offer: it makes nobody a contact,
+//! shows nothing, replaces no key, and there is room for few of them. It counts once the group's
+//! log is read as far as the offer says and shows its author to be an admin.
 
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::Role;

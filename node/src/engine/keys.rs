@@ -8,15 +8,12 @@ use hubbub_shared::content::PairPlain;
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain, Skdm};
 use hubbub_shared::id::{ChainId, GroupId, NodeId};
 use hubbub_shared::limits::CHAINS_PER_SENDER;
-use hubbub_shared::time::Millis;
 
 use super::Engine;
 use super::group::{Inbound, OWN_CHAINS, Outbound};
 use super::record::Key;
 use crate::api::ConversationId;
 
-/// Who asks for keys again within this time is not answered.
-const ANSWER_EVERY: Millis = Millis::secs(60);
 /// Messages sent again for one request.
 const RESENT: usize = 64;
 
@@ -109,7 +106,7 @@ impl Engine {
         if !group.facts.own_chains.contains(&chain) {
             return self.count("request-other-chain");
         }
-        if !self.repairs.may_answer((gid, peer), self.now, ANSWER_EVERY) {
+        if !self.repairs.may_answer((gid, peer), chain, self.now) {
             return self.count("request-too-often");
         }
         self.give_again(peer, gid, chain);

@@ -32,7 +32,7 @@ const NAMELESS: usize = 4_096;
 const ASK_AGAIN: Millis = Millis::secs(10);
 /// First pause before all names nobody had are asked for again; it doubles up to [`PAUSE_MAX`].
 pub(super) const NAME_PAUSE: Millis = Millis::secs(2);
-const PAUSE_MAX: Millis = Millis::hours(1);
+const PAUSE_MAX: Millis = Millis::minutes(10);
 
 /// What lookups found, by name as typed.
 pub(super) type Found = BTreeMap<String, NodeId>;
@@ -170,6 +170,7 @@ impl Engine {
             return;
         }
         self.link.nameless.push_back(node);
+        self.link.name_pause = NAME_PAUSE;
         self.ask_names();
     }
 

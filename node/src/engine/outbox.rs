@@ -30,10 +30,27 @@ pub(super) const ENTRIES: usize = 20_000;
 pub(super) const BYTES: usize = 64 * 1024 * 1024;
 /// Tails of delivered messages kept: so many can still be marked as read.
 const TAILS: usize = 1_000;
+/// What goes first when several entries wait; within a rank, what was written first.
+///
+/// A group's keys are of its messages' rank: they are posted before the first message that needs
+/// them, and so leave before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Rank {
+    /// Word that a session was lost: whatever follows is sealed in the new one.
+    Anew,
+    /// A message to one person.
+    Direct,
+    /// A message to a group, and what its members need to read it.
+    Group,
+    /// Receipts, requests and the like.
+    Rest,
+}
+
 /// What an entry is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Docket {
     pub(super) log: LogId,
+    pub(super) rank: Rank,
     pub(super) created: Timestamp,
     /// A message of a conversation; none for keys, receipts and the like.
     pub(super) chat: Option<Chat>,
@@ -115,8 +132,8 @@ pub(super) struct Outbox {
     by_count: BTreeMap<(ConversationId, u64), u64>,
     /// Waiting for a session.
     unsealed: BTreeMap<NodeId, BTreeSet<u64>>,
-    /// Sealed and not on the way; messages of people before everything else.
-    pub(super) ready: BTreeSet<(bool, u64)>,
+    /// Sealed and not on the way.
+    pub(super) ready: BTreeSet<(Rank, u64)>,
     /// Refused before: when to try again, and how often so far.
     pub(super) pauses: BTreeMap<u64, (Timestamp, u32)>,
     pub(super) in_flight: BTreeSet<u64>,
@@ -147,8 +164,13 @@ impl Outbox {
         self.unsealed.keys().copied()
     }
 
+    /// What waits to be sealed for a peer, in the order in which it is to be.
     pub(super) fn unsealed_for(&self, peer: &NodeId) -> Vec<u64> {
-        self.unsealed.get(peer).into_iter().flatten().copied().collect()
+        let numbers = self.unsealed.get(peer).into_iter().flatten();
+        let rank = |number: &u64| self.entries.get(number).map(|entry| entry.docket.rank);
+        let mut ranked: Vec<_> = numbers.map(|number| (rank(number), *number)).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, number)| number).collect()
     }
 
     /// Live messages of conversations, oldest first.
@@ -194,7 +216,7 @@ impl Outbox {
             self.tails.insert(number);
         } else if entry.sealed.is_some() {
             if !entry.progress.stored {
-                self.ready.insert((entry.docket.chat.is_none(), number));
+                self.ready.insert((entry.docket.rank, number));
             }
         } else if let Some(peer) = entry.addressee() {
             self.unsealed.entry(peer).or_default().insert(number);
@@ -204,7 +226,7 @@ impl Outbox {
     pub(super) fn unindex(&mut self, number: u64) {
         let Some(entry) = self.entries.get(&number) else { return };
         self.bytes = self.bytes.saturating_sub(entry.size());
-        self.ready.remove(&(entry.docket.chat.is_none(), number));
+        self.ready.remove(&(entry.docket.rank, number));
         self.pauses.remove(&number);
         self.tails.remove(&number);
         if let Some(peer) = entry.addressee()
@@ -229,7 +251,7 @@ impl Outbox {
     pub(super) fn link_down(&mut self) {
         for number in core::mem::take(&mut self.in_flight) {
             if let Some(entry) = self.entries.get(&number) {
-                self.ready.insert((entry.docket.chat.is_none(), number));
+                self.ready.insert((entry.docket.rank, number));
             }
         }
         self.pauses.clear();
@@ -381,5 +403,40 @@ impl Engine {
         self.outbox.in_flight.remove(&number);
         self.touch(Key::Outbox(number));
         self.touch(Key::Progress(number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::id::GroupId;
+
+    use super::*;
+
+    fn entry(rank: Rank, log: LogId, sealed: bool) -> Entry {
+        let docket = Docket { log, rank, created: Timestamp(1), chat: None };
+        Entry::new(docket, SecretBytes::from_vec(vec![1]), sealed.then(|| vec![2]))
+    }
+
+    #[test]
+    fn a_group_message_never_overtakes_the_key_that_opens_it() {
+        let (bob, team) = (LogId::Mailbox(NodeId([2; 32])), LogId::Channel(GroupId([9; 32])));
+        let mut outbox = Outbox::default();
+        let mut post = |rank, log| outbox.insert(entry(rank, log, true));
+        let receipt = post(Rank::Rest, bob);
+        let backlog = post(Rank::Group, team);
+        let key = post(Rank::Group, bob);
+        let message = post(Rank::Group, team);
+        let direct = post(Rank::Direct, bob);
+        let order: Vec<u64> = outbox.ready.iter().map(|(_, number)| *number).collect();
+        assert_eq!(order, [direct, backlog, key, message, receipt]);
+    }
+
+    #[test]
+    fn word_of_a_lost_session_is_sealed_before_what_waits_for_the_peer() {
+        let bob = NodeId([2; 32]);
+        let mut outbox = Outbox::default();
+        let mut post = |rank| outbox.insert(entry(rank, LogId::Mailbox(bob), false));
+        let (receipt, direct, anew) = (post(Rank::Rest), post(Rank::Direct), post(Rank::Anew));
+        assert_eq!(outbox.unsealed_for(&bob), [anew, direct, receipt]);
     }
 }

@@ -8,8 +8,8 @@ use hubbub_shared::content::PairPlain;
 use hubbub_shared::id::{NodeId, SessionId};
 use hubbub_shared::limits::SESSIONS_PER_PEER;
 use hubbub_shared::session::{
-    Bundle, HandshakeError, OpenError, SealError, Session, choose_sending, initiate, respond,
-    session_of,
+    Bundle, HandshakeError, OpenError, SealError, Session, choose_sending, epoch_of, initiate,
+    respond, session_of,
 };
 use hubbub_shared::wire::envelope::{Envelope, PairInit, PairMessage};
 use hubbub_shared::wire::from_hub::{self, Item};
@@ -19,7 +19,7 @@ use hubbub_shared::wire::{LogId, Refusal, ToHub};
 use super::Engine;
 use super::contact::PEOPLE;
 use super::link::Asked;
-use super::outbox::{Docket, Entry};
+use super::outbox::{Docket, Entry, Rank};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
@@ -33,7 +33,14 @@ impl Engine {
         if node == self.id() {
             return;
         }
-        let docket = Docket { log: LogId::Mailbox(node), created: self.now, chat: None };
+        let rank = match plain {
+            PairPlain::ResetNotice => Rank::Anew,
+            PairPlain::Skdm(_) | PairPlain::Welcome { .. } | PairPlain::Resend { .. } => {
+                Rank::Group
+            }
+            _ => Rank::Rest,
+        };
+        let docket = Docket { log: LogId::Mailbox(node), rank, created: self.now, chat: None };
         self.post(Entry::new(docket, plain.encode(), None));
         self.seal_for(node);
     }
@@ -203,6 +210,10 @@ impl Engine {
         if self.people.len() >= PEOPLE && !self.people.contains_key(&init.ik) {
             return self.count("people-full");
         }
+        let least = self.people.get(&init.ik).map_or(0, |person| person.idk_epoch);
+        if epoch_of(init).is_ok_and(|epoch| epoch < least) {
+            return self.count("handshake-rollback");
+        }
         match respond(&self.me, &mut self.prekeys, init, self.now) {
             Ok(accepted) => {
                 let (peer, id) = (accepted.peer, accepted.session.id());
@@ -292,6 +303,7 @@ impl Engine {
             }
             PairPlain::Profile { status } => self.take_status(peer, status),
         }
+        self.share_status(peer);
     }
 
     fn log_hint(&mut self, gid: hubbub_shared::id::GroupId, seq: u64) {
@@ -300,9 +312,60 @@ impl Engine {
         }
     }
 
+    /// Tells a contact what we say of ourselves, unless they have been told.
+    pub(super) fn share_status(&mut self, peer: NodeId) {
+        let status = self.own.status.clone();
+        let Some(person) = self.people.get_mut(&peer) else { return };
+        if !person.contact || person.told == status {
+            return;
+        }
+        person.told.clone_from(&status);
+        self.touch(Key::Contact(peer));
+        self.tell(peer, &PairPlain::Profile { status });
+    }
+
     fn take_status(&mut self, peer: NodeId, status: String) {
         self.meet(peer).status = status;
         self.touch(Key::Contact(peer));
         self.event(crate::api::Event::ContactsChanged);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+    use hubbub_shared::session::LocalPrekeys;
+    use hubbub_shared::time::Timestamp;
+    use hubbub_shared::wire::ByteBuf;
+    use hubbub_shared::wire::codec::encode;
+    use hubbub_shared::wire::from_hub::ItemKind;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    #[test]
+    fn a_handshake_under_an_older_key_than_was_seen_is_refused() {
+        let identity = |seed| Identity::from_seed(Secret32::from_bytes([seed; 32]));
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (alice, hub) = (identity(1), identity(9).hub_id());
+        let mut bob = Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap();
+        let published = bob.prekeys.publication();
+        let (mine, spk) = (encode(&published.identity), encode(&published.spk));
+        let bundle = Bundle::from_wire(&mine, &spk, None).unwrap().check(&bob.id(), NOW).unwrap();
+        let prekeys = LocalPrekeys::generate(&alice, NOW, &mut rng);
+        let mut session = initiate(&alice, &prekeys, bundle, NOW, &mut rng).unwrap();
+        let sealed = session.seal(PairPlain::Nothing.encode().expose(), NOW, &mut rng).unwrap();
+        let (from, bytes) = (alice.id(), ByteBuf::from(sealed));
+        let item = Item { seq: 1, kind: ItemKind::Envelope, at: NOW, from, bytes };
+        bob.meet(from).idk_epoch = 2;
+        bob.take_mail(&item);
+        assert!(!bob.has_session(&from));
+        assert_eq!(bob.status().refused, [("handshake-rollback".to_owned(), 1)]);
+        bob.meet(from).idk_epoch = 1;
+        bob.take_mail(&item);
+        assert!(bob.has_session(&from));
     }
 }

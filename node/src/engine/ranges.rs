@@ -4,8 +4,8 @@
 /// From and to, inclusive.
 pub(super) type Range = (u64, u64);
 
-/// Ranges kept at most: of an author who leaves more holes than that, the lowest numbers are forgotten.
-/// A hole is never filled: what did not come must not be acknowledged.
+/// Ranges kept at most: of an author who leaves more holes than that, the lowest numbers are
+/// forgotten. A hole is never filled: what did not come must not be acknowledged.
 const KEPT: usize = 256;
 
 /// Adds a number; `false` when it was there.

@@ -2,9 +2,9 @@
 //!
 //! What is owed is part of the records, so a receipt is never lost with a crash; what was owed is
 //! cleared in the transaction that posts the receipt. The first receipt goes out at once and those
-//! that follow are batched, in large groups all of them over a longer time, so that they tell little
-//! about when somebody was online. A copy of a message means that its author may have missed the
-//! receipt: everything heard is then told again.
+//! that follow are batched, in large groups all of them over a longer time, so that they tell
+//! little about when somebody was online. A copy of a message means that its author may have missed
+//! the receipt: everything heard is then told again.
 
 use hubbub_shared::content::{AckKind, PairPlain};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
@@ -20,8 +20,8 @@ use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
 
-/// The least time between receipts: what comes in between is gathered. In large groups the first one
-/// waits as long.
+/// The least time between receipts: what comes in between is gathered. In large groups the first
+/// one waits as long.
 const GATHER: Millis = Millis::secs(2);
 /// In groups larger than this, receipts are spread over [`SPREAD`].
 const LARGE: usize = 64;

@@ -25,6 +25,11 @@ const ASK_EVERY: Millis = Millis::secs(60);
 const KEY_TRIES: u32 = 8;
 /// Times a gap is asked about: it may be from when we were no member.
 const GAP_TRIES: u32 = 3;
+/// Who asks for keys again within this time is not answered.
+const ANSWER_EVERY: Millis = Millis::secs(60);
+/// Nor is who asks about one chain more often than this within a [`DAY`].
+const ANSWERS_A_DAY: u32 = 10;
+const DAY: Millis = Millis::hours(24);
 /// Things asked for at once.
 const ASKS: usize = 4_096;
 /// A session with one peer is begun anew at most this often.
@@ -55,6 +60,8 @@ struct Ask {
 pub(super) struct Repairs {
     asks: BTreeMap<(GroupId, Missing), Ask>,
     answered: BTreeMap<(GroupId, NodeId), Timestamp>,
+    /// Since when within a day, and how often, a member was answered about a chain.
+    answers: BTreeMap<(GroupId, NodeId, ChainId), (Timestamp, u32)>,
     resets: BTreeSet<NodeId>,
     began_anew: BTreeMap<NodeId, Timestamp>,
     noticed: BTreeMap<NodeId, Timestamp>,
@@ -99,10 +106,19 @@ impl Repairs {
     pub(super) fn may_answer(
         &mut self,
         who: (GroupId, NodeId),
+        chain: ChainId,
         now: Timestamp,
-        every: Millis,
     ) -> bool {
-        may(&mut self.answered, who, now, every)
+        self.answers.retain(|_, (since, _)| now.since(*since) < DAY && *since <= now);
+        let key = (who.0, who.1, chain);
+        let full = self.answers.len() >= ASKS && !self.answers.contains_key(&key);
+        let (_, times) = self.answers.get(&key).copied().unwrap_or((now, 0));
+        if full || times >= ANSWERS_A_DAY || !may(&mut self.answered, who, now, ANSWER_EVERY) {
+            return false;
+        }
+        let (_, times) = self.answers.entry(key).or_insert((now, 0));
+        *times = times.saturating_add(1);
+        true
     }
 }
 
@@ -231,6 +247,8 @@ impl Engine {
             return self.count("reset-too-often");
         }
         self.retire_others(peer, session);
+        self.meet(peer).told.clear();
+        self.touch(Key::Contact(peer));
         let direct = ConversationId::Direct(peer);
         let lost: Vec<u64> = self
             .outbox
@@ -256,5 +274,23 @@ impl Engine {
             }
         }
         self.owe_all_to(peer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_answered_about_a_chain_ten_times_a_day() {
+        let mut repairs = Repairs::default();
+        let (who, chain) = ((GroupId([9; 32]), NodeId([2; 32])), ChainId([1; 16]));
+        let at = |minute| Timestamp(1_790_000_000_000) + Millis::minutes(minute);
+        let mut answered = |minute, chain| repairs.may_answer(who, chain, at(minute));
+        assert!(answered(0, chain) && !answered(0, chain));
+        let times = (1..200).filter(|minute| answered(*minute, chain)).count();
+        assert_eq!(times, 9);
+        assert!(answered(200, ChainId([2; 16])));
+        assert!(answered(24 * 60, chain));
     }
 }

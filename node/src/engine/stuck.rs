@@ -23,24 +23,27 @@ impl Engine {
     pub(super) fn append_refused(&mut self, number: u64, refusal: &Refusal) {
         self.outbox.in_flight.remove(&number);
         let Some(entry) = self.outbox.get(number) else { return };
-        let (log, is_chat) = (entry.docket.log, entry.docket.chat.is_some());
+        let log = entry.docket.log;
         self.mark_stuck(number, refusal);
         match (refusal.code, log) {
             (RefusalCode::TooLarge | RefusalCode::BadFrame, _) => self.drop_entry(number),
             (RefusalCode::NotAMember, LogId::Channel(_)) => self.drop_entry(number),
             (RefusalCode::NoSuchGroup, LogId::Channel(group)) => {
-                self.pause(number, refusal.retry_after, is_chat);
+                self.pause(number, refusal.retry_after);
                 self.read_control(group);
             }
-            _ => self.pause(number, refusal.retry_after, is_chat),
+            _ => self.pause(number, refusal.retry_after),
         }
     }
 
-    fn pause(&mut self, number: u64, asked: Option<Millis>, is_chat: bool) {
+    fn pause(&mut self, number: u64, asked: Option<Millis>) {
         let tries = self.outbox.pauses.get(&number).map_or(0, |(_, tries)| *tries);
         let grown = Millis(PAUSE.0.saturating_mul(1 << tries.min(7)).min(PAUSE_MAX.0));
         let until = self.now + asked.unwrap_or(grown);
-        self.outbox.ready.remove(&(!is_chat, number));
+        if let Some(entry) = self.outbox.get(number) {
+            let rank = entry.docket.rank;
+            self.outbox.ready.remove(&(rank, number));
+        }
         self.outbox.pauses.insert(number, (until, tries.saturating_add(1)));
         self.alarms.set(Alarm::Outbox, until);
     }
@@ -59,7 +62,7 @@ impl Engine {
         for number in due {
             let Some(entry) = self.outbox.get(number) else { continue };
             if entry.sealed.is_some() && !entry.progress.stored {
-                let key = (entry.docket.chat.is_none(), number);
+                let key = (entry.docket.rank, number);
                 self.outbox.ready.insert(key);
             }
         }

@@ -147,27 +147,25 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         sender: engine.person(&message.sender),
         sent_at: message.sent_at,
         received_at: message.received_at,
-        body: named_now(engine, message.body),
+        body: named(engine, message.body),
         own: message.own,
         delivery: tracked.then_some(message.delivery),
         reached: tracked.then_some((message.reached, message.recipients)),
     }
 }
 
-/// A notice with the names people have now: it may have been written before these were known.
-fn named_now(engine: &Engine, body: Body) -> Body {
+/// A notice names people as they are called now: they may have had no name when it was written.
+fn named(engine: &Engine, body: Body) -> Body {
+    let Body::Notice(notice) = body else { return body };
     let now = |person: PersonView| engine.person(&person.node.0);
-    match body {
-        Body::Notice(notice) => Body::Notice(match notice {
-            Notice::Added(person) => Notice::Added(now(person)),
-            Notice::Joined(person) => Notice::Joined(now(person)),
-            Notice::Removed(person) => Notice::Removed(now(person)),
-            Notice::Left(person) => Notice::Left(now(person)),
-            Notice::RoleChanged(person, role) => Notice::RoleChanged(now(person), role),
-            other @ (Notice::Created | Notice::Described { .. } | Notice::Refused { .. }) => other,
-        }),
-        other => other,
-    }
+    Body::Notice(match notice {
+        Notice::Added(person) => Notice::Added(now(person)),
+        Notice::Joined(person) => Notice::Joined(now(person)),
+        Notice::Removed(person) => Notice::Removed(now(person)),
+        Notice::Left(person) => Notice::Left(now(person)),
+        Notice::RoleChanged(person, role) => Notice::RoleChanged(now(person), role),
+        other @ (Notice::Created | Notice::Described { .. } | Notice::Refused { .. }) => other,
+    })
 }
 
 fn one_line(text: &str) -> String {

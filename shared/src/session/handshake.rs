@@ -136,6 +136,15 @@ pub fn initiate(
     Ok(session)
 }
 
+/// The number of the key-agreement key a handshake was begun with, by a statement its sender signed
+/// (PROTOCOL.md, Session handshake). A number lower than one seen before is a rollback.
+///
+/// # Errors
+/// [`HandshakeError`] when the statement does not hold.
+pub fn epoch_of(init: &PairInit) -> Result<u32, HandshakeError> {
+    Ok(check_identity(&init.identity, &init.ik)?.idk_epoch)
+}
+
 /// Accepts a session that someone began with this node's prekeys. A caller that already has the
 /// session the message names opens [`PairInit::message`] there instead.
 ///

@@ -25,7 +25,7 @@ mod transcript;
 mod tests;
 
 pub use bundle::{Bundle, BundleError, CheckedBundle};
-pub use handshake::{Accepted, HandshakeError, initiate, respond};
+pub use handshake::{Accepted, HandshakeError, epoch_of, initiate, respond};
 pub use header::session_of;
 pub use prekeys::{LocalPrekeys, Publication};
 pub use ratchet::{OpenError, SealError};
