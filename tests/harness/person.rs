@@ -196,7 +196,8 @@ impl<'a> Person<'a> {
         let claim = format!("{} reads {expected:?} in {conversation}", self.name);
         wait_until(&claim, PATIENCE, || {
             let texts = self.texts(conversation);
-            if texts == expected { Ok(()) } else { Err(format!("{texts:?}")) }
+            let state = || (self.conversation(conversation), self.query(json!("status")));
+            if texts == expected { Ok(()) } else { Err(format!("{texts:?}; {:?}", state())) }
         });
     }
 

@@ -9,16 +9,18 @@ use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::{Applied, Change, ControlError, ControlLog, Op, Role};
 use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
+use hubbub_shared::time::Millis;
 use hubbub_shared::wire::from_hub::ControlPage;
 use hubbub_shared::wire::to_hub::{AppendControl, ReadControl};
 use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
 use rand_core::Rng;
 
 use super::Engine;
+use super::alarm::Alarm;
 use super::group::{Facts, Group};
 use super::link::Asked;
 use super::record::{Key, control_key};
-use super::wish::Wish;
+use super::wish::{Wish, passes};
 use crate::api::ConversationId;
 use crate::api::view::Notice;
 
@@ -94,8 +96,10 @@ impl Engine {
         if refusal.code == RefusalCode::NoSuchGroup && founder == Some(self.me.id()) {
             self.repair_hub_log(id, 0);
             self.control_synced(id);
-        } else if refusal.code != RefusalCode::NoSuchGroup {
-            group.not_before = refusal.retry_after.map(|pause| self.now + pause);
+        } else if passes(refusal.code) {
+            let at = self.now + refusal.retry_after.unwrap_or(Millis::secs(30));
+            (group.not_before, group.synced) = (Some(at), false);
+            self.alarms.set(Alarm::Control, at);
         }
     }
 
