@@ -2,13 +2,15 @@
 //!
 //! A batch is some envelopes of 1 KiB from one sender or ten, decided by the shipped relay, stored
 //! by the shipped store in one synced commit, and answered. Beside it, in turn: the shipped store
-//! alone with the very same writes; bare fjall with the same bytes under the same number of keys
-//! an index-less log needs (one an entry); and a bare file with `fdatasync`. `over QUIC` is a whole hub
-//! on loopback, senders with 64 appends unanswered, as many as a node keeps.
+//! alone with writes of the same kind and size; bare fjall with the same bytes, one key an entry;
+//! and a bare file with `fdatasync`. `over QUIC` is a whole hub on loopback, senders with 64
+//! appends unanswered, as many as a node keeps.
 //!
 //! `cargo bench -p hubbub-tests --bench hub_appends`
 
-#![allow(missing_docs, clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)] // a benchmark
+// A benchmark: it prints, and what does not work ends it.
+#![allow(missing_docs, clippy::print_stdout)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::fs::File;
 use std::io::Write as _;

@@ -15,7 +15,7 @@ use hubbub_node::api::view::{Body, Delivery, Notice};
 use hubbub_node::api::{ApiError, Command, ConversationId, Event, Reply};
 use hubbub_node::engine::Engine;
 use hubbub_node::engine::output::{
-    Changes, HistoryChange, Loaded, Output, RecordChange, StoredMessage, Table, Ticket,
+    Changes, HistoryChange, Loaded, MessageKey, Output, RecordChange, StoredMessage, Table, Ticket,
 };
 use hubbub_shared::crypto::{Identity, Secret32, SecretBytes};
 use hubbub_shared::group::ControlLog;
@@ -56,7 +56,9 @@ pub struct Device {
     /// Own messages: how far, for each recipient.
     pub ledger: BTreeMap<(MessageId, NodeId), Delivery>,
     /// Messages shown to faces as new, in order.
-    pub shown: Vec<(ConversationId, MessageId)>,
+    pub shown: Vec<MessageKey>,
+    /// New in the history by the last commit.
+    fresh: Vec<MessageKey>,
     /// Warnings by reason.
     pub warnings: Vec<String>,
     answers: BTreeMap<u64, Result<Reply, ApiError>>,
@@ -136,6 +138,7 @@ impl World {
             history: Vec::new(),
             ledger: BTreeMap::new(),
             shown: Vec::new(),
+            fresh: Vec::new(),
             warnings: Vec::new(),
             answers: BTreeMap::new(),
             conn: None,
@@ -275,6 +278,16 @@ impl World {
         self.devices[who].engine = None;
         self.devices[who].back_at = self.now + Millis(100 + self.rng.next_u64() % 2_000);
         self.cut(who);
+    }
+
+    /// A device loses its profile but for its key, and starts over.
+    pub fn start_over(&mut self, who: usize) {
+        self.cut(who);
+        let device = &mut self.devices[who];
+        (device.engine, device.back_at) = (None, self.now);
+        device.records.clear();
+        device.history.clear();
+        device.ledger.clear();
     }
 
     /// Kills the hub and starts it again from its disk.
@@ -466,7 +479,13 @@ impl World {
                 }
                 Output::Event(Event::Warning { reason, .. }) => device.warnings.push(reason),
                 Output::Event(_) | Output::Moved(..) => {}
-                Output::Stored(conversation, id) => device.shown.push((conversation, id)),
+                Output::Stored(key) => {
+                    let fresh = device.fresh.len();
+                    device.fresh.retain(|other| *other != key);
+                    if device.fresh.len() < fresh {
+                        device.shown.push(key);
+                    }
+                }
             }
         }
     }
@@ -553,6 +572,15 @@ impl World {
         self.give(who, FromHub::Deliver(Deliver { log, items: vec![item] }));
     }
 
+    /// Delivers entries of a log to a device all over again, under new numbers.
+    pub fn deliver_again(&mut self, who: usize, log: LogId) {
+        let mut items = self.stored(&log);
+        for item in &mut items {
+            item.seq += 1_000_000;
+        }
+        self.give(who, FromHub::Deliver(Deliver { log, items }));
+    }
+
     /// As [`Self::forge`], but the device forgets the place it had in the log, so that what the hub
     /// holds still comes. What it refused until then.
     pub fn forge_quietly(
@@ -586,6 +614,7 @@ impl World {
 
 impl Device {
     fn commit(&mut self, changes: Changes) {
+        self.fresh.clear();
         for change in changes.records {
             match change {
                 RecordChange::Put(table, key, value) => {
@@ -599,10 +628,9 @@ impl Device {
         for change in changes.history {
             match change {
                 HistoryChange::Insert(line) => {
-                    let known = |old: &StoredMessage| {
-                        old.id == line.id && old.conversation == line.conversation
-                    };
+                    let known = |old: &StoredMessage| old.key() == line.key();
                     if !self.history.iter().any(known) {
+                        self.fresh.push(line.key());
                         self.history.push(line);
                     }
                 }

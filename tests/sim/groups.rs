@@ -1,7 +1,7 @@
 //! Groups: who reads what.
 
 use hubbub_node::api::view::Delivery;
-use hubbub_node::api::{Code, Command};
+use hubbub_node::api::{Code, Command, ConversationId};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::{FromHub, LogId};
 use hubbub_tests::world::World;
@@ -117,4 +117,21 @@ fn a_group_outlives_the_disk_of_its_hub() {
     for who in 0..3 {
         assert_eq!(world.words(who), ["before", "only bob and alice hold this", "after"]);
     }
+}
+
+#[test]
+fn entries_of_the_log_delivered_again_raise_no_alarm() {
+    let mut world = World::new(8, &["alice", "bob", "carol"]);
+    let ConversationId::Group(group) = world.found(0, "team", &["bob"]) else { panic!() };
+    world.run(Millis::secs(5));
+    let invite = Command::GroupInvite { group: "team".to_owned(), member: "carol".to_owned() };
+    world.ask(0, invite).unwrap();
+    world.run(Millis::secs(5));
+    for who in 0..3 {
+        world.deliver_again(who, LogId::Channel(group));
+        assert_eq!(world.refusals(who), Vec::<String>::new(), "{who}");
+    }
+    world.say(2, "team", "quiet here");
+    world.run(Millis::secs(5));
+    assert_eq!(world.words(0), ["quiet here"]);
 }

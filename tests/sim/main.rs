@@ -6,4 +6,5 @@
 mod crash;
 mod forgery;
 mod groups;
+mod receipts;
 mod two;

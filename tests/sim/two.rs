@@ -88,3 +88,12 @@ fn nobody_is_found_under_a_name_nobody_has() {
     let open = Command::Open { to: "mallory".to_owned() };
     assert_eq!(world.ask(0, open).unwrap_err().code, Code::NotFound);
 }
+
+#[test]
+fn a_stranger_is_heard_though_bobs_published_keys_have_gone_stale() {
+    let mut world = World::new(7, &["alice", "bob"]);
+    world.run(Millis(61 * Millis::hours(24).0));
+    world.say(0, "bob", "hello after two months");
+    world.run(Millis::secs(5));
+    assert_eq!(world.words(1), ["hello after two months"]);
+}

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod frames;
+mod groups;
 mod hub_link;
 mod mlkem_agrees;
 mod vectors;

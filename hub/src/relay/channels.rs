@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hubbub_shared::crypto::blake3;
 use hubbub_shared::group::control::{
-    Applied, Change, ControlError, ControlLog, Entry, EntryBody, Op,
+    Applied, Change, ControlError, ControlLog, Entry, EntryBody, Op, Policy,
 };
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::limits::{CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES};
@@ -221,7 +221,7 @@ impl Relay {
             Err(ControlError::BadGenesis(_)) => return Err(RefusalCode::NoSuchGroup.plain()),
             Err(_) => return Err(RefusalCode::BadControl.plain()),
         };
-        let closed = control.policy() == hubbub_shared::group::Policy::closed();
+        let closed = control.policy() == Policy::closed();
         if !closed || control.is_lobby() || control.founder() != asked.node {
             return Err(RefusalCode::BadControl.plain());
         }

@@ -187,7 +187,7 @@ impl Engine {
     }
 
     pub(super) fn insert(&mut self, message: StoredMessage) {
-        self.out.push_back(Output::Stored(message.conversation, message.id));
+        self.out.push_back(Output::Stored(message.key()));
         self.history.push(HistoryChange::Insert(message));
     }
 }

@@ -17,7 +17,7 @@ use rand_core::Rng;
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::group::{Facts, Group};
+use super::group::Group;
 use super::link::Asked;
 use super::record::{Key, control_key};
 use super::wish::{Wish, passes};
@@ -26,8 +26,6 @@ use crate::api::view::Notice;
 
 /// Who is out, remembered for judging what comes late.
 const REMOVED: usize = 64;
-/// Groups nobody has written to us about.
-const UNINVITED: usize = 64;
 
 impl Engine {
     /// Asks for what follows in a group's log.
@@ -55,17 +53,30 @@ impl Engine {
         if next < page.total && next > before && !bad {
             return self.read_control(id);
         }
-        if page.total < next && self.repair_hub_log(id, page.total) {
-            return;
+        // What lies behind the end of the page was written since it was asked for; what the hub
+        // lacks of what we had then, it has lost.
+        if page.total < page.from {
+            self.repair_hub_log(id, page.total);
         }
-        if let Some(group) = self.groups.get_mut(&id) {
-            group.synced = group.log.is_some();
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.synced = group.log.is_some();
+        if core::mem::take(&mut group.read_again) {
+            self.read_control(id);
         }
         self.control_synced(id);
     }
 
-    fn control_synced(&mut self, id: GroupId) {
+    /// An entry came that does not follow. A page on the way may be too old to hold what is missing.
+    pub(super) fn read_up_to_now(&mut self, id: GroupId) {
+        if let Some(group) = self.groups.get_mut(&id).filter(|group| group.reading) {
+            group.read_again = true;
+        }
+        self.read_control(id);
+    }
+
+    pub(super) fn control_synced(&mut self, id: GroupId) {
         self.join_if_lobby(id);
+        self.judge_offers(id);
         if self.held.values().any(|held| held.group == id) {
             self.retry_held(id, None);
         }
@@ -73,7 +84,7 @@ impl Engine {
     }
 
     /// A hub that lost a group gets its log back from any member, entry by entry.
-    fn repair_hub_log(&mut self, id: GroupId, total: u64) -> bool {
+    fn repair_hub_log(&mut self, id: GroupId, total: u64) {
         let entries = self.groups.get(&id).map(|group| group.entries.as_slice());
         let missing = entries.and_then(|e| e.get(usize::try_from(total).ok()?..));
         let missing: Vec<Vec<u8>> = missing.unwrap_or_default().to_vec();
@@ -86,7 +97,6 @@ impl Engine {
         if let (false, Some(group)) = (missing.is_empty(), self.groups.get_mut(&id)) {
             group.synced = true;
         }
-        !missing.is_empty()
     }
 
     pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {
@@ -126,26 +136,26 @@ impl Engine {
                 }
                 true
             }
-            Err(error) => self.entry_refused(id, bytes, place, &error),
+            Err(_) if self.is_known(id, bytes) => {
+                self.note_place(id, bytes, place);
+                true
+            }
+            Err(error) => self.entry_refused(id, bytes, &error),
         }
     }
 
-    fn entry_refused(
-        &mut self,
-        id: GroupId,
-        bytes: &[u8],
-        place: Option<u64>,
-        error: &ControlError,
-    ) -> bool {
+    /// Whether an entry is part of the log already: the log is read and also delivered, and a hub
+    /// that was given it back delivers it all over again, the first entry included.
+    fn is_known(&self, id: GroupId, bytes: &[u8]) -> bool {
+        let Ok(entry) = Entry::read(bytes) else { return false };
+        let Ok(at) = usize::try_from(entry.body.seq) else { return false };
+        let entries = self.groups.get(&id).map(|group| group.entries.as_slice());
+        entries.and_then(|entries| entries.get(at)).is_some_and(|known| known == bytes)
+    }
+
+    fn entry_refused(&mut self, id: GroupId, bytes: &[u8], error: &ControlError) -> bool {
         match error {
             ControlError::NotNext { expected, got } if got < expected => {
-                let known = self.groups.get(&id).and_then(|group| {
-                    group.entries.get(usize::try_from(*got).ok()?).map(|known| known == bytes)
-                });
-                if known == Some(true) {
-                    self.note_place(id, bytes, place);
-                    return true;
-                }
                 self.count(error.reason());
             }
             ControlError::NotNext { .. } => self.read_control(id),
@@ -254,54 +264,6 @@ impl Engine {
         self.tell(node, &PairPlain::Welcome { gid, seq, head, meta_key });
     }
 
-    /// A member says that we belong, and how far the log goes.
-    pub(super) fn welcomed(&mut self, peer: NodeId, gid: GroupId, seq: u64, key: Secret32) {
-        let now = self.now;
-        let known = self.groups.contains_key(&gid);
-        if !known {
-            self.groups.insert(gid, Group::new(Facts::new(now, true)));
-        }
-        let me = self.id();
-        let Some(group) = self.groups.get_mut(&gid) else { return };
-        if group.log.is_some() && group.role(&peer).is_none_or(|role| role < Role::Admin) {
-            return self.count("welcome-not-by-admin");
-        }
-        group.meta_key = Some(key);
-        let newly = !core::mem::replace(&mut group.facts.invited, true) || !known;
-        let behind = group.next_entry() <= seq || group.log.is_none();
-        let joined = group.log.as_ref().and_then(|log| {
-            let at = log.roster().member(&me)?.joined;
-            log.head_at(at)
-        });
-        self.touch(Key::Group(gid));
-        self.befriend(peer);
-        if let (true, Some(head)) = (newly, joined) {
-            let notice = Notice::Added(self.person(&me));
-            self.log_notice(gid, peer, head, notice);
-        }
-        self.refresh_meta(gid, peer);
-        if behind {
-            self.read_control(gid);
-        } else {
-            self.retry_held(gid, None);
-        }
-        self.changed(ConversationId::Group(gid));
-    }
-
-    /// A group whose channel delivers to us though nobody told us of it: its log is read, and its
-    /// messages wait until somebody does.
-    pub(super) fn stumble_upon(&mut self, gid: GroupId) -> bool {
-        let uninvited = self.groups.values().filter(|group| !group.facts.invited).count();
-        if uninvited >= UNINVITED {
-            self.count("uninvited-full");
-            return false;
-        }
-        self.groups.insert(gid, Group::new(Facts::new(self.now, false)));
-        self.touch(Key::Group(gid));
-        self.read_control(gid);
-        true
-    }
-
     /// Opens name and topic, if they changed and the key is here.
     pub(super) fn refresh_meta(&mut self, id: GroupId, author: NodeId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -320,7 +282,7 @@ impl Engine {
     }
 
     /// A notice of what an entry did, named after the entry, while we belong to the group.
-    fn log_notice(&mut self, id: GroupId, author: NodeId, head: Head, notice: Notice) {
+    pub(super) fn log_notice(&mut self, id: GroupId, author: NodeId, head: Head, notice: Notice) {
         let me = self.id();
         let about_us = matches!(&notice, Notice::Removed(p) | Notice::Left(p) if p.node.0 == me);
         let Some(group) = self.groups.get(&id).filter(|group| group.facts.invited) else { return };

@@ -26,12 +26,16 @@ pub(super) struct Group {
     /// The log's entries as signed: what the log is rebuilt from, here and at a hub that lost it.
     pub(super) entries: Vec<Vec<u8>>,
     pub(super) meta_key: Option<Secret32>,
+    /// Who says that we belong, until the log shows who of them may.
+    pub(super) offers: Vec<Offer>,
     pub(super) outbound: Option<Outbound>,
     pub(super) inbound: BTreeMap<NodeId, Vec<Inbound>>,
     /// The newest messages of others, for the next own message to name.
     pub(super) seen: VecDeque<MessageId>,
     /// A page of the log was asked for.
     pub(super) reading: bool,
+    /// Another page is to be asked for after it.
+    pub(super) read_again: bool,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -61,6 +65,14 @@ pub(super) struct Facts {
     /// Name and topic as last opened; empty before.
     pub(super) name: String,
     pub(super) topic: String,
+}
+
+/// A Welcome the log has not proven yet.
+pub(super) struct Offer {
+    pub(super) by: NodeId,
+    /// How far the log has to be read to judge it.
+    pub(super) seq: u64,
+    pub(super) meta_key: Secret32,
 }
 
 /// The own chain and who has been given it, from which message on.
@@ -100,10 +112,12 @@ impl Group {
             log: None,
             entries: Vec::new(),
             meta_key: None,
+            offers: Vec::new(),
             outbound: None,
             inbound: BTreeMap::new(),
             seen: VecDeque::new(),
             reading: false,
+            read_again: false,
             synced: false,
             proposed: None,
             races: 0,

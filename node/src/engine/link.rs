@@ -25,7 +25,8 @@ const CLOCK: Millis = Millis::minutes(10);
 /// What an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    Prekeys(Vec<u32>),
+    /// One-time prekeys, and whether they replace all the hub has.
+    Prekeys(Vec<u32>, bool),
     Claim(Option<Ticket>, Vec<u8>),
     Lookup(String),
     WhoIs(NodeId),
@@ -119,6 +120,7 @@ impl Engine {
         self.outbox.link_down();
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
+            group.read_again = false;
             for (_, asker) in core::mem::take(&mut group.askers) {
                 let error = unreachable("the change is made when it is back");
                 self.out.push_back(Output::Answer(asker.ticket, Err(error)));
@@ -137,10 +139,7 @@ impl Engine {
             FromHub::Deliver(deliver) => self.deliver(deliver),
             FromHub::Refused(refused) => self.refused_by_hub(&refused),
             FromHub::Done(done) => match self.link.asked.remove(&done.req) {
-                Some(Asked::Prekeys(ids)) => {
-                    self.prekeys.mark_published(&ids);
-                    self.touch(Key::Prekeys);
-                }
+                Some(Asked::Prekeys(ids, replaced)) => self.published(&ids, replaced),
                 Some(Asked::Claim(ticket, claim)) => self.nickname_granted(ticket, &claim),
                 Some(Asked::Control(group)) => self.control_appended(group),
                 _ => {}
@@ -179,7 +178,7 @@ impl Engine {
             Some(Asked::Lookup(name)) => self.lookup_refused(&name, refusal),
             Some(Asked::WhoIs(node)) => self.named(node, None),
             Some(Asked::Claim(ticket, _)) => self.nickname_refused(ticket, refusal),
-            Some(Asked::Restore(_) | Asked::Prekeys(_)) => self.count("refused-by-hub"),
+            Some(Asked::Restore(_) | Asked::Prekeys(..)) => self.count("refused-by-hub"),
             None => {}
         }
     }
@@ -216,37 +215,63 @@ impl Engine {
         }
     }
 
+    fn published(&mut self, ids: &[u32], replaced: bool) {
+        self.prekeys.mark_published(ids);
+        self.touch(Key::Prekeys);
+        if replaced {
+            self.own.stale_prekeys = false;
+            self.touch(Key::Own);
+        }
+    }
+
     fn publish_prekeys(&mut self, left: u32, replace: bool) {
+        let replace = replace || self.own.stale_prekeys;
         let left = if replace { 0 } else { left };
         let has = usize::try_from(left).unwrap_or(usize::MAX);
         let unpublished = self.prekeys.publication().otks.len();
         if has.saturating_add(unpublished) < ONE_TIME_PREKEYS_LOW {
-            self.prekeys.refill(&self.me, left, self.now, &mut self.rng);
+            let before = self.prekeys.one_time_left();
+            let fresh = self.prekeys.refill(&self.me, left, self.now, &mut self.rng).len();
+            if self.prekeys.one_time_left() < before.saturating_add(fresh) && !replace {
+                self.own.stale_prekeys = true;
+                self.touch(Key::Own);
+            }
             self.touch(Key::Prekeys);
         }
         let publication = self.prekeys.publication();
         let mut otks = publication.otks;
         let surplus = otks.len().saturating_sub(ONE_TIME_PREKEYS.saturating_sub(has));
         otks.drain(..surplus);
-        let ids = otks.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<u32> = otks.iter().map(|(id, _)| *id).collect();
         let one_time = otks.iter().map(|(id, otk)| (*id, ByteBuf::from(encode(otk)))).collect();
         let identity = ByteBuf::from(encode(&publication.identity));
         let signed_prekey = ByteBuf::from(encode(&publication.spk));
-        self.ask(Asked::Prekeys(ids), |req| {
+        self.ask(Asked::Prekeys(ids, replace), |req| {
             ToHub::PutPrekeys(PutPrekeys { req, identity, signed_prekey, one_time, replace })
         });
     }
 
-    /// Replaces the signed prekey when it is time, and tells the hub.
+    /// Replaces the signed prekey when it is time, and tells the hub; replaces the one-time prekeys
+    /// there when secrets of such were forgotten, since nobody could begin with them any more.
     pub(super) fn rotate_prekeys(&mut self) {
-        if !self.prekeys.rotate_if_due(&self.me, self.now, &mut self.rng) {
+        let before = self.prekeys.one_time_left();
+        let rotated = self.prekeys.rotate_if_due(&self.me, self.now, &mut self.rng);
+        if self.prekeys.one_time_left() < before {
+            self.own.stale_prekeys = true;
+            self.touch(Key::Own);
+            self.touch(Key::Prekeys);
+        }
+        if self.own.stale_prekeys {
+            return self.publish_prekeys(0, true);
+        }
+        if !rotated {
             return;
         }
         self.touch(Key::Prekeys);
         let publication = self.prekeys.publication();
         let identity = ByteBuf::from(encode(&publication.identity));
         let signed_prekey = ByteBuf::from(encode(&publication.spk));
-        self.ask(Asked::Prekeys(Vec::new()), |req| {
+        self.ask(Asked::Prekeys(Vec::new(), false), |req| {
             let (one_time, replace) = (Vec::new(), false);
             ToHub::PutPrekeys(PutPrekeys { req, identity, signed_prekey, one_time, replace })
         });

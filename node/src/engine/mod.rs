@@ -13,7 +13,7 @@
 //! * `held`: what arrives before its key; `repair`: what is asked again
 //! * `receipt`: what arrived is acknowledged to its author, batched
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//!   `lobby`: the open group of the hub
+//!   `invited`: being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -29,6 +29,7 @@ mod control;
 mod group;
 mod held;
 mod inbound;
+mod invited;
 mod keys;
 mod link;
 mod lobby;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::link::Asked;
-use super::output::{HistoryChange, Output};
+use super::output::{HistoryChange, MessageKey, Output};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
@@ -310,7 +310,7 @@ impl Engine {
                 self.progress(&chat, *recipient, Delivery::Stored, None);
             }
         }
-        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+        self.moved(&chat);
         if waiting.is_empty() {
             self.finish(number);
         }
@@ -331,10 +331,17 @@ impl Engine {
         }
         self.touch(Key::Progress(number));
         self.progress(&chat, by, delivery, None);
-        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+        self.moved(&chat);
         if finished {
             self.finish(number);
         }
+    }
+
+    /// Tells that an own message got further.
+    pub(super) fn moved(&mut self, chat: &Chat) {
+        let (conversation, id) = (chat.conversation, chat.message);
+        let sender = self.id();
+        self.out.push_back(Output::Moved(MessageKey { conversation, sender, id }));
     }
 
     pub(super) fn progress(

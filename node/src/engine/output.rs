@@ -21,10 +21,22 @@ pub enum Output {
     Answer(Ticket, Result<Reply, ApiError>),
     /// Tell the faces.
     Event(Event),
-    /// A message entered the history (the runtime makes the event from the stored row).
-    Stored(ConversationId, MessageId),
+    /// A message was handed to the history (the runtime makes the event from the stored row, if
+    /// the history did not have the message already).
+    Stored(MessageKey),
     /// An own message's delivery changed (likewise).
-    Moved(ConversationId, MessageId),
+    Moved(MessageKey),
+}
+
+/// What names a message: others choose their ids, so an id alone could be squatted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKey {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Who wrote it.
+    pub sender: NodeId,
+    /// Which of theirs.
+    pub id: MessageId,
 }
 
 /// A table of the engine's own records. What a record holds is the engine's business.
@@ -65,7 +77,7 @@ pub enum RecordChange {
 /// A change to the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryChange {
-    /// A message; ignored when one with the same conversation and id is there.
+    /// A message; ignored when one of the same [`MessageKey`] is there.
     Insert(StoredMessage),
     /// How far an own message got for one recipient; never goes back.
     Progress {
@@ -105,6 +117,14 @@ pub struct StoredMessage {
     pub body: Body,
     /// Own messages: the recipients it is for.
     pub recipients: Vec<NodeId>,
+}
+
+impl StoredMessage {
+    /// Its name.
+    #[must_use]
+    pub fn key(&self) -> MessageKey {
+        MessageKey { conversation: self.conversation, sender: self.sender, id: self.id }
+    }
 }
 
 /// Everything one or several inputs changed: one transaction.

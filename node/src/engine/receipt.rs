@@ -1,9 +1,10 @@
 //! Telling authors what arrived, and hearing it of one's own messages.
 //!
 //! What is owed is part of the records, so a receipt is never lost with a crash; what was owed is
-//! cleared in the transaction that posts the receipt. Receipts are batched, in large groups over a
-//! longer time, so that they tell little about when somebody was online. A copy of a message means
-//! that its author may have missed the receipt: everything heard is then told again.
+//! cleared in the transaction that posts the receipt. The first receipt goes out at once and those
+//! that follow are batched, in large groups all of them over a longer time, so that they tell little
+//! about when somebody was online. A copy of a message means that its author may have missed the
+//! receipt: everything heard is then told again.
 
 use hubbub_shared::content::{AckKind, PairPlain};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
@@ -19,13 +20,15 @@ use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
 
-/// How long receipts are gathered.
+/// The least time between receipts: what comes in between is gathered. In large groups the first one
+/// waits as long.
 const GATHER: Millis = Millis::secs(2);
 /// In groups larger than this, receipts are spread over [`SPREAD`].
 const LARGE: usize = 64;
 const SPREAD: Millis = Millis::secs(60);
-/// Newest messages remembered by name, so that a count used twice is noticed.
-const RECENT: usize = 16;
+/// Newest messages remembered by name, so that a count used twice is noticed. As many as an author
+/// sends again at once.
+const RECENT: usize = 64;
 
 /// How far an author was heard in one conversation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,16 +43,46 @@ pub(super) struct Heard {
     read: u64,
     /// When receipts go out.
     due: Timestamp,
+    /// When receipts last went out.
+    told: Timestamp,
 }
 
 impl Heard {
+    /// Notes a message; `false` for a copy of one remembered by name. A count that was heard before
+    /// and whose name is not remembered is an old copy, or its author has started over: it goes to
+    /// the history, which knows old copies by name, and counting starts over here too, so that
+    /// nothing of the author's new life is taken for heard.
+    fn note(&mut self, n: u64, id: MessageId) -> bool {
+        if self.recent.contains(&(n, id)) {
+            add(&mut self.ranges, n);
+            add(&mut self.owed, n);
+            return false;
+        }
+        if has(&self.ranges, n) {
+            if self.recent.iter().any(|(m, _)| *m == n) {
+                self.owed.clear();
+            }
+            self.ranges.clear();
+            self.owed_read.clear();
+            self.read = 0;
+        }
+        add(&mut self.ranges, n);
+        add(&mut self.owed, n);
+        self.recent.push((n, id));
+        if self.recent.len() > RECENT {
+            self.recent.remove(0);
+        }
+        true
+    }
+
     fn owes(&self) -> bool {
         !self.owed.is_empty() || !self.owed_read.is_empty()
     }
 }
 
 impl Engine {
-    /// Notes that a message arrived; `false` when it had before. Either way it is acknowledged.
+    /// Notes that a message arrived; `false` when it certainly had before. Either way it is
+    /// acknowledged.
     pub(super) fn hear(
         &mut self,
         conversation: ConversationId,
@@ -58,19 +91,7 @@ impl Engine {
         id: MessageId,
     ) -> bool {
         let heard = self.heard.entry((conversation, author)).or_default();
-        let known = has(&heard.ranges, n);
-        // The same count under another name: its author started over. Better twice than lost.
-        let renamed = heard.recent.iter().any(|(m, other)| *m == n && *other != id)
-            && !heard.recent.contains(&(n, id));
-        add(&mut heard.ranges, n);
-        add(&mut heard.owed, n);
-        let new = !known || renamed;
-        if new {
-            heard.recent.push((n, id));
-            if heard.recent.len() > RECENT {
-                heard.recent.remove(0);
-            }
-        }
+        let new = heard.note(n, id);
         let gap = heard.ranges.len() > 1;
         self.owe(conversation, author);
         if let (true, ConversationId::Group(group)) = (gap, conversation) {
@@ -89,10 +110,17 @@ impl Engine {
             ConversationId::Direct(_) => 2,
         };
         let spread = if members > LARGE { self.rng.next_u64() % SPREAD.0 } else { 0 };
-        let at = self.now + GATHER + Millis(spread);
+        let now = self.now;
         let Some(heard) = self.heard.get_mut(&(conversation, author)) else { return };
-        if heard.due <= self.now {
-            heard.due = at;
+        if heard.due <= now {
+            heard.due = match members > LARGE {
+                true => now + GATHER + Millis(spread),
+                // The clock may have been moved back since.
+                false => now.max(heard.told + GATHER).min(now + GATHER),
+            };
+        }
+        if heard.owed.len() >= ACK_RANGES_MAX {
+            heard.due = now;
         }
         let due = heard.due;
         self.alarms.set(Alarm::Receipts, due);
@@ -156,6 +184,7 @@ impl Engine {
         }
         for (conversation, author) in due {
             let Some(heard) = self.heard.get_mut(&(conversation, author)) else { continue };
+            heard.told = now;
             let owed = core::mem::take(&mut heard.owed);
             let owed_read = core::mem::take(&mut heard.owed_read);
             self.touch(Key::Heard(conversation, author));

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::group::{Facts, Group, Inbound, Outbound};
+use super::group::{Facts, Group, Inbound, Offer, Outbound};
+use super::invited::OFFERS;
 use super::outbox::Entry;
 use super::output::{Loaded, RecordChange, Table};
 use super::{Engine, LoadError};
@@ -38,6 +39,8 @@ pub(super) struct Own {
     /// The hub's store as last seen.
     pub(super) store: Option<ByteBuf>,
     pub(super) lobby: Option<GroupId>,
+    /// The hub may hold one-time prekeys whose secrets are gone.
+    pub(super) stale_prekeys: bool,
     /// Running number of wishes for groups.
     pub(super) wishes: u64,
     /// Running number of sender chains accepted.
@@ -240,6 +243,10 @@ fn save_group(group: &Group) -> SecretBytes {
     w.option(group.meta_key.as_ref(), |w, key: &Secret32| {
         w.fixed(key.expose());
     });
+    w.count(group.offers.len());
+    for offer in &group.offers {
+        w.fixed(&offer.by.0).u64(offer.seq).fixed(offer.meta_key.expose());
+    }
     w.finish()
 }
 
@@ -247,8 +254,12 @@ fn load_group(record: &[u8]) -> Result<Group, RecordError> {
     let mut r = RecordReader::new(record, VERSION)?;
     let facts: Facts = read(r.bytes(PART_MAX)?)?;
     let meta_key = r.option(RecordReader::secret)?;
+    let mut offers = Vec::new();
+    for _ in 0..r.count(OFFERS)? {
+        offers.push(Offer { by: NodeId(r.array()?), seq: r.u64()?, meta_key: r.secret()? });
+    }
     r.finish()?;
-    Ok(Group { meta_key, ..Group::new(facts) })
+    Ok(Group { meta_key, offers, ..Group::new(facts) })
 }
 
 fn save_outbound(outbound: &Outbound) -> SecretBytes {

@@ -9,7 +9,6 @@ use hubbub_shared::wire::{LogId, Refusal, RefusalCode};
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::output::Output;
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
@@ -88,7 +87,7 @@ impl Engine {
                 self.progress(&chat, *recipient, delivery, Some(why.to_owned()));
             }
         }
-        self.out.push_back(Output::Moved(chat.conversation, chat.message));
+        self.moved(&chat);
     }
 
     /// A recipient left the conversation: nothing waits for it any more.

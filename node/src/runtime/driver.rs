@@ -1,6 +1,6 @@
 //! The loop: one input and all that wait behind it, one commit, then what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use super::hub_file::HubFile;
 use super::socket::Listening;
 use super::{now, views};
 use crate::api::view::LinkState;
-use crate::api::{Answer, ApiError, Code, Command, ConversationId, Event, Query, Reply};
+use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 use crate::engine::Engine;
-use crate::engine::output::{Output, Ticket};
+use crate::engine::output::{MessageKey, Output, Ticket};
 use crate::net::{HubLink, LinkInput};
 use crate::store::{Message, Store, StoreError};
 
@@ -237,27 +237,30 @@ impl Driver {
         if self.engine.is_none() && self.retry_at <= now() && self.rebuild().is_err() {
             self.schedule_retry();
         }
-        if let Err(error) = self.commit() {
+        let fresh = self.commit().unwrap_or_else(|error| {
             self.fail(&error);
-        }
-        self.carry_out();
+            BTreeSet::new()
+        });
+        self.carry_out(fresh);
         for (query, answer) in std::mem::take(&mut self.queries) {
             // Whoever asked may have left.
             answer.send(self.look_up(query)).ok();
         }
     }
 
-    fn commit(&mut self) -> Result<(), StoreError> {
-        let Some(engine) = &mut self.engine else { return Ok(()) };
+    /// What it gives is new in the history.
+    fn commit(&mut self) -> Result<BTreeSet<MessageKey>, StoreError> {
+        let Some(engine) = &mut self.engine else { return Ok(BTreeSet::new()) };
         if engine.poll_timeout().is_some_and(|due| due <= now()) {
             engine.handle_timeout(now());
         }
         let changes = engine.take_changes();
-        if !changes.is_empty() {
-            self.owned.store.commit(changes)?;
-            self.backoff.reset();
+        if changes.is_empty() {
+            return Ok(BTreeSet::new());
         }
-        Ok(())
+        let fresh = self.owned.store.commit(changes)?;
+        self.backoff.reset();
+        Ok(fresh)
     }
 
     /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
@@ -295,7 +298,7 @@ impl Driver {
         Ok(())
     }
 
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, mut fresh: BTreeSet<MessageKey>) {
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
             match output {
                 Output::Send(frame) => self.send(frame),
@@ -307,12 +310,9 @@ impl Driver {
                     }
                 }
                 Output::Event(event) => self.tell(event),
-                Output::Stored(conversation, id) => {
-                    self.tell_of(&conversation, &id, views::stored);
-                }
-                Output::Moved(conversation, id) => {
-                    self.tell_of(&conversation, &id, views::moved);
-                }
+                Output::Stored(key) if fresh.remove(&key) => self.tell_of(&key, views::stored),
+                Output::Stored(_) => {}
+                Output::Moved(key) => self.tell_of(&key, views::moved),
             }
         }
     }
@@ -339,17 +339,12 @@ impl Driver {
         }
     }
 
-    fn tell_of(
-        &mut self,
-        conversation: &ConversationId,
-        id: &hubbub_shared::id::MessageId,
-        make: fn(&Engine, Message) -> Event,
-    ) {
+    fn tell_of(&mut self, key: &MessageKey, make: fn(&Engine, Message) -> Event) {
         if self.events.receiver_count() == 0 {
             return;
         }
         let Some(engine) = &self.engine else { return };
-        match self.owned.store.message(conversation, id) {
+        match self.owned.store.message(key) {
             Ok(Some(message)) => self.tell(make(engine, message)),
             Ok(None) => {}
             Err(error) => tracing::error!("cannot read a message back: {error}"),

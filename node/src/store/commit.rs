@@ -1,5 +1,7 @@
 //! Making changes durable: one transaction, whatever they are.
 
+use std::collections::BTreeSet;
+
 use hubbub_shared::wire::codec;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -7,32 +9,35 @@ use super::row::{conversation_key, delivery_number, kind_number, table_number, t
 use super::{Store, StoreError};
 use crate::api::ConversationId;
 use crate::api::view::Body;
-use crate::engine::output::{Changes, HistoryChange, RecordChange, StoredMessage};
+use crate::engine::output::{Changes, HistoryChange, MessageKey, RecordChange, StoredMessage};
 
 const PUT: &str = "INSERT INTO records(tbl, key, value) VALUES(?1, ?2, ?3)
     ON CONFLICT(tbl, key) DO UPDATE SET value = excluded.value";
 const DELETE: &str = "DELETE FROM records WHERE tbl = ?1 AND key = ?2";
 const INSERT: &str = "INSERT INTO messages
     (conversation, id, sender, number, sent_at, received_at, kind, own, body)
-    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(conversation, id) DO NOTHING
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(conversation, sender, id) DO NOTHING
     RETURNING ord";
 const INSERT_TEXT: &str = "INSERT INTO texts(rowid, text) VALUES(?1, ?2)";
 const INSERT_RECIPIENT: &str =
     "INSERT OR IGNORE INTO recipients(message, node, delivery, at) VALUES(?1, ?2, 0, ?3)";
 const PROGRESS: &str = "UPDATE recipients SET delivery = ?4, at = ?5, stuck = ?6
-    WHERE message = (SELECT ord FROM messages WHERE conversation = ?1 AND id = ?2) AND node = ?3
+    WHERE message = (SELECT ord FROM messages WHERE conversation = ?1 AND id = ?2 AND own = 1)
+    AND node = ?3
     AND (delivery < ?4 OR (delivery = ?4 AND stuck IS NOT ?6))";
 const READ: &str = "INSERT INTO read_marks(conversation, ord)
     SELECT ?1, max(ord) FROM messages WHERE conversation = ?1 HAVING max(ord) IS NOT NULL
     ON CONFLICT(conversation) DO UPDATE SET ord = max(ord, excluded.ord)";
 
 impl Store {
-    /// Makes everything in `changes` durable, or nothing of it.
+    /// Makes everything in `changes` durable, or nothing of it. Gives the messages that the history
+    /// did not have before.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
-    pub fn commit(&mut self, changes: Changes) -> Result<(), StoreError> {
+    pub fn commit(&mut self, changes: Changes) -> Result<BTreeSet<MessageKey>, StoreError> {
         let me = self.me;
+        let mut fresh = BTreeSet::new();
         let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for record in &changes.records {
             write_record(&change, record)?;
@@ -40,13 +45,16 @@ impl Store {
         for entry in &changes.history {
             match entry {
                 HistoryChange::Insert(message) => {
-                    insert(&change, message, message.sender == me)?;
+                    if insert(&change, message, message.sender == me)? {
+                        fresh.insert(message.key());
+                    }
                 }
                 HistoryChange::Progress { .. } => progress(&change, entry)?,
                 HistoryChange::Read(conversation) => read(&change, conversation)?,
             }
         }
-        Ok(change.commit()?)
+        change.commit()?;
+        Ok(fresh)
     }
 }
 
@@ -63,7 +71,12 @@ fn write_record(change: &Transaction<'_>, record: &RecordChange) -> Result<(), S
     Ok(())
 }
 
-fn insert(change: &Transaction<'_>, message: &StoredMessage, own: bool) -> Result<(), StoreError> {
+/// `false` when the message was there already.
+fn insert(
+    change: &Transaction<'_>,
+    message: &StoredMessage,
+    own: bool,
+) -> Result<bool, StoreError> {
     let row = params![
         conversation_key(&message.conversation),
         message.id.as_bytes(),
@@ -77,7 +90,7 @@ fn insert(change: &Transaction<'_>, message: &StoredMessage, own: bool) -> Resul
     ];
     let ord: Option<i64> =
         change.prepare_cached(INSERT)?.query_row(row, |row| row.get(0)).optional()?;
-    let Some(ord) = ord else { return Ok(()) };
+    let Some(ord) = ord else { return Ok(false) };
     if let Body::Text(text) = &message.body {
         change.prepare_cached(INSERT_TEXT)?.execute(params![ord, text])?;
     }
@@ -85,7 +98,7 @@ fn insert(change: &Transaction<'_>, message: &StoredMessage, own: bool) -> Resul
     for node in &message.recipients {
         recipient.execute(params![ord, node.as_bytes(), to_column(message.received_at.0)])?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn progress(change: &Transaction<'_>, entry: &HistoryChange) -> Result<(), StoreError> {

@@ -28,7 +28,7 @@ CREATE TABLE messages(
     kind INTEGER NOT NULL,                 -- 0 text, 1 notice, 2 unsupported
     own INTEGER NOT NULL,
     body BLOB NOT NULL,                    -- MessagePack
-    UNIQUE(conversation, id)
+    UNIQUE(conversation, sender, id)
 );
 CREATE INDEX messages_shown ON messages(conversation, ord);
 CREATE INDEX messages_unread ON messages(conversation, ord) WHERE own = 0 AND kind <> 1;

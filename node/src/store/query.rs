@@ -8,6 +8,7 @@ use super::row::{self, conversation_key, damaged, number, time, to_column};
 use super::{Store, StoreError};
 use crate::api::ConversationId;
 use crate::api::view::{Body, Delivery};
+use crate::engine::output::MessageKey;
 
 /// Most rows one look at the history gives.
 const PAGE_MAX: u32 = 1_000;
@@ -139,18 +140,16 @@ impl Store {
         Ok(page)
     }
 
-    /// A message by conversation and id.
+    /// A message by its name.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn message(
-        &self,
-        conversation: &ConversationId,
-        id: &MessageId,
-    ) -> Result<Option<Message>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE conversation = ?1 AND id = ?2");
+    pub fn message(&self, key: &MessageKey) -> Result<Option<Message>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE conversation = ?1 AND sender = ?2 AND id = ?3");
         let mut select = self.db.prepare_cached(&sql)?;
-        let mut rows = select.query(params![conversation_key(conversation), id.as_bytes()])?;
+        let MessageKey { conversation, sender, id } = key;
+        let conversation = conversation_key(conversation);
+        let mut rows = select.query(params![conversation, sender.as_bytes(), id.as_bytes()])?;
         rows.next()?.map(message).transpose()
     }
 

@@ -84,7 +84,7 @@ fn a_message_is_kept_once_and_its_ledger_never_goes_back() {
     store.commit(history(vec![progress(1, BOB, Delivery::Stored)])).unwrap();
     let page = store.history(&TEAM, None, None, 10).unwrap();
     assert_eq!(page.len(), 1);
-    let message = store.message(&TEAM, &MessageId([1; 16])).unwrap().unwrap();
+    let message = store.message(&text(1, ALICE, "").key()).unwrap().unwrap();
     assert_eq!(page[0], message);
     assert_eq!((message.delivery, message.reached, message.recipients), (Delivery::Queued, 1, 2));
     let ledger = store.ledger(&message).unwrap();
@@ -92,6 +92,25 @@ fn a_message_is_kept_once_and_its_ledger_never_goes_back() {
     store.commit(history(vec![progress(1, CAROL, Delivery::Read)])).unwrap();
     let message = store.find(&MessageId([1; 16])).unwrap().unwrap();
     assert_eq!((message.delivery, message.reached), (Delivery::Delivered, 2));
+}
+
+#[test]
+fn a_member_cannot_squat_the_id_of_anothers_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let squatter = text(1, CAROL, "mine");
+    store.commit(history(vec![HistoryChange::Insert(squatter.clone())])).unwrap();
+    let real = text(1, BOB, "hello");
+    let own = text(1, ALICE, "mine too");
+    let insert = |message: &StoredMessage| HistoryChange::Insert(message.clone());
+    let fresh = store.commit(history(vec![insert(&squatter), insert(&real), insert(&own)]));
+    assert_eq!(fresh.unwrap(), [real.key(), own.key()].into());
+    store.commit(history(vec![progress(1, BOB, Delivery::Read)])).unwrap();
+    assert_eq!(store.history(&TEAM, None, None, 10).unwrap().len(), 3);
+    let found = store.message(&real.key()).unwrap().unwrap();
+    assert_eq!(found.body, Body::Text("hello".to_owned()));
+    let own = store.message(&own.key()).unwrap().unwrap();
+    assert_eq!(store.ledger(&own).unwrap()[0].delivery, Delivery::Read);
 }
 
 #[test]

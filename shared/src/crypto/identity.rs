@@ -36,8 +36,8 @@ pub enum SignedError {
 /// (PROTOCOL.md, Keys and names).
 pub struct Identity {
     seed: Secret32,
-    /// The seed's hash, kept because every signature begins with it. Boxed, so that moving it leaves
-    /// no copy behind.
+    /// The seed's hash, kept because every signature begins with it. Boxed, so that moving it
+    /// leaves no copy behind.
     secret: Box<ExpandedSecretKey>,
     /// Always of `secret`: signing with another one's public key would give the secret away.
     public: VerifyingKey,

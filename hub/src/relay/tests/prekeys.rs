@@ -59,8 +59,10 @@ fn the_owner_is_told_when_few_are_left() {
     hub.connect(2, BOB);
     hub.tell(put(2, 0..20, false));
     let said = hub.tell(take(1, BOB));
-    let low = |c: &Command| matches!(c, Command::Send { frame: FromHub::PrekeysLow(low), .. } if low.left == 19);
-    assert!(said.iter().any(low));
+    assert!(said.iter().any(|command| match command {
+        Command::Send { frame: FromHub::PrekeysLow(low), .. } => low.left == 19,
+        _ => false,
+    }));
 }
 
 #[test]
