@@ -137,7 +137,6 @@ impl<'a> Person<'a> {
     ///
     /// # Panics
     /// When it is refused.
-    #[must_use]
     pub fn send(&self, to: &str, text: &str) -> String {
         let sent = self.cli(&["send", to, text, "--wait", "queued"]).fine();
         let queued = sent

@@ -154,7 +154,6 @@ impl Output {
     ///
     /// # Panics
     /// When it did not.
-    #[must_use]
     pub fn fine(self) -> Self {
         assert_eq!(self.status, 0, "{self:?}");
         self

@@ -66,7 +66,8 @@ impl Engine {
         self.control_synced(id);
     }
 
-    /// An entry came that does not follow. A page on the way may be too old to hold what is missing.
+    /// An entry came that does not follow: a page on the way may be too old to hold what is
+    /// missing.
     pub(super) fn read_up_to_now(&mut self, id: GroupId) {
         if let Some(group) = self.groups.get_mut(&id).filter(|group| group.reading) {
             group.read_again = true;
