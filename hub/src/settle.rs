@@ -73,7 +73,10 @@ fn control(store: &dyn Store, command: Command) -> Result<Command, StoreError> {
         return Ok(command);
     };
     let entries = store.control(&group, from, CONTROL_PAGE_ENTRIES)?;
-    let entries = entries.into_iter().map(ByteBuf::from).collect();
+    let entries: Vec<_> = entries.into_iter().map(ByteBuf::from).collect();
+    // Appended in the same batch, after the page was asked for.
+    let until = from.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+    let total = total.max(if entries.is_empty() { 0 } else { until });
     let frame = FromHub::ControlPage(ControlPage { req, group, from, entries, total });
     Ok(Command::Send { conn, frame })
 }

@@ -137,7 +137,6 @@ impl<'a> Person<'a> {
     ///
     /// # Panics
     /// When it is refused.
-    #[must_use]
     pub fn send(&self, to: &str, text: &str) -> String {
         let sent = self.cli(&["send", to, text, "--wait", "queued"]).fine();
         let queued = sent
@@ -196,7 +195,8 @@ impl<'a> Person<'a> {
         let claim = format!("{} reads {expected:?} in {conversation}", self.name);
         wait_until(&claim, PATIENCE, || {
             let texts = self.texts(conversation);
-            if texts == expected { Ok(()) } else { Err(format!("{texts:?}")) }
+            let state = || (self.conversation(conversation), self.query(json!("status")));
+            if texts == expected { Ok(()) } else { Err(format!("{texts:?}; {:?}", state())) }
         });
     }
 

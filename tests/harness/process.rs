@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long one command may take.
 const COMMAND: Duration = Duration::from_secs(60);
 /// Lines of a process's log shown when a test fails.
-const SHOWN: usize = 25;
+const SHOWN: usize = 80;
 
 /// A folder for one test, with a `HOME` that has nothing in it.
 pub struct Stage {
@@ -154,7 +154,6 @@ impl Output {
     ///
     /// # Panics
     /// When it did not.
-    #[must_use]
     pub fn fine(self) -> Self {
         assert_eq!(self.status, 0, "{self:?}");
         self

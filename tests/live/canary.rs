@@ -106,12 +106,12 @@ fn a_hub_at_trace_level_holds_no_word_and_no_key_anywhere() {
     let known = Scanner::default().and("a nickname", nickname.as_bytes());
 
     let alice = &people[0];
-    let _ = alice.cli(&["group", "new", &words.name, "bob", "carol"]).fine();
-    let _ = alice.cli(&["group", "describe", &group, "--topic", &words.topic]).fine();
-    let _ = alice.cli(&["set-status", &words.status]).fine();
-    let _ = alice.send("bob", &words.direct);
-    let _ = alice.send(&group, &words.group);
-    let _ = alice.send("lobby", &words.lobby);
+    alice.cli(&["group", "new", &words.name, "bob", "carol"]).fine();
+    alice.cli(&["group", "describe", &group, "--topic", &words.topic]).fine();
+    alice.cli(&["set-status", &words.status]).fine();
+    alice.send("bob", &words.direct);
+    alice.send(&group, &words.group);
+    alice.send("lobby", &words.lobby);
     let bob = &people[1];
     bob.until_reads(&nickname, &[&words.direct]);
     until_described(bob, &words);
@@ -123,8 +123,8 @@ fn a_hub_at_trace_level_holds_no_word_and_no_key_anywhere() {
     // Something waits at the hub, too, while it is searched.
     people[2].go_offline();
     let alice = &people[0];
-    let _ = alice.cli(&["send", "carol", &words.waiting, "--wait", "stored"]).fine();
-    let _ = alice.cli(&["send", &group, &words.waiting, "--wait", "stored"]).fine();
+    alice.cli(&["send", "carol", &words.waiting, "--wait", "stored"]).fine();
+    alice.cli(&["send", &group, &words.waiting, "--wait", "stored"]).fine();
     nothing_in(&hub, &scanner);
     assert!(!known.in_memory(hub.process_id()).0.is_empty(), "the search finds nothing at all");
     assert!(!known.in_files(hub.dir()).0.is_empty(), "the search finds nothing in files");

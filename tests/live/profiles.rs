@@ -72,18 +72,21 @@ fn a_profile_that_is_not_there_says_how_to_make_one() {
     assert!(!nobody.home().exists(), "asking made something");
 }
 
+/// What happens to a file.
+type Spoil = fn(&mut Vec<u8>);
+
 #[test]
 fn damage_to_a_profile_is_told_and_a_copy_put_back_has_everything() {
     let stage = Stage::new();
     let hub = Hub::start(&stage);
     let mut people = Person::join_all(&stage, &hub, &["alice", "bob"]);
     let sent = ["send", "bob", "before", "--wait", "delivered", "--timeout", "60s"];
-    let _ = people[0].cli(&sent).fine();
+    people[0].cli(&sent).fine();
     people[0].go_offline();
     let alice = &people[0];
     let backup = stage.path("backup");
     copy(&alice.profile(), &backup);
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let damage: [(&str, Spoil); 4] = [
         ("identity.key", |bytes| bytes[60] ^= 1),
         ("identity.key", |bytes| bytes.truncate(40)),
         ("node.db", |bytes| bytes.iter_mut().take(4096).for_each(|byte| *byte ^= 0x55)),
@@ -101,7 +104,7 @@ fn damage_to_a_profile_is_told_and_a_copy_put_back_has_everything() {
     people[0].come_back();
     people[0].until_reads("bob", &["before"]);
     let sent = ["send", "bob", "after", "--wait", "delivered", "--timeout", "60s"];
-    let _ = people[0].cli(&sent).fine();
+    people[0].cli(&sent).fine();
     people[1].until_reads("alice", &["before", "after"]);
 }
 
@@ -127,7 +130,7 @@ fn a_locked_profile_opens_with_its_passphrase_alone() {
     std::fs::write(&right, "correct horse\n").unwrap();
     std::fs::write(&wrong, "battery staple\n").unwrap();
     let (right, wrong) = (right.to_string_lossy(), wrong.to_string_lossy());
-    let _ = alice.cli(&["passphrase", "--new-passphrase-file", &right]).fine();
+    alice.cli(&["passphrase", "--new-passphrase-file", &right]).fine();
     assert!(!alice.profile().join("unlock.key").exists(), "the key still lies beside the data");
     failed(&alice.cli(&["whoami"]), 10, "profile", "locked");
     failed(&alice.cli(&["whoami", "--passphrase-file", &wrong]), 10, "profile", "passphrase");

@@ -20,7 +20,7 @@ fn words(name: &str, room: &str, round: usize) -> String {
 fn all_speak(people: &[Person<'_>], rooms: &[&str], round: usize) {
     for person in people {
         for room in rooms {
-            let _ = person.send(room, &words(person.name(), room, round));
+            person.send(room, &words(person.name(), room, round));
         }
     }
 }
@@ -96,21 +96,21 @@ fn ten_people_read_each_other_exactly_once_with_two_away_in_the_middle() {
     let hub = Hub::start(&stage);
     let mut people = Person::join_all(&stage, &hub, &NAMES);
     let founded = ["group", "new", "team"].into_iter().chain(NAMES[1..].iter().copied());
-    let _ = people[0].cli(&founded.collect::<Vec<_>>()).fine();
+    people[0].cli(&founded.collect::<Vec<_>>()).fine();
     until_all_are_in(&people);
     all_speak(&people, &ROOMS, 1);
     // Ivan's machine dies, judy closes hers. Neither has necessarily read or sent everything.
     people[8].crash();
     people[9].go_offline();
     all_speak(&people[..8], &ROOMS, 2);
-    let _ = people[0].send("ivan", "are you there?");
-    let _ = people[1].send("judy", "good night");
+    people[0].send("ivan", "are you there?");
+    people[1].send("judy", "good night");
     people[8].come_back();
     people[9].come_back();
     all_speak(&people[8..], &ROOMS, 2);
     all_speak(&people, &ROOMS, 3);
-    let _ = people[8].send("alice", "I am back");
-    let _ = people[2].send("dave", "just us two");
+    people[8].send("alice", "I am back");
+    people[2].send("dave", "just us two");
     until_all_read_all_once(&people);
     people[8].until_reads("alice", &["are you there?", "I am back"]);
     people[0].until_reads("ivan", &["are you there?", "I am back"]);

@@ -37,7 +37,7 @@ impl Engine {
         }
         if item.kind == ItemKind::Control {
             if !self.take_entry(id, &item.bytes, Some(item.seq)) {
-                self.read_control(id);
+                self.read_up_to_now(id);
             } else {
                 self.judge_offers(id);
                 if self.held.values().any(|held| held.group == id) {

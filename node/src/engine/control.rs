@@ -9,16 +9,18 @@ use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::{Applied, Change, ControlError, ControlLog, Op, Role};
 use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
+use hubbub_shared::time::Millis;
 use hubbub_shared::wire::from_hub::ControlPage;
 use hubbub_shared::wire::to_hub::{AppendControl, ReadControl};
 use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
 use rand_core::Rng;
 
 use super::Engine;
+use super::alarm::Alarm;
 use super::group::Group;
 use super::link::Asked;
 use super::record::{Key, control_key};
-use super::wish::Wish;
+use super::wish::{Wish, passes};
 use crate::api::ConversationId;
 use crate::api::view::Notice;
 
@@ -51,13 +53,26 @@ impl Engine {
         if next < page.total && next > before && !bad {
             return self.read_control(id);
         }
-        if page.total < next && self.repair_hub_log(id, page.total) {
-            return;
+        // What lies behind the end of the page was written since it was asked for; what the hub
+        // lacks of what we had then, it has lost.
+        if page.total < page.from {
+            self.repair_hub_log(id, page.total);
         }
-        if let Some(group) = self.groups.get_mut(&id) {
-            group.synced = group.log.is_some();
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.synced = group.log.is_some();
+        if core::mem::take(&mut group.read_again) {
+            self.read_control(id);
         }
         self.control_synced(id);
+    }
+
+    /// An entry came that does not follow: a page on the way may be too old to hold what is
+    /// missing.
+    pub(super) fn read_up_to_now(&mut self, id: GroupId) {
+        if let Some(group) = self.groups.get_mut(&id).filter(|group| group.reading) {
+            group.read_again = true;
+        }
+        self.read_control(id);
     }
 
     pub(super) fn control_synced(&mut self, id: GroupId) {
@@ -70,7 +85,7 @@ impl Engine {
     }
 
     /// A hub that lost a group gets its log back from any member, entry by entry.
-    fn repair_hub_log(&mut self, id: GroupId, total: u64) -> bool {
+    fn repair_hub_log(&mut self, id: GroupId, total: u64) {
         let entries = self.groups.get(&id).map(|group| group.entries.as_slice());
         let missing = entries.and_then(|e| e.get(usize::try_from(total).ok()?..));
         let missing: Vec<Vec<u8>> = missing.unwrap_or_default().to_vec();
@@ -83,7 +98,6 @@ impl Engine {
         if let (false, Some(group)) = (missing.is_empty(), self.groups.get_mut(&id)) {
             group.synced = true;
         }
-        !missing.is_empty()
     }
 
     pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {
@@ -93,8 +107,10 @@ impl Engine {
         if refusal.code == RefusalCode::NoSuchGroup && founder == Some(self.me.id()) {
             self.repair_hub_log(id, 0);
             self.control_synced(id);
-        } else if refusal.code != RefusalCode::NoSuchGroup {
-            group.not_before = refusal.retry_after.map(|pause| self.now + pause);
+        } else if passes(refusal.code) {
+            let at = self.now + refusal.retry_after.unwrap_or(Millis::secs(30));
+            (group.not_before, group.synced) = (Some(at), false);
+            self.alarms.set(Alarm::Control, at);
         }
     }
 

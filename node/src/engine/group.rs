@@ -34,6 +34,8 @@ pub(super) struct Group {
     pub(super) seen: VecDeque<MessageId>,
     /// A page of the log was asked for.
     pub(super) reading: bool,
+    /// Another page is to be asked for after it.
+    pub(super) read_again: bool,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -115,6 +117,7 @@ impl Group {
             inbound: BTreeMap::new(),
             seen: VecDeque::new(),
             reading: false,
+            read_again: false,
             synced: false,
             proposed: None,
             races: 0,

@@ -65,9 +65,18 @@ impl Engine {
         self.work_on(id);
     }
 
+    /// Reads on where the hub asked for patience, and proposes what waits.
     pub(super) fn work_on_groups(&mut self) {
         let groups: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in groups {
+            let now = self.now;
+            let unread = self
+                .groups
+                .get(&id)
+                .is_some_and(|group| !group.synced && group.not_before.is_some_and(|at| at <= now));
+            if unread {
+                self.read_control(id);
+            }
             self.work_on(id);
         }
     }
@@ -192,7 +201,7 @@ impl Engine {
                 group.not_before = Some(self.now + pause);
                 self.read_control(id);
             }
-            RefusalCode::TooFast | RefusalCode::StoreFailing | RefusalCode::Stopping => {
+            code if passes(code) => {
                 let pause = refusal.retry_after.unwrap_or(Millis::secs(30));
                 let at = self.now + pause;
                 group.not_before = Some(at);
@@ -244,6 +253,11 @@ impl Engine {
             self.granted(id, number, Ok(()));
         }
     }
+}
+
+/// Whether a refusal is over by itself after a while.
+pub(super) fn passes(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::TooFast | RefusalCode::StoreFailing | RefusalCode::Stopping)
 }
 
 /// Whether an entry is refused because what it wants is so already.
