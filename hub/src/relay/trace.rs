@@ -2,9 +2,9 @@
 //!
 //! A node that lost its link appends again what was not answered. The same sender, kind, length and
 //! last 32 bytes are the same entry: an envelope ends in an authentication tag and a control entry
-//! in a signature, so two that differ anywhere differ there. A sender could make two that do not; it
-//! would fool nobody but itself, because another's entries are never compared with its own. That is
-//! also why this is no hash: none is needed, and hashing 1 KiB costs more than all else here.
+//! in a signature, so two that differ anywhere differ there. A sender could make two that do not;
+//! it would fool nobody but itself, because another's entries are never compared with its own. That
+//! is also why this is no hash: none is needed, and hashing 1 KiB costs more than all else here.
 
 use hubbub_shared::id::NodeId;
 use hubbub_shared::wire::from_hub::ItemKind;

@@ -65,8 +65,8 @@ impl CheckedKey {
     ///
     /// The plain check computes R anew and compares its one encoding with the bytes of R in the
     /// signature, so these bytes are a point in its one encoding whenever it accepts. All that the
-    /// strict check adds, for a key known not to be weak, is that R is not of small order; a look at
-    /// five encodings says that without a square root. A test holds the two forms together.
+    /// strict check adds, for a key known not to be weak, is that R is not of small order; a look
+    /// at five encodings says that without a square root. A test holds the two forms together.
     ///
     /// # Errors
     /// [`BadSignature`] when this key did not make `sig` over exactly these parts.
