@@ -1,6 +1,6 @@
 //! How things are shown to people, whichever face shows them: cleaned, marked, dated, in words.
 //!
-//! Invariant: text written by somebody else reaches a terminal only through [`clean`]. What is
+//! Invariant: text written by somebody else reaches a terminal only through `clean`. What is
 //! absent: output. A face decides where the strings go.
 
 mod charset;

@@ -1,7 +1,7 @@
 //! The full-screen terminal face: conversations, messages, a composer.
 //!
-//! Invariant: [`app`](mod@app), its `update` and `view` are pure: messages in, effects and a drawn
-//! frame out, the time an argument. Only [`run`](mod@run) touches the terminal and the node.
+//! Invariant: `app`(mod@app), its `update` and `view` are pure: messages in, effects and a drawn
+//! frame out, the time an argument. Only `run`(mod@run) touches the terminal and the node.
 
 mod app;
 mod commands;

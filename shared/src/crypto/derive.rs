@@ -68,7 +68,7 @@ pub fn hkdf(salt: &[u8], ikm: &[u8], info: &[u8], out: &mut [u8]) {
     Hkdf::<Sha256>::new(Some(salt), ikm).expand(info, out).expect("at most 8,160 bytes are asked");
 }
 
-/// HKDF-SHA-256, expand only, from a key that is already uniform. Same bound as [`hkdf`].
+/// HKDF-SHA-256, expand only, from a key that is already uniform. Same bound as [`hkdf()`].
 pub fn expand(prk: &[u8; 32], info: &[u8], out: &mut [u8]) {
     #[allow(clippy::expect_used)] // a 32-byte key is long enough, and see `hkdf`
     Hkdf::<Sha256>::from_prk(prk)
