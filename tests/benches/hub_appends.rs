@@ -154,7 +154,9 @@ fn unlimited() -> RelayConfig {
     let roomy = LogBounds { bytes: 1 << 40, items: 1 << 30 };
     let (mailbox, channel, total) = (roomy, roomy, roomy);
     let (frames, bytes) = (rate, rate);
-    RelayConfig { open: true, mailbox, channel, total, frames, bytes, ..RelayConfig::default() }
+    let mailbox_share = roomy;
+    let given = RelayConfig::default();
+    RelayConfig { open: true, mailbox, mailbox_share, channel, total, frames, bytes, ..given }
 }
 
 #[allow(clippy::cast_precision_loss)] // batches are small

@@ -118,7 +118,8 @@ pub(super) struct Up {
     /// Your nickname; asked for when needed and a terminal is there
     #[arg(long)]
     pub(super) nick: Option<String>,
-    /// UDP address the hub listens on (default: every address, port 4433)
+    /// UDP address the hub listens on (default: as the last time, at first every address, port
+    /// 4433)
     #[arg(long, value_name = "IP:PORT")]
     pub(super) listen: Option<std::net::SocketAddr>,
     /// How others reach this machine, as it stands in the invite; may be given several times
@@ -136,6 +137,14 @@ pub(super) struct Up {
     /// Do not open the chat: print the invite and keep running
     #[arg(long)]
     pub(super) no_chat: bool,
+}
+
+impl Up {
+    /// The hub of this profile once more, as it was.
+    pub(super) fn again() -> Self {
+        let (nick, listen, address, data) = (None, None, Vec::new(), None);
+        Self { nick, listen, address, data, uses: 100, open: false, no_chat: false }
+    }
 }
 
 /// `hubbub join`.

@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
 
-use super::args::Global;
+use super::args::{Global, Up};
 use super::open;
 use super::out::{Done, Out, is_terminal};
 use crate::api::{ApiError, Code, Event, Node};
 use crate::display::{line, link};
 use crate::tui;
 
-/// Opens the chat of the profile there is.
+/// Opens the chat of the profile there is, and the hub that belongs to it, if one does.
 pub(super) async fn open_profile(global: &Global, out: &mut Out) -> Done {
     if !is_terminal() {
         let hint = "run it in a terminal; `hubbub read` and `hubbub send` work without one";
         return Err(ApiError::new(Code::Usage, "the chat needs a terminal", hint).into());
+    }
+    let own_hub = open::profile_dir(global)?.path().join(super::up::HUB).exists();
+    if own_hub && !open::is_running(global).await? {
+        return Box::pin(super::up::run(global, Up::again(), out)).await;
     }
     let opened = open::existing(global).await?;
     let done = show(opened.node.clone(), None, out).await;

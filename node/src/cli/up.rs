@@ -14,6 +14,10 @@ use super::{chat, join, open, render};
 use crate::api::{ApiError, Code};
 use crate::tui::InviteCard;
 
+/// Where a profile keeps the hub that belongs to it.
+pub(super) const HUB: &str = "hub";
+/// The file in the hub's directory that remembers where it listens: invites name that address.
+const LISTEN: &str = "listen";
 /// The port invites name unless told otherwise.
 const PORT: u16 = 4433;
 /// How long an invite admits.
@@ -30,7 +34,7 @@ pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
     }
     let dir = match &args.data {
         Some(dir) => dir.clone(),
-        None => open::profile_dir(global)?.path().join("hub"),
+        None => open::profile_dir(global)?.path().join(HUB),
     };
     let hub = start(dir, &args).await?;
     let done = with_hub(global, args, &hub, out).await;
@@ -39,18 +43,35 @@ pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
 }
 
 async fn start(dir: PathBuf, args: &Up) -> Result<Running, ApiError> {
+    let memory = dir.join(LISTEN);
+    let remembered = || std::fs::read_to_string(&memory).ok()?.trim().parse().ok();
+    let listen = args.listen.or_else(remembered);
+    let hub = listen_on(dir, listen, args).await?;
+    if args.listen.is_some() {
+        std::fs::write(&memory, hub.local_addr.to_string()).map_err(|error| {
+            let what =
+                format!("cannot note in {} where the hub listens: {error}", memory.display());
+            ApiError::new(Code::Full, what, "check the directory's owner and free space")
+        })?;
+    }
+    Ok(hub)
+}
+
+async fn listen_on(
+    dir: PathBuf,
+    listen: Option<SocketAddr>,
+    args: &Up,
+) -> Result<Running, ApiError> {
     let options = |listen| ServeOptions {
         dir: dir.clone(),
         listen,
         open: args.open,
         limits: Limits::default(),
     };
-    let wanted = args.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, PORT).into());
+    let wanted = listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, PORT).into());
     let started = match serve(options(wanted)).await {
         // Not every machine has IPv6.
-        Err(_) if args.listen.is_none() => {
-            serve(options((Ipv4Addr::UNSPECIFIED, PORT).into())).await
-        }
+        Err(_) if listen.is_none() => serve(options((Ipv4Addr::UNSPECIFIED, PORT).into())).await,
         started => started,
     };
     started.map_err(|error| {

@@ -27,6 +27,10 @@ impl Engine {
             let delivery = entry.delivery();
             return Ok(Reply::Queued { message: MessageText(id), conversation, delivery });
         }
+        if text.trim().is_empty() {
+            let what = "there is nothing in this message";
+            return Err(ApiError::new(Code::Usage, what, "write something"));
+        }
         let event = ChatEvent::text(text.clone()).map_err(|_| {
             let what = format!("a text has at most {TEXT_MAX} bytes, this one has {}", text.len());
             ApiError::new(Code::Usage, what, "send it in parts, or as a file")

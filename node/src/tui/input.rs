@@ -46,11 +46,13 @@ impl App {
     }
 
     /// Text pasted as a whole goes into whatever is being written; line breaks do not send.
+    /// Terminals paste a carriage return where a line ends.
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         match &mut self.overlay {
-            Some(Overlay::Palette(palette)) => palette.insert(text),
+            Some(Overlay::Palette(palette)) => palette.insert(&text),
             Some(_) => {}
-            None => self.composer().insert(text),
+            None => self.composer().insert(&text),
         }
         Vec::new()
     }

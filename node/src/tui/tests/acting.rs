@@ -46,7 +46,7 @@ fn a_refused_message_comes_back_in_front_of_what_was_written_since() {
 #[test]
 fn a_pasted_text_is_cleaned_and_never_sent_by_its_line_breaks() {
     let mut scene = two();
-    let effects = scene.app.update(Msg::Paste("a\nb\x1b[2J\r\n".to_owned()), NOON);
+    let effects = scene.app.update(Msg::Paste("a\rb\x1b[2J\r\n".to_owned()), NOON);
     assert_eq!(effects, []);
     assert_eq!(scene.app.composer().text(), "a\nb␛[2J\n");
 }
