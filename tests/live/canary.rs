@@ -111,6 +111,11 @@ fn a_hub_at_trace_level_holds_no_word_and_no_key_anywhere() {
     alice.cli(&["set-status", &words.status]).fine();
     alice.send("bob", &words.direct);
     alice.send(&group, &words.group);
+    // Who comes in later than alice knows is not meant to read what she said before.
+    wait_until("alice sees the others in the lobby", PATIENCE, || {
+        let lobby = alice.conversation("lobby").ok_or("no lobby yet")?;
+        if lobby["members"] == 3 { Ok(()) } else { Err(lobby.to_string()) }
+    });
     alice.send("lobby", &words.lobby);
     let bob = &people[1];
     bob.until_reads(&nickname, &[&words.direct]);
