@@ -5,6 +5,7 @@
 //! private), and a slow follower is told how many lines it missed instead of holding anything up.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hubbub_shared::time::{Millis, Timestamp};
@@ -17,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::intake::{Arrival, Ask};
+use crate::invites::Held;
 use crate::journal::Line;
 use crate::serve::Operator;
 use crate::server::stopped;
@@ -38,6 +40,13 @@ pub enum Request {
         /// For how long.
         ttl: Millis,
     },
+    /// Which invites are there?
+    Invites,
+    /// Take an invite back.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
     /// How is it going?
     Status,
     /// Send the log's lines from now on.
@@ -52,6 +61,16 @@ pub enum Reply {
     Invited {
         /// Sixteen bytes.
         token: String,
+    },
+    /// The invites that have not ended.
+    Invites {
+        /// All of them.
+        invites: Vec<Held>,
+    },
+    /// The invite is taken back, durably; `false` when there is none of that id.
+    Revoked {
+        /// Whether there was one.
+        found: bool,
     },
     /// How it is going.
     Status(Status),
@@ -133,6 +152,12 @@ async fn serve(stream: UnixStream, operator: Operator) {
     }
     let reply = match serde_json::from_str(&line) {
         Ok(Request::Invite { uses, ttl }) => invite(&operator, uses, ttl).await,
+        Ok(Request::Invites) => {
+            operator.invites().await.map_or_else(stopping, |invites| Reply::Invites { invites })
+        }
+        Ok(Request::Revoke { id }) => {
+            operator.revoke(&id).await.map_or_else(stopping, |found| Reply::Revoked { found })
+        }
         Ok(Request::Status) => status(&operator).await,
         Ok(Request::Follow) => return follow(&operator, read, write).await,
         Err(error) => Reply::Failed { why: format!("not a request: {error}") },
@@ -152,9 +177,7 @@ async fn status(operator: &Operator) -> Reply {
     let (done, answer) = oneshot::channel();
     let asked = operator.intake.send(Arrival::Ask(Ask::Status(done))).await;
     let counts = if asked.is_ok() { answer.await.ok() } else { None };
-    let Some((connections, streams)) = counts else {
-        return Reply::Failed { why: "the hub is stopping".to_owned() };
-    };
+    let Some((connections, streams)) = counts else { return stopping() };
     Reply::Status(Status {
         hub: operator.hub.to_text(),
         listen: operator.listen.to_string(),
@@ -163,6 +186,10 @@ async fn status(operator: &Operator) -> Reply {
         streams,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+fn stopping() -> Reply {
+    Reply::Failed { why: "the hub is stopping, or could not store it; see its log".to_owned() }
 }
 
 async fn follow(operator: &Operator, mut read: BufReader<OwnedReadHalf>, mut out: OwnedWriteHalf) {
@@ -213,6 +240,18 @@ pub async fn ask(dir: &Path, request: &Request) -> io::Result<Option<Asked>> {
     line.push(b'\n');
     out.write_all(&line).await?;
     Ok(Some(Asked { replies: BufReader::new(read).lines(), _out: out }))
+}
+
+/// Where the hub in `dir` listens; `None` when none runs there.
+///
+/// # Errors
+/// Any I/O error but there being nobody.
+pub async fn listening(dir: &Path) -> io::Result<Option<SocketAddr>> {
+    let Some(mut asked) = ask(dir, &Request::Status).await? else { return Ok(None) };
+    match asked.next().await? {
+        Some(Reply::Status(status)) => Ok(status.listen.parse().ok()),
+        _ => Ok(None),
+    }
 }
 
 impl Asked {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hubbub_shared::id::NodeId;
-use hubbub_shared::time::Millis;
+use hubbub_shared::time::{Millis, Timestamp};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -50,6 +50,10 @@ pub(crate) struct StreamAsk {
 pub(crate) enum Ask {
     /// Store an invite; answered when it is durable, dropped when it could not be.
     Invite { token_hash: [u8; 32], uses: u32, ttl: Millis, done: oneshot::Sender<()> },
+    /// Forget an invite; answered as above.
+    Revoke { token_hash: [u8; 32], done: oneshot::Sender<()> },
+    /// Which invites there are: token's hash, uses left, end.
+    Invites(oneshot::Sender<Vec<([u8; 32], u32, Timestamp)>>),
     /// How many are connected, and how many streams are relayed.
     Status(oneshot::Sender<(usize, usize)>),
 }

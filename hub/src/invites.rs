@@ -1,13 +1,14 @@
-//! Making invites, whether a hub runs or not, and what they say.
+//! Making, listing and revoking invites, whether a hub runs or not, and what they say.
 //!
 //! Invariant: the token leaves only when its hash is durable, and the hash is all that is kept.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hubbub_shared::crypto::blake3;
-use hubbub_shared::time::Millis;
+use hubbub_shared::time::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::admin::{self, Reply, Request};
 use crate::config::Network;
@@ -21,6 +22,57 @@ use crate::tls::TlsError;
 /// Folder of the store in a hub's directory.
 const STORE: &str = "store";
 
+/// Hex digits of an invite's id: the beginning of its token's hash.
+const ID_DIGITS: usize = 12;
+
+/// An invite as the operator sees it: never its token, which nobody keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Names it: the beginning of its token's hash.
+    pub id: String,
+    /// How many may still come in with it.
+    pub uses_left: u32,
+    /// When it ends, in milliseconds since the Unix epoch.
+    pub ends: Timestamp,
+    #[serde(skip)]
+    token_hash: [u8; 32],
+}
+
+impl Held {
+    /// Those that have not ended, the first to end first.
+    pub(crate) fn all(held: Vec<([u8; 32], u32, Timestamp)>, now: Timestamp) -> Vec<Self> {
+        let lasting = held.into_iter().filter(|(.., ends)| *ends > now);
+        let mut all: Vec<Self> = lasting
+            .map(|(token_hash, uses_left, ends)| Self {
+                id: id_of(&token_hash),
+                uses_left,
+                ends,
+                token_hash,
+            })
+            .collect();
+        all.sort_by(|a, b| a.ends.cmp(&b.ends).then_with(|| a.id.cmp(&b.id)));
+        all
+    }
+
+    /// The token's hash of the one called `id`.
+    pub(crate) fn named(all: &[Self], id: &str) -> Option<[u8; 32]> {
+        all.iter().find(|held| held.id.eq_ignore_ascii_case(id)).map(|held| held.token_hash)
+    }
+}
+
+/// What the operator calls an invite.
+fn id_of(token_hash: &[u8; 32]) -> String {
+    let mut id = HEXLOWER.encode(token_hash);
+    id.truncate(ID_DIGITS);
+    id
+}
+
+/// What the operator calls the invite with this token.
+#[must_use]
+pub fn id(token: &[u8; 16]) -> String {
+    id_of(&blake3(token).0)
+}
+
 /// An invite could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InviteError {
@@ -33,6 +85,9 @@ pub enum InviteError {
     /// No hub answers, and its store cannot be used either.
     #[error("{0}; if a hub runs there, its operator's socket does not answer: restart it")]
     Store(#[from] StoreError),
+    /// No invite of that id.
+    #[error("no invite is called {0}; `hubbub-hub invite list` shows those there are")]
+    Unknown(String),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] TlsError),
@@ -44,15 +99,51 @@ pub enum InviteError {
 /// # Errors
 /// [`InviteError`].
 pub async fn make(dir: &Path, uses: u32, ttl: Millis) -> Result<[u8; 16], InviteError> {
-    match admin::ask(dir, &Request::Invite { uses, ttl }).await? {
-        Some(mut asked) => match asked.next().await? {
-            Some(Reply::Invited { token }) => token_from(&token)
-                .ok_or_else(|| InviteError::Refused("something that is no token".to_owned())),
-            Some(Reply::Failed { why }) => Err(InviteError::Refused(why)),
-            _ => Err(InviteError::Refused("nothing".to_owned())),
-        },
+    match ask(dir, &Request::Invite { uses, ttl }).await? {
+        Some(Reply::Invited { token }) => token_from(&token)
+            .ok_or_else(|| InviteError::Refused("something that is no token".to_owned())),
+        Some(_) => Err(misfit()),
         None => make_offline(dir, uses, ttl),
     }
+}
+
+/// The invites of the hub in `dir` that have not ended, the first to end first.
+///
+/// # Errors
+/// [`InviteError`].
+pub async fn list(dir: &Path) -> Result<Vec<Held>, InviteError> {
+    match ask(dir, &Request::Invites).await? {
+        Some(Reply::Invites { invites }) => Ok(invites),
+        Some(_) => Err(misfit()),
+        None => Ok(Held::all(open_store(dir)?.load()?.invites, now())),
+    }
+}
+
+/// Takes an invite of the hub in `dir` back; who came in with it stays.
+///
+/// # Errors
+/// [`InviteError`]; [`InviteError::Unknown`] when there is none of that id.
+pub async fn revoke(dir: &Path, id: &str) -> Result<(), InviteError> {
+    let found = match ask(dir, &Request::Revoke { id: id.to_owned() }).await? {
+        Some(Reply::Revoked { found }) => found,
+        Some(_) => return Err(misfit()),
+        None => revoke_offline(dir, id)?,
+    };
+    if found { Ok(()) } else { Err(InviteError::Unknown(id.to_owned())) }
+}
+
+/// What the running hub answers; `None` when none runs.
+async fn ask(dir: &Path, request: &Request) -> Result<Option<Reply>, InviteError> {
+    let Some(mut asked) = admin::ask(dir, request).await? else { return Ok(None) };
+    match asked.next().await? {
+        Some(Reply::Failed { why }) => Err(InviteError::Refused(why)),
+        Some(reply) => Ok(Some(reply)),
+        None => Err(InviteError::Refused("nothing".to_owned())),
+    }
+}
+
+fn misfit() -> InviteError {
+    InviteError::Refused("something else than was asked".to_owned())
 }
 
 fn token_from(hex: &str) -> Option<[u8; 16]> {
@@ -65,6 +156,14 @@ fn make_offline(dir: &Path, uses: u32, ttl: Millis) -> Result<[u8; 16], InviteEr
     let mut store = open_store(dir)?;
     store.commit(&[Write::Invite { token_hash, left: Some((uses, now() + ttl)) }])?;
     Ok(token)
+}
+
+fn revoke_offline(dir: &Path, id: &str) -> Result<bool, InviteError> {
+    let mut store = open_store(dir)?;
+    let held = Held::all(store.load()?.invites, now());
+    let Some(token_hash) = Held::named(&held, id) else { return Ok(false) };
+    store.commit(&[Write::Invite { token_hash, left: None }])?;
+    Ok(true)
 }
 
 /// The store in a hub's directory, made on first use.

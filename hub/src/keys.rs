@@ -36,6 +36,9 @@ pub enum KeyError {
         /// What the system said.
         error: io::Error,
     },
+    /// No key file.
+    #[error("there is no hub in {0}; `hubbub-hub init` makes one, --dir names another directory")]
+    Missing(PathBuf),
     /// Not 64 bytes.
     #[error("{0} is not a hub's key; restore it from a backup (a new key needs new invites)")]
     Damaged(PathBuf),
@@ -48,6 +51,14 @@ pub enum KeyError {
 #[must_use]
 pub fn exists(dir: &Path) -> bool {
     dir.join(FILE).exists()
+}
+
+/// The keys of a hub that was set up before.
+///
+/// # Errors
+/// [`KeyError`]; [`KeyError::Missing`] when there is none.
+pub fn load(dir: &Path) -> Result<HubKeys, KeyError> {
+    if exists(dir) { load_or_create(dir) } else { Err(KeyError::Missing(dir.to_owned())) }
 }
 
 /// The hub's keys, made on first use.

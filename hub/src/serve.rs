@@ -23,7 +23,7 @@ use crate::config::Limits;
 use crate::connection::{self, Door};
 use crate::gate::{Admission, Gate};
 use crate::intake::{Arrival, Ask, Intake};
-use crate::invites;
+use crate::invites::{self, Held};
 use crate::journal::{Journal, Line};
 use crate::keys::{self, HubKeys, KeyError};
 use crate::relay::{Origin, Relay, RelayConfig};
@@ -113,6 +113,23 @@ impl Operator {
         let ask = Ask::Invite { token_hash: blake3(&token).0, uses, ttl, done };
         self.intake.send(Arrival::Ask(ask)).await.map_err(|_| NotStored)?;
         durable.await.map(|()| token).map_err(|_| NotStored)
+    }
+
+    /// The invites there are.
+    pub(crate) async fn invites(&self) -> Option<Vec<Held>> {
+        let (done, answer) = oneshot::channel();
+        self.intake.send(Arrival::Ask(Ask::Invites(done))).await.ok()?;
+        let all = answer.await.ok()?;
+        Some(Held::all(all, now()))
+    }
+
+    /// Takes an invite back; returns once that is durable, `false` when there is no such one.
+    pub(crate) async fn revoke(&self, id: &str) -> Option<bool> {
+        let held = self.invites().await?;
+        let Some(token_hash) = Held::named(&held, id) else { return Some(false) };
+        let (done, durable) = oneshot::channel();
+        self.intake.send(Arrival::Ask(Ask::Revoke { token_hash, done })).await.ok()?;
+        durable.await.is_ok().then_some(true)
     }
 }
 

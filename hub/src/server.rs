@@ -136,8 +136,13 @@ impl Server {
                 self.pledges.push(done);
                 self.handle(Input::InviteMade { token_hash, uses, ttl });
             }
+            Ask::Revoke { token_hash, done } => {
+                self.pledges.push(done);
+                self.handle(Input::InviteRevoked { token_hash });
+            }
+            // The operator may have gone away meanwhile, here and below.
+            Ask::Invites(done) => drop(done.send(self.relay.invites().collect())),
             Ask::Status(done) => {
-                // The operator may have gone away meanwhile.
                 done.send((self.links.len(), self.splices.len())).ok();
             }
         }
@@ -162,7 +167,7 @@ impl Server {
         // connection that has ended, and ends here.
         self.waiting.clear();
         for pledge in self.pledges.drain(..) {
-            // Whoever asked for the invite may have gone away; it holds all the same.
+            // Whoever asked may have gone away; what was asked for is done all the same.
             pledge.send(()).ok();
         }
     }

@@ -7,6 +7,7 @@
 mod canary;
 mod commands;
 mod errors;
+mod operator;
 mod profiles;
 mod pty;
 mod refusals;

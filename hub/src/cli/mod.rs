@@ -60,12 +60,13 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::LogLevel(_) | Self::Address(_) => 3,
+            Self::Keys(KeyError::Missing(_)) | Self::NotRunning(_) => 6,
+            Self::Invite(InviteError::Unknown(_)) => 7,
             Self::Keys(_)
             | Self::Exists(_)
             | Self::Invite(InviteError::Store(_))
             | Self::Serve(ServeError::Keys(_) | ServeError::Store { .. }) => 4,
             Self::Serve(ServeError::Listen { .. }) => 5,
-            Self::NotRunning(_) => 6,
             _ => 1,
         }
     }
@@ -93,7 +94,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Init(args) => init::init(place, args).await,
         Command::Run(args) => run::run(place, args).await,
-        Command::Invite(args) => invite::invite(place, &args).await,
+        Command::Invite(args) => invite::invite(place, args).await,
         Command::Status { json } => watch::status(&place.dir, json).await,
         Command::Log(args) => watch::follow(&place.dir, &args).await,
         Command::Config { command: Config::Show } => show(&place.effective),

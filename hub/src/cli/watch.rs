@@ -1,11 +1,11 @@
 //! `hubbub-hub status` and `hubbub-hub log`: questions to the running hub.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::path::Path;
 
 use hubbub_hub::admin::{self, Asked, Reply, Request, Status};
 use hubbub_hub::journal::Line;
+use hubbub_hub::keys;
 use hubbub_shared::time::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -25,14 +25,6 @@ pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
     writeln!(out, "since        {}\nconnected    {connections}", local(since))?;
     writeln!(out, "streams      {streams}")?;
     Ok(())
-}
-
-/// Where the hub in `dir` listens, if one runs there.
-pub(super) async fn listening(dir: &Path) -> Result<Option<SocketAddr>, Failure> {
-    match admin::ask(dir, &Request::Status).await? {
-        Some(mut asked) => Ok(read_status(&mut asked).await?.listen.parse().ok()),
-        None => Ok(None),
-    }
 }
 
 async fn read_status(asked: &mut Asked) -> Result<Status, Failure> {
@@ -59,18 +51,19 @@ pub(super) async fn follow(dir: &Path, args: &Log) -> Result<(), Failure> {
             }
             Reply::Missed { lines } => writeln!(out, "({lines} lines missed)")?,
             Reply::Failed { why } => return Err(Failure::Refused(why)),
-            Reply::Invited { .. } | Reply::Status(_) => {}
+            reply => drop(reply), // answers no follower gets
         }
     }
     Ok(())
 }
 
 async fn ask(dir: &Path, request: &Request) -> Result<Asked, Failure> {
+    keys::load(dir)?;
     admin::ask(dir, request).await?.ok_or_else(|| Failure::NotRunning(dir.to_owned()))
 }
 
 /// Date and time where the operator is.
-fn local(at: Timestamp) -> String {
+pub(super) fn local(at: Timestamp) -> String {
     let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(millis).map_or_else(
         |_| at.0.to_string(),

@@ -85,6 +85,11 @@ pub enum Input {
         /// How long it holds.
         ttl: Millis,
     },
+    /// The operator took an invite back.
+    InviteRevoked {
+        /// BLAKE3 hash of the token.
+        token_hash: [u8; 32],
+    },
 }
 
 /// An input and when it came.

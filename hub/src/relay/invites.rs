@@ -38,6 +38,16 @@ impl Invites {
         Ok(Write::Invite { token_hash, left: Some((*left, *end)) })
     }
 
+    /// Takes an invite back: nobody comes in with it any more.
+    pub(super) fn revoke(&mut self, token_hash: [u8; 32]) -> Option<Write> {
+        self.0.remove(&token_hash).map(|_| Write::Invite { token_hash, left: None })
+    }
+
+    /// All of them: token's hash, uses left, end.
+    pub(super) fn all(&self) -> impl Iterator<Item = ([u8; 32], u32, Timestamp)> {
+        self.0.iter().map(|(token_hash, (left, end))| (*token_hash, *left, *end))
+    }
+
     /// Forgets invites that ended.
     pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Write> {
         let ended = self.0.extract_if(.., |_, (_, end)| now >= *end);

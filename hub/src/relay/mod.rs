@@ -173,6 +173,11 @@ impl Relay {
         }
     }
 
+    /// Invites that have not ended: token's hash, uses left, end.
+    pub fn invites(&self) -> impl Iterator<Item = ([u8; 32], u32, Timestamp)> {
+        self.invites.all()
+    }
+
     /// The open lobby of this hub.
     #[must_use]
     pub fn lobby(&self) -> GroupId {
@@ -195,6 +200,11 @@ impl Relay {
             Input::InviteMade { token_hash, uses, ttl } => {
                 let write = self.invites.make(token_hash, uses, at + ttl);
                 self.write(write);
+            }
+            Input::InviteRevoked { token_hash } => {
+                if let Some(write) = self.invites.revoke(token_hash) {
+                    self.write(write);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::probe::*;
 use crate::relay::{ConnId, Input, RelayConfig};
+use hubbub_shared::crypto::blake3;
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::{RefusalCode, ToHub};
@@ -51,6 +52,24 @@ fn an_invite_ends_and_is_then_forgotten() {
     hub.pass(Millis::minutes(10));
     assert_eq!(hub.settle().iter().map(line).collect::<Vec<_>>(), ["invite: None"]);
     assert_eq!(hub.relay.poll_timeout(), None);
+}
+
+#[test]
+fn a_revoked_invite_admits_nobody_else_and_those_it_admitted_stay() {
+    let mut hub = RelayProbe::new(RelayConfig::default());
+    hub.tell(invite(TOKEN, 5, Millis::hours(1)));
+    hub.tell(arrival(1, ALICE, Some(TOKEN)));
+    let token_hash = blake3(&TOKEN).0;
+    assert_eq!(
+        hub.relay.invites().map(|(hash, left, _)| (hash, left)).next(),
+        Some((token_hash, 4))
+    );
+    hub.expect(Input::InviteRevoked { token_hash }, &["invite: None"]);
+    hub.expect(Input::InviteRevoked { token_hash }, &[]);
+    hub.crash();
+    let refused = ["disconnect 2: InviteUnknown", "note bob refused: InviteUnknown"];
+    hub.expect(arrival(2, BOB, Some(TOKEN)), &refused);
+    hub.expect(arrival(3, ALICE, None), &["to 3: welcome", "note alice connected, new: false"]);
 }
 
 #[test]
