@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
 
 /// A node's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,13 +17,11 @@ pub struct NodeConfig {
     pub receipts: bool,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
-    /// Messages a face loads at once: 1 to 1,000.
-    pub history_page: u32,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { receipts: true, log: "warn".to_owned(), history_page: 200 }
+        Self { receipts: true, log: "info".to_owned() }
     }
 }
 
@@ -91,8 +90,8 @@ impl NodeConfig {
             });
         }
         let config: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        if !(1..=1_000).contains(&config.history_page) {
-            return Err(invalid("`history_page` must be 1 to 1000".to_owned()));
+        if let Err(error) = EnvFilter::try_new(&config.log) {
+            return Err(invalid(format!("`log` cannot be \"{}\": {error}", config.log)));
         }
         Ok(config)
     }
@@ -158,7 +157,7 @@ mod tests {
             Err(ConfigError::Unreadable { .. })
         ));
         assert_eq!(NodeConfig::load(None, absent), Ok(NodeConfig::default()));
-        let wrong = NodeConfig::parse("history_page = 0", absent);
+        let wrong = NodeConfig::parse("log = \"net=loud\"", absent);
         assert!(matches!(wrong, Err(ConfigError::Invalid { .. })));
     }
 }

@@ -66,6 +66,16 @@ impl Terminal {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen().contents()
     }
 
+    /// Whether the program has taken neither the screen nor the mouse: then people select and copy
+    /// as they are used to.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        let parser = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let screen = parser.screen();
+        let mouse = screen.mouse_protocol_mode();
+        !screen.alternate_screen() && matches!(mouse, vt100::MouseProtocolMode::None)
+    }
+
     /// Waits until the screen shows `text`.
     pub fn until_shows(&self, text: &str) {
         self.until(&format!("the screen shows {text:?}"), |screen| screen.contains(text));

@@ -8,7 +8,7 @@ use hubbub_tests::process::{Stage, binary};
 
 const README: &str = include_str!("../../README.md");
 /// Commands that take a command of their own.
-const NESTED: [&str; 3] = ["group", "message", "config"];
+const NESTED: [&str; 4] = ["group", "message", "config", "invite"];
 
 /// Every command line in the README: the program, and what follows it.
 fn readme_commands() -> Vec<(&'static str, Vec<&'static str>)> {

@@ -79,27 +79,29 @@ fn two_people_talk_from_nothing_and_find_everything_again() {
 }
 
 #[test]
-fn the_invite_can_be_shown_again_and_pasted_in_pieces() {
+fn the_invite_can_be_shown_again_selected_whole_and_pasted_in_pieces() {
     let (alices, bobs) = (Stage::new(), Stage::new());
     let mut alice = Terminal::hubbub(&alices, &["up", "--listen", "127.0.0.1:0"], USUAL);
     alice.until_shows("Your nickname:");
     alice.enter("alice");
     alice.until_shows("E2EE");
+    assert!(!alice.is_left_alone(), "the chat owns screen and mouse");
     alice.type_in("\x1bOQ"); // F2
-    alice.until_shows("Send this to whoever should come in");
-    let screen = alice.screen();
-    let boxed: Vec<&str> = screen.lines().filter_map(in_box).collect();
-    let first = boxed.iter().position(|line| line.starts_with("hubbub://"));
-    let rest = boxed.get(first.unwrap_or(0)..).unwrap_or_default();
-    let pieces = rest.iter().take_while(|line| !line.starts_with("They run"));
-    let pasted = pieces.copied().collect::<Vec<_>>().join("\n");
-    assert!(pasted.contains('\n'), "it was meant to be too long for one line: {pasted}");
+    alice.until_shows("Any key: back to the chat.");
+    assert!(alice.is_left_alone(), "what is shown cannot be selected");
+    let Some(link) = invite_on(&alice.screen()) else { panic!("{}", alice.screen()) };
+    assert!(link.len() > usize::from(USUAL.0), "it was meant to be too long for one row: {link}");
+    let (front, back) = link.split_at(usize::from(USUAL.0));
+    let pasted = format!("{front}\n{back}");
     let joined = bobs.run("hubbub", &["join", &pasted, "--nick", "bob", "--no-chat"]).fine();
     assert!(joined.stdout.contains("joined as bob"), "{joined:?}");
-}
-
-/// What stands inside a panel on this line of the screen.
-fn in_box(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once('│').filter(|(_, rest)| rest.contains('│'))?;
-    rest.rsplit_once('│').map(|(inside, _)| inside.rsplit('│').next().unwrap_or(inside).trim())
+    alice.type_in("x");
+    alice.until_shows("E2EE");
+    alice.until("what happened meanwhile is there", |screen| screen.contains("bob came in"));
+    assert!(!alice.is_left_alone(), "the chat has screen and mouse back");
+    // The key that brought the chat back was not written into it.
+    assert!(alice.screen().contains("write a message"), "{}", alice.screen());
+    alice.type_in("\x0c"); // Ctrl+L, on a terminal that answers no questions
+    alice.enter("drawn again");
+    alice.until("she still can talk", |screen| line_with(screen, &["drawn again", "✓"]).is_some());
 }

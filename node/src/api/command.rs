@@ -7,7 +7,7 @@ use super::conversation::ConversationId;
 use super::view::{Delivery, Role};
 
 /// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
-/// `lobby`, or a [`ConversationId`]'s text. Resolved by the node.
+/// `lobby` or `~lobby`, a node's key, or a [`ConversationId`]'s text. Resolved by the node.
 pub type Target = String;
 
 /// Something to do. Each is carried out whole or refused with an error; nothing is half done.

@@ -37,6 +37,8 @@ pub enum Code {
     TooFast,
     /// Accepted and durable here, but not delivered within the time asked for.
     NotYetDelivered,
+    /// Interrupted before it was done.
+    Interrupted,
     /// A bug in us.
     Internal,
 }
@@ -61,6 +63,7 @@ impl Code {
             Self::Full => 13,
             Self::TooFast => 14,
             Self::NotYetDelivered => 75,
+            Self::Interrupted => 130,
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use hubbub_shared::time::Millis;
 
 use crate::api::command::MessageText;
 use crate::api::view::{Delivery, Role};
@@ -26,7 +28,8 @@ pub(super) const EXIT_CODES: &str = "\
 12  a configuration file or key is wrong
 13  something is full: a mailbox, the disk, the outbox
 14  too many requests, too fast
-75  queued, not yet delivered: the message is safe here and goes out by itself";
+75  queued, not yet delivered: the message is safe here and goes out by itself
+130  interrupted before it was done";
 
 /// Talk to people through a hub that hears only noise.
 #[derive(Debug, Parser)]
@@ -71,6 +74,8 @@ pub(super) enum Verb {
     Up(Up),
     /// Join a hub by its invite and open the chat
     Join(Join),
+    /// Make an invite to the hub this profile runs itself, and print it
+    Invite(Invite),
     /// Send a message
     Send(Send),
     /// Read a conversation
@@ -122,16 +127,18 @@ pub(super) struct Up {
     /// 4433)
     #[arg(long, value_name = "IP:PORT")]
     pub(super) listen: Option<std::net::SocketAddr>,
-    /// How others reach this machine, as it stands in the invite; may be given several times
+    /// How others reach this machine, as it stands in invites; may be given several times
+    /// (default: as the last time, at first this machine's own address)
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) address: Vec<String>,
     /// Where the hub keeps its keys and sealed messages (default: beside the profile)
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// How many people may use the invite
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = uses())]
     pub(super) uses: u32,
-    /// Let anybody in who knows the hub's key and address, without an invite's token
+    /// Let anybody in who knows the hub's key and address, without an invite's token; said anew
+    /// at each start
     #[arg(long)]
     pub(super) open: bool,
     /// Do not open the chat: print the invite and keep running
@@ -145,6 +152,20 @@ impl Up {
         let (nick, listen, address, data) = (None, None, Vec::new(), None);
         Self { nick, listen, address, data, uses: 100, open: false, no_chat: false }
     }
+}
+
+/// `hubbub invite`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Invite {
+    /// How many people may use it
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = uses())]
+    pub(super) uses: u32,
+    /// How long it holds, for example 90m, 12h or 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = Millis::parse)]
+    pub(super) expires: Millis,
+    /// Print a QR code of it, too
+    #[arg(long)]
+    pub(super) qr: bool,
 }
 
 /// `hubbub join`.
@@ -334,6 +355,10 @@ pub(super) struct Passphrase {
     pub(super) remove: bool,
 }
 
+fn uses() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}
+
 fn message_id(text: &str) -> Result<MessageText, String> {
     MessageText::try_from(text.to_owned()).map_err(str::to_owned)
 }
@@ -392,6 +417,7 @@ mod tests {
             Code::Full,
             Code::TooFast,
             Code::NotYetDelivered,
+            Code::Interrupted,
             Code::Internal,
         ];
         for code in all {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Global, Up};
-use super::open;
 use super::out::{Done, Out, is_terminal};
+use super::up::{UP_FOR, UP_USES};
+use super::{open, own_hub};
 use crate::api::{ApiError, Code, Event, Node};
+use crate::config::NodeConfig;
 use crate::display::{line, link};
 use crate::tui;
 
@@ -18,12 +20,17 @@ pub(super) async fn open_profile(global: &Global, out: &mut Out) -> Done {
         let hint = "run it in a terminal; `hubbub read` and `hubbub send` work without one";
         return Err(ApiError::new(Code::Usage, "the chat needs a terminal", hint).into());
     }
-    let own_hub = open::profile_dir(global)?.path().join(super::up::HUB).exists();
-    if own_hub && !open::is_running(global).await? {
+    let own_hub = own_hub::of(&open::profile_dir(global)?);
+    if own_hub.is_some() && !open::is_running(global).await? {
         return Box::pin(super::up::run(global, Up::again(), out)).await;
     }
     let opened = open::existing(global).await?;
-    let done = show(opened.node.clone(), None, out).await;
+    let invite = match own_hub {
+        // Without an invite to show it is a chat all the same.
+        Some(dir) => super::up::invite(&dir, UP_USES, UP_FOR).await.ok(),
+        None => None,
+    };
+    let done = show(opened.node.clone(), invite, out).await;
     opened.close().await;
     done
 }
@@ -39,13 +46,18 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// Logs to stderr from now on, as much as `HUBBUB_LOG` says. Only where no chat owns the screen.
-pub(super) fn log_to_stderr() {
-    let wanted = EnvFilter::try_from_env("HUBBUB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Logs to stderr from now on, as much as `HUBBUB_LOG` or else `node.toml` says. Only where no chat
+/// owns the screen.
+pub(super) fn log_to_stderr(global: &Global) -> Result<(), ApiError> {
+    // Settings that cannot be read are told when the profile is opened.
+    let settings = NodeConfig::load(None, &open::profile_dir(global)?.config()).unwrap_or_default();
+    let wanted =
+        EnvFilter::try_from_env("HUBBUB_LOG").unwrap_or_else(|_| EnvFilter::new(settings.log));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour);
     // A second one changes nothing: the first goes on.
     log.with_env_filter(wanted).try_init().unwrap_or_default();
+    Ok(())
 }
 
 /// Runs without a face until told to stop, saying on stderr what the link does.
@@ -77,7 +89,7 @@ pub(super) async fn headless(node: Arc<dyn Node>, out: &mut Out) -> Done {
 }
 
 /// Interrupted or asked to end.
-async fn stop_signal() -> std::io::Result<()> {
+pub(super) async fn stop_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -11,7 +11,7 @@ use crate::display::line;
 /// Joins, asks for a nickname if there is none, and opens the chat.
 pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
     if args.no_chat || !is_terminal() {
-        chat::log_to_stderr();
+        chat::log_to_stderr(global)?;
     }
     let text = if args.invite == "-" { from_stdin()? } else { args.invite };
     let invite = Invite::parse(&text).map_err(|error| {

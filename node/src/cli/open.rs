@@ -68,11 +68,7 @@ impl Opened {
 pub(super) async fn existing(global: &Global) -> Result<Opened, ApiError> {
     let dir = profile_dir(global)?;
     if !profile::exists(&dir) {
-        return Err(ApiError::new(
-            Code::Profile,
-            format!("there is no profile at {}", dir.path().display()),
-            "`hubbub up` starts a hub of your own, `hubbub join <invite>` joins one",
-        ));
+        return Err(no_profile(&dir));
     }
     if let Ok(attached) = profile::attach(&dir).await {
         return Ok(Opened::of(attached));
@@ -80,6 +76,15 @@ pub(super) async fn existing(global: &Global) -> Result<Opened, ApiError> {
     let passphrase = unlock(global, &dir).await?;
     let passphrase = passphrase.as_ref().map(SecretBytes::expose);
     profile::open_or_attach(&dir, passphrase).await.map(Opened::of)
+}
+
+/// Nobody has joined anything under this name.
+pub(super) fn no_profile(dir: &ProfileDir) -> ApiError {
+    ApiError::new(
+        Code::Profile,
+        format!("there is no profile at {}", dir.path().display()),
+        "`hubbub up` starts a hub of your own, `hubbub join <invite>` joins one",
+    )
 }
 
 /// The profile, made when absent, bound to the invite's hub, opened here.

@@ -1,12 +1,12 @@
 //! `hubbub send`: one message, and how far it must get before this is done.
 
 use std::io::Read;
-use std::time::Duration;
 
 use hubbub_shared::limits::TEXT_MAX;
 use tokio::time::timeout;
 
 use super::args::{Send, Wait};
+use super::chat::stop_signal;
 use super::out::{Done, Failure, Out};
 use super::render;
 use crate::api::command::MessageText;
@@ -19,17 +19,35 @@ pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
     // Listening before sending: what happens in between must not be missed.
     let events = node.subscribe();
     let command = Command::Send { to: args.to, text, id: args.id };
-    let reply = node.command(command).await?;
+    let interrupted = stop_signal();
+    tokio::pin!(interrupted);
+    // In this order: from before anything is queued on, an interruption ends nothing unsaid.
+    let reply = tokio::select! {
+        biased;
+        stop = &mut interrupted => return Err(early(stop).into()),
+        reply = node.command(command) => reply?,
+    };
     let Reply::Queued { message, conversation, delivery } = reply else {
         return Err(super::open::unexpected().into());
     };
-    let reached = wait(node, events, message, (delivery, args.wait.delivery()), args.timeout).await;
+    let enough = async { drop(timeout(args.timeout, interrupted).await) };
+    let reached = wait(node, events, message, (delivery, args.wait.delivery()), enough).await;
     let queued = Reply::Queued { message, conversation, delivery: reached };
     out.result(&queued, |_, look| render::sent(&String::from(message), reached, look))?;
     if reached < args.wait.delivery() {
         return Err(Failure::Error(not_yet(reached, args.wait)));
     }
     Ok(())
+}
+
+/// Interrupted before the node said that the message is durable.
+fn early(stop: std::io::Result<()>) -> ApiError {
+    let what = match stop {
+        Ok(()) => "interrupted before the message was queued".to_owned(),
+        Err(error) => format!("cannot listen for interruptions: {error}"),
+    };
+    let hint = "`hubbub read` shows whether it was; with --id, sending it again is safe";
+    ApiError::new(Code::Interrupted, what, hint)
 }
 
 fn not_yet(reached: Delivery, wanted: Wait) -> ApiError {
@@ -46,13 +64,13 @@ fn not_yet(reached: Delivery, wanted: Wait) -> ApiError {
     ApiError::new(Code::NotYetDelivered, what, hint)
 }
 
-/// Waits until the message got as far as wanted, or time is over.
+/// Waits until the message got as far as wanted, or `enough` says that it has waited enough.
 async fn wait(
     node: &dyn Node,
     mut events: Box<dyn Events>,
     message: MessageText,
     (mut reached, wanted): (Delivery, Delivery),
-    patience: Duration,
+    enough: impl Future<Output = ()>,
 ) -> Delivery {
     let further = async {
         while reached < wanted {
@@ -72,8 +90,11 @@ async fn wait(
             }
         }
     };
-    // Out of patience is an outcome like any other: what was reached says so.
-    timeout(patience, further).await.unwrap_or_default();
+    // Out of patience, or interrupted, is an outcome like any other: what was reached says so.
+    tokio::select! {
+        () = further => {}
+        () = enough => {}
+    }
     reached
 }
 

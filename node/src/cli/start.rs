@@ -10,7 +10,9 @@ use hubbub_shared::time::Timestamp;
 use super::args::{Global, Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
-use super::{bridge, chat, group, join, lists, manual, open, passphrase, read, send, up, verify};
+use super::{
+    bridge, chat, group, invite, join, lists, manual, open, passphrase, read, send, up, verify,
+};
 use crate::api::{ApiError, Code};
 use crate::display::{Charset, Clock};
 
@@ -42,6 +44,7 @@ async fn carry_out(typed: Typed, out: &mut Out) -> Done {
         None => chat::open_profile(&global, out).await,
         Some(Verb::Up(args)) => up::run(&global, args, out).await,
         Some(Verb::Join(args)) => join::run(&global, args, out).await,
+        Some(Verb::Invite(args)) => invite::run(&global, &args, out).await,
         Some(Verb::Passphrase(args)) => passphrase::run(&global, args, out).await,
         Some(Verb::Completions { shell }) => manual::completions(shell, out),
         Some(Verb::Man) => manual::page(out),

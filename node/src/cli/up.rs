@@ -1,27 +1,26 @@
 //! `hubbub up`: a hub in this process, joined, with an invite for everybody else.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hubbub_hub::config::Limits;
-use hubbub_hub::{Running, ServeOptions, serve};
+use hubbub_hub::{Running, ServeOptions, admin, invites, keys, serve};
+use hubbub_shared::id::HubId;
 use hubbub_shared::invite::{Invite, fingerprint};
 use hubbub_shared::time::Millis;
 
 use super::args::{Global, Up};
 use super::out::{Done, Out, is_terminal};
-use super::{chat, join, open, render};
+use super::{chat, join, open, own_hub, render};
 use crate::api::{ApiError, Code};
 use crate::tui::InviteCard;
 
-/// Where a profile keeps the hub that belongs to it.
-pub(super) const HUB: &str = "hub";
-/// The file in the hub's directory that remembers where it listens: invites name that address.
-const LISTEN: &str = "listen";
 /// The port invites name unless told otherwise.
 const PORT: u16 = 4433;
-/// How long an invite admits.
-const INVITE_FOR: Millis = Millis::days(30);
+/// How many the invite admits that a chat beside its own hub shows.
+pub(super) const UP_USES: u32 = 100;
+/// And for how long.
+pub(super) const UP_FOR: Millis = Millis::days(30);
 
 /// Starts, joins, prints the invite, shows the chat; stops the hub on the way out.
 pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
@@ -30,29 +29,26 @@ pub(super) async fn run(global: &Global, args: Up, out: &mut Out) -> Done {
         return Err(ApiError::new(Code::InUse, "this profile is running already", hint).into());
     }
     if args.no_chat || !is_terminal() {
-        chat::log_to_stderr();
+        chat::log_to_stderr(global)?;
     }
     let dir = match &args.data {
         Some(dir) => dir.clone(),
-        None => open::profile_dir(global)?.path().join(HUB),
+        None => own_hub::usual(&open::profile_dir(global)?),
     };
-    let hub = start(dir, &args).await?;
-    let done = with_hub(global, args, &hub, out).await;
+    let hub = start(&dir, &args).await?;
+    let done = with_hub(global, args, (&hub, &dir), out).await;
     hub.stop().await;
     done
 }
 
-async fn start(dir: PathBuf, args: &Up) -> Result<Running, ApiError> {
-    let memory = dir.join(LISTEN);
-    let remembered = || std::fs::read_to_string(&memory).ok()?.trim().parse().ok();
-    let listen = args.listen.or_else(remembered);
-    let hub = listen_on(dir, listen, args).await?;
+async fn start(dir: &Path, args: &Up) -> Result<Running, ApiError> {
+    let listen = args.listen.or_else(|| own_hub::listen(dir));
+    let hub = listen_on(dir.to_owned(), listen, args).await?;
     if args.listen.is_some() {
-        std::fs::write(&memory, hub.local_addr.to_string()).map_err(|error| {
-            let what =
-                format!("cannot note in {} where the hub listens: {error}", memory.display());
-            ApiError::new(Code::Full, what, "check the directory's owner and free space")
-        })?;
+        own_hub::keep_listen(dir, hub.local_addr)?;
+    }
+    if !args.address.is_empty() {
+        own_hub::keep_addresses(dir, &args.address)?;
     }
     Ok(hub)
 }
@@ -80,21 +76,52 @@ async fn listen_on(
     })
 }
 
-async fn with_hub(global: &Global, args: Up, hub: &Running, out: &mut Out) -> Done {
-    let addresses = match args.address.is_empty() {
-        true => addresses(hub.local_addr),
-        false => args.address,
-    };
-    let token = hub.make_invite(args.uses, INVITE_FOR).await.map_err(|error| {
+async fn with_hub(global: &Global, args: Up, (hub, dir): (&Running, &Path), out: &mut Out) -> Done {
+    let token = hub.make_invite(args.uses, UP_FOR).await.map_err(|error| {
         ApiError::new(Code::Full, error.to_string(), "look at the disk the hub writes to")
     })?;
-    let invite = Invite::new(addresses, hub.hub, Some(token))
-        .map_err(|e| ApiError::new(Code::Usage, e.to_string(), "give --address HOST:PORT"))?;
-    let card = InviteCard { link: invite.to_text(), fingerprint: fingerprint(&hub.hub) };
+    let invite = link_to(hub.hub, addresses(dir, hub.local_addr), token)?;
+    let card = card(&invite);
     let opened = open::joined(global, invite).await?;
+    if args.data.is_some() {
+        own_hub::keep(&open::profile_dir(global)?, dir)?;
+    }
     let done = talk(&opened, args.nick, args.no_chat, (card, out)).await;
     opened.close().await;
     done
+}
+
+/// Whether the hub in `dir` runs, in whatever process.
+pub(super) async fn is_running(dir: &Path) -> bool {
+    matches!(admin::listening(dir).await, Ok(Some(_)))
+}
+
+/// Makes an invite to the hub in `dir`, in whatever process it runs, or while it does not.
+pub(super) async fn invite(dir: &Path, uses: u32, hold: Millis) -> Result<InviteCard, ApiError> {
+    let keys = keys::load(dir).map_err(|error| {
+        ApiError::new(Code::Profile, error.to_string(), "put back a copy of the hub's directory")
+    })?;
+    // One that does not answer is found out right below.
+    let running = admin::listening(dir).await.unwrap_or_default();
+    let usual = || (Ipv6Addr::UNSPECIFIED, PORT).into();
+    let listen = running.or_else(|| own_hub::listen(dir)).unwrap_or_else(usual);
+    let hub = keys.identity.hub_id();
+    let addresses = addresses(dir, listen);
+    let token = invites::make(dir, uses, hold).await.map_err(|error| {
+        let hint = "is the disk full? else stop the hub and start it again";
+        ApiError::new(Code::Full, error.to_string(), hint)
+    })?;
+    link_to(hub, addresses, token).map(|invite| card(&invite))
+}
+
+fn link_to(hub: HubId, addresses: Vec<String>, token: [u8; 16]) -> Result<Invite, ApiError> {
+    Invite::new(addresses, hub, Some(token)).map_err(|error| {
+        ApiError::new(Code::Usage, error.to_string(), "give `hubbub up` --address HOST:PORT")
+    })
+}
+
+fn card(invite: &Invite) -> InviteCard {
+    InviteCard { link: invite.to_text(), fingerprint: fingerprint(&invite.hub()) }
 }
 
 async fn talk(
@@ -123,9 +150,15 @@ fn user_name() -> Option<String> {
     set("USER").or_else(|| set("LOGNAME")).or_else(|| Some("host".to_owned()))
 }
 
+/// How others may reach the hub in `dir`: as it was said, or as this machine sees it.
+fn addresses(dir: &Path, listen: SocketAddr) -> Vec<String> {
+    let said = own_hub::addresses(dir);
+    if said.is_empty() { own_addresses(listen) } else { said }
+}
+
 /// How others may reach a hub listening there: on every address, by the one this machine talks to
 /// the world from, and by loopback for a second node beside it.
-fn addresses(listen: SocketAddr) -> Vec<String> {
+fn own_addresses(listen: SocketAddr) -> Vec<String> {
     if !listen.ip().is_unspecified() {
         return vec![listen.to_string()];
     }
@@ -150,12 +183,12 @@ mod tests {
 
     #[test]
     fn an_address_named_outright_is_the_only_one_in_the_invite() {
-        assert_eq!(addresses(([127, 0, 0, 1], 7000).into()), ["127.0.0.1:7000"]);
+        assert_eq!(own_addresses(([127, 0, 0, 1], 7000).into()), ["127.0.0.1:7000"]);
     }
 
     #[test]
     fn listening_everywhere_names_real_addresses_with_the_port() {
-        let all = addresses(([0, 0, 0, 0], 7000).into());
+        let all = own_addresses(([0, 0, 0, 0], 7000).into());
         assert!(all.contains(&"127.0.0.1:7000".to_owned()), "{all:?}");
         assert!(all.iter().all(|a| a.ends_with(":7000") && !a.starts_with("0.0.0.0")), "{all:?}");
     }

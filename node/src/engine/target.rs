@@ -11,34 +11,47 @@ use super::contact::same;
 use super::lookup::Found;
 use crate::api::{ApiError, Code, Command, ConversationId};
 
+/// What faces show in front of a group's name, and of the lobby's.
+const GROUP_MARKS: [char; 2] = ['#', '~'];
+/// What the lobby is called.
+const LOBBY: &str = "lobby";
+/// Groups of one name that are told by id.
+const NAMESAKES: usize = 5;
+
 impl Engine {
     /// Which conversation a text means, as far as that is known here.
-    #[must_use]
-    pub fn resolve(&self, target: &str) -> Option<ConversationId> {
+    ///
+    /// # Errors
+    /// Several groups are called that.
+    pub fn resolve(&self, target: &str) -> Result<Option<ConversationId>, ApiError> {
         self.resolve_with(target, &Found::new())
     }
 
-    fn resolve_with(&self, target: &str, found: &Found) -> Option<ConversationId> {
+    fn resolve_with(
+        &self,
+        target: &str,
+        found: &Found,
+    ) -> Result<Option<ConversationId>, ApiError> {
         let target = target.trim();
         if let Ok(id) = target.parse() {
-            return match id {
-                ConversationId::Group(group) => {
-                    self.groups.contains_key(&group).then_some(ConversationId::Group(group))
-                }
-                direct @ ConversationId::Direct(_) => Some(direct),
+            let known = match id {
+                ConversationId::Group(group) => self.groups.contains_key(&group),
+                ConversationId::Direct(_) => true,
             };
+            return Ok(known.then_some(id));
         }
-        if let Some(title) = target.strip_prefix('#') {
-            return self.group_titled(title).map(ConversationId::Group);
+        let group = |title| Ok(self.group_titled(title)?.map(ConversationId::Group));
+        let person = |name| self.person_named(name, found).map(ConversationId::Direct);
+        if let Some(title) = target.strip_prefix(GROUP_MARKS) {
+            return group(title);
         }
-        let person = |name: &str| self.person_named(name, found).map(ConversationId::Direct);
         if let Some(name) = target.strip_prefix('@') {
-            return person(name);
+            return Ok(person(name));
         }
-        if target == "lobby" {
-            return self.own.lobby.map(ConversationId::Group);
+        if same(target, LOBBY) {
+            return group(target);
         }
-        person(target).or_else(|| self.group_titled(target).map(ConversationId::Group))
+        person(target).map_or_else(|| group(target), |person| Ok(Some(person)))
     }
 
     fn person_named(&self, name: &str, found: &Found) -> Option<NodeId> {
@@ -48,34 +61,64 @@ impl Engine {
         if let Some(node) = prepared(name).and_then(|name| found.get(&name)) {
             return Some(*node);
         }
+        if let Some(node) = NodeId::from_text(name) {
+            return Some(node);
+        }
         let named = |p: &super::Person| p.nickname.as_deref().is_some_and(|own| same(own, name));
-        let mut met = self.people.iter().filter(|(_, person)| named(person));
-        let (node, _) = met.next()?;
-        met.next().is_none().then_some(*node)
+        let met = self.people.iter().filter(|(_, person)| named(person)).map(|(node, _)| *node);
+        // Whoever has no name, or shares one, is shown with letters of their key: `bob#k3jd`.
+        let shown = || self.people.keys().filter(|n| same(&self.person(n).name, name)).copied();
+        let (met, shown) = (met.collect::<Vec<_>>(), shown().collect::<Vec<_>>());
+        match (met.as_slice(), shown.as_slice()) {
+            ([only], _) | ([], [only]) => Some(*only),
+            _ => None,
+        }
     }
 
     /// The one group of this title.
-    fn group_titled(&self, title: &str) -> Option<GroupId> {
-        if same(title, "lobby") {
-            return self.own.lobby;
+    fn group_titled(&self, title: &str) -> Result<Option<GroupId>, ApiError> {
+        if same(title, LOBBY) {
+            return Ok(self.own.lobby);
         }
         let me = self.id();
         let titled = |id: &&GroupId| same(&self.title(id), title);
         let ids: Vec<&GroupId> = self.groups.keys().filter(titled).collect();
         let active = |id: &&&GroupId| self.groups.get(**id).is_some_and(|g| g.is_active(&me));
         match (ids.as_slice(), ids.iter().filter(active).collect::<Vec<_>>().as_slice()) {
-            ([only], _) => Some(**only),
-            (_, [only]) => Some(***only),
-            _ => None,
+            ([], _) => Ok(None),
+            ([only], _) => Ok(Some(**only)),
+            (_, [only]) => Ok(Some(***only)),
+            (several, _) => Err(self.ambiguous(title, several)),
         }
+    }
+
+    /// Says which groups a title could mean, and by what to tell them apart.
+    fn ambiguous(&self, title: &str, groups: &[&GroupId]) -> ApiError {
+        let me = self.id();
+        let one = |id: &&GroupId| {
+            let group = self.groups.get(*id);
+            let members = group.map_or(0, |group| group.members().len());
+            let left = if group.is_some_and(|group| group.is_active(&me)) { "" } else { ", left" };
+            format!("{} ({members} members{left})", ConversationId::Group(**id))
+        };
+        let named: Vec<String> = groups.iter().take(NAMESAKES).map(one).collect();
+        let more = groups.len().saturating_sub(NAMESAKES);
+        let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+        let what =
+            format!("{} groups are called {title}: {}{more}", groups.len(), named.join(", "));
+        let hint = "write one of these ids instead of the name; `hubbub group members ID` says who \
+                    is in it";
+        ApiError::new(Code::Usage, what, hint)
     }
 
     /// Names a command needs and nobody here knows, ready to be asked for.
     pub(super) fn missing(&self, command: &Command, found: &Found) -> Vec<String> {
         let mut missing = Vec::new();
         for target in people_in(command) {
-            let known = self.resolve_with(target, found).is_some();
-            let group = target.starts_with('#') || target.contains(':') || target == "lobby";
+            // Of two groups called that, neither is to be asked for.
+            let known = !matches!(self.resolve_with(target, found), Ok(None));
+            let group =
+                target.starts_with(GROUP_MARKS) || target.contains(':') || same(target, LOBBY);
             let name = target.trim().trim_start_matches('@');
             if let Some(name) = prepared(name).filter(|_| !known && !group)
                 && !missing.contains(&name)
@@ -91,7 +134,7 @@ impl Engine {
         target: &str,
         found: &Found,
     ) -> Result<ConversationId, ApiError> {
-        self.resolve_with(target, found).ok_or_else(|| {
+        self.resolve_with(target, found)?.ok_or_else(|| {
             let what = format!("nobody and nothing here is called {target}");
             ApiError::new(Code::NotFound, what, "`hubbub conversations` lists what there is")
         })
@@ -102,11 +145,11 @@ impl Engine {
         let found = match plain.parse() {
             Ok(ConversationId::Group(id)) => self.groups.contains_key(&id).then_some(id),
             Ok(ConversationId::Direct(_)) => None,
-            Err(_) => self.group_titled(plain.trim_start_matches('#')),
+            Err(_) => self.group_titled(plain.strip_prefix(GROUP_MARKS).unwrap_or(plain))?,
         };
         found.ok_or_else(|| {
-            let what = format!("no group here is called {target}, or several are");
-            ApiError::new(Code::NotFound, what, "use its id from `hubbub conversations --json`")
+            let what = format!("no group here is called {target}");
+            ApiError::new(Code::NotFound, what, "`hubbub conversations` lists what there is")
         })
     }
 
@@ -116,7 +159,7 @@ impl Engine {
         let node = match plain.parse() {
             Ok(ConversationId::Direct(node)) => Some(node),
             Ok(ConversationId::Group(_)) => None,
-            Err(_) => NodeId::from_text(name).or_else(|| self.person_named(name, found)),
+            Err(_) => self.person_named(name, found),
         };
         node.ok_or_else(|| {
             let what = format!("nobody here is called {target}");

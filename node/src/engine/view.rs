@@ -7,7 +7,7 @@ use hubbub_shared::time::Timestamp;
 use super::Engine;
 use super::group::Group;
 use crate::api::view::{ConversationKind, LinkState, MemberView, NodeText, StatusView};
-use crate::api::{ConversationId, view};
+use crate::api::{ApiError, ConversationId, view};
 
 /// A conversation without its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,18 +139,22 @@ impl Engine {
     }
 
     /// The group of this title, or the person of this name, as [`Self::resolve`]; people only.
-    #[must_use]
-    pub fn resolve_person(&self, target: &str) -> Option<NodeId> {
-        match self.resolve(target)? {
-            ConversationId::Direct(node) => Some(node),
-            ConversationId::Group(_) => None,
-        }
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_person(&self, target: &str) -> Result<Option<NodeId>, ApiError> {
+        Ok(match self.resolve(target)? {
+            Some(ConversationId::Direct(node)) => Some(node),
+            Some(ConversationId::Group(_)) | None => None,
+        })
     }
 
     /// Groups only.
-    #[must_use]
-    pub fn resolve_group(&self, target: &str) -> Option<GroupId> {
-        self.group_meant(target).ok()
+    ///
+    /// # Errors
+    /// None is called that, or several are.
+    pub fn resolve_group(&self, target: &str) -> Result<GroupId, ApiError> {
+        self.group_meant(target)
     }
 }
 

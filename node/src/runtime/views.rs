@@ -42,11 +42,12 @@ impl Looker<'_> {
             Query::MessageInfo { message } => self.message_info(&message.0)?,
             Query::Contacts => Answer::Contacts(self.engine.contacts()),
             Query::Members { group } => {
-                let group = self.engine.resolve_group(&group).ok_or_else(|| nobody(&group))?;
+                let group = self.engine.resolve_group(&group)?;
                 Answer::Members(self.engine.members(&group))
             }
             Query::Safety { contact } => {
-                let node = self.engine.resolve_person(&contact).ok_or_else(|| nobody(&contact))?;
+                let node = self.engine.resolve_person(&contact)?;
+                let node = node.ok_or_else(|| nobody(&contact))?;
                 Answer::Safety(self.engine.safety(&node))
             }
             Query::Whoami => Answer::Whoami(self.whoami()),
@@ -67,7 +68,7 @@ impl Looker<'_> {
     }
 
     fn resolve(&self, target: &str) -> Result<ConversationView, ApiError> {
-        let id = self.engine.resolve(target).ok_or_else(|| nobody(target))?;
+        let id = self.engine.resolve(target)?.ok_or_else(|| nobody(target))?;
         let facts = self.engine.conversation_facts(id).ok_or_else(|| nobody(target))?;
         self.conversation(facts)
     }

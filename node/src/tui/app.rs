@@ -3,10 +3,10 @@
 //! Invariant: nothing here asks or tells the node; [`Effect`]s do, and their outcome comes back as
 //! a [`Msg`]. What is not loaded yet is `None`, never empty.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crossterm::event::{KeyEvent, MouseEvent};
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::time::{Millis, Timestamp};
 use ratatui::layout::Rect;
 
 use super::composer::Composer;
@@ -14,12 +14,16 @@ use super::history::Room;
 use super::invite::InviteCard;
 use super::overlay::Overlay;
 use super::theme::Theme;
+use crate::api::command::MessageText;
 use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
 use crate::api::{Answer, ApiError, Command, ConversationId, Event, Query, Reply};
 use crate::display::Clock;
 
 /// Lines of news kept; older ones are gone.
 const NEWS_KEPT: usize = 20;
+
+/// How long a queued message is watched here; the node counts it by then.
+const WATCHED: Millis = Millis::secs(10);
 
 /// Something that reached the face.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(super) enum Effect {
     Query(Query, Asked),
     /// Tell the node.
     Command(Command, Did),
+    /// Show these lines in place of the chat, as the terminal itself shows text, until a key.
+    Aside(Vec<String>),
     /// Draw everything anew.
     Redraw,
     /// Leave.
@@ -127,6 +133,10 @@ pub(super) struct App {
     pub(super) link: Option<LinkState>,
     /// What waits, once known.
     pub(super) status: Option<StatusView>,
+    /// Messages handed to the node that it has not answered for.
+    pub(super) sending: u64,
+    /// Own messages that were seen queued, and nowhere further, since when.
+    pub(super) queued: BTreeMap<MessageText, Timestamp>,
     /// All conversations, once known.
     pub(super) conversations: Option<Vec<ConversationView>>,
     /// All contacts, once known.
@@ -161,6 +171,8 @@ impl App {
             me: None,
             link: None,
             status: None,
+            sending: 0,
+            queued: BTreeMap::new(),
             conversations: None,
             contacts: None,
             current: None,
@@ -195,7 +207,11 @@ impl App {
             Msg::Event(event) => self.event(event),
             Msg::Answered(asked, outcome) => self.answered(asked, outcome),
             Msg::Replied(did, outcome) => self.replied(did, outcome),
-            Msg::Tick => vec![Effect::Query(Query::Status, Asked::Status)],
+            Msg::Tick => {
+                // The node has answered since: its count has them, if they still wait.
+                self.queued.retain(|_, at| now.since(*at) < WATCHED);
+                vec![Effect::Query(Query::Status, Asked::Status)]
+            }
             Msg::Ended => {
                 self.ended = true;
                 vec![Effect::Quit]
@@ -261,9 +277,12 @@ impl App {
         self.say(text, true);
     }
 
-    /// Own messages that are not at the hub yet.
+    /// Own messages that are not at the hub yet. What the node said last may be older than what
+    /// was sent and seen since.
     pub(super) fn unsent(&self) -> u64 {
-        self.status.as_ref().map_or(0, |status| status.unsent)
+        let said = self.status.as_ref().map_or(0, |status| status.unsent);
+        let seen = u64::try_from(self.queued.len()).unwrap_or(u64::MAX);
+        said.max(seen).max(self.sending)
     }
 }
 

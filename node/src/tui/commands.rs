@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/topic", "<text>", "set this group's topic"),
     ("/nick", "<nickname>", "take another nickname"),
     ("/verify", "[nickname]", "compare safety numbers"),
-    ("/invite", "", "show the invite to this hub"),
+    ("/invite", "", "show the invite to this hub, to copy it"),
     ("/status", "[text]", "what contacts see beside your name; without text, the link's state"),
     ("/help", "", "all keys and commands"),
     ("/quit", "", "leave; what is unsent goes out later"),
@@ -132,7 +132,7 @@ pub(super) fn complete(text: &str, names: &[String]) -> Completion {
     let start = text.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let (before, word) = text.split_at_checked(start).unwrap_or((text, ""));
     let (sigil, word) = match word.chars().next() {
-        Some(c @ ('@' | '#')) => word.split_at_checked(c.len_utf8()).unwrap_or(("", word)),
+        Some(c @ ('@' | '#' | '~')) => word.split_at_checked(c.len_utf8()).unwrap_or(("", word)),
         _ => ("", word),
     };
     if word.is_empty() {
@@ -190,7 +190,7 @@ impl App {
                 self.say(self.status_words(), false);
                 Vec::new()
             }
-            Call::Invite => self.show(Overlay::Invite),
+            Call::Invite => self.show_invite(),
             Call::Help => self.show(Overlay::Help(0)),
             Call::Quit => self.quit(),
         }
@@ -292,6 +292,7 @@ mod tests {
             complete("hi bo", &names),
             Completion::Many("hi bo".to_owned(), vec!["Bobby".to_owned(), "bob".to_owned()])
         );
+        assert_eq!(complete("/msg ~bobb", &names), Completion::One("/msg ~Bobby ".to_owned()));
         assert_eq!(complete("zzz", &names), Completion::None);
     }
 }

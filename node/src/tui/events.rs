@@ -3,10 +3,12 @@
 use super::app::{App, Asked, Did, Effect, Msg, mark_read};
 use super::history::Room;
 use super::overlay::Overlay;
-use crate::api::view::{ConversationKind, ConversationView, LinkState, MessageView};
+use crate::api::view::{ConversationKind, ConversationView, Delivery, LinkState, MessageView};
 use crate::api::{Answer, ApiError, ConversationId, Event, Query, Reply};
 use crate::display::{body, excerpt, line};
 
+/// Own messages watched until they are at the hub; of more than these the node's count is shown.
+const QUEUED: usize = 1_024;
 /// Characters of a message above its ledger.
 const EXCERPT: usize = 40;
 
@@ -18,6 +20,9 @@ impl App {
             Event::Delivery { message, conversation, delivery, reached } => {
                 if let Some(room) = self.rooms.get_mut(&conversation) {
                     room.delivered(message, delivery, reached);
+                }
+                if delivery > Delivery::Queued {
+                    self.queued.remove(&message);
                 }
                 vec![Effect::Query(Query::Status, Asked::Status)]
             }
@@ -40,10 +45,14 @@ impl App {
     fn message(&mut self, message: MessageView) -> Vec<Effect> {
         let id = message.conversation;
         let seen = self.current == Some(id) && !message.own;
+        let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
+        if message.delivery == Some(Delivery::Queued) && self.queued.len() < QUEUED {
+            self.queued.insert(message.id, self.now);
+            effects.push(Effect::Query(Query::Status, Asked::Status));
+        }
         if let Some(room) = self.rooms.get_mut(&id) {
             room.happened(message);
         }
-        let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
         if seen {
             effects.push(mark_read(id));
         }
@@ -82,6 +91,9 @@ impl App {
     /// Events were missed: everything on screen is asked for anew.
     fn look_again(&mut self) -> Vec<Effect> {
         let mut effects = Self::start();
+        // What was missed may be how far these got: the node is asked.
+        self.queued.clear();
+        self.status = None;
         for (id, room) in &mut self.rooms {
             // Marks of messages already here may have moved too: start from the newest page.
             room.loaded = false;
@@ -154,6 +166,9 @@ impl App {
 
     /// The node carried something out, or refused to.
     pub(super) fn replied(&mut self, did: Did, outcome: Result<Reply, ApiError>) -> Vec<Effect> {
+        if let Did::Sent(..) = did {
+            self.sending = self.sending.saturating_sub(1);
+        }
         match (did, outcome) {
             (Did::Sent(id, text), Err(error)) => self.not_sent(id, &text, &error),
             (_, Err(error)) => self.complain(&error),

@@ -41,6 +41,7 @@ impl App {
             room.scroll = 0;
             room.left();
         }
+        self.sending = self.sending.saturating_add(1);
         let command = Command::Send { to: id.to_string(), text: text.clone(), id: None };
         vec![Effect::Command(command, Did::Sent(id, text))]
     }

@@ -17,7 +17,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("PgUp PgDn", "scroll; older messages load by themselves"),
     ("Ctrl+Home Ctrl+End", "oldest loaded, newest"),
     ("Tab", "complete a command or a name"),
-    ("F2", "show the invite"),
+    ("F2", "show the invite, to copy it"),
     ("Alt+i", "how far my last message got"),
     ("Esc", "close, or back to the newest"),
     ("Ctrl+L", "draw again"),
@@ -93,7 +93,7 @@ impl App {
         match code {
             KeyCode::F(1) => self.open(Overlay::Help(0)),
             KeyCode::Char('?') if self.composer().is_empty() => self.open(Overlay::Help(0)),
-            KeyCode::F(2) => self.open(Overlay::Invite),
+            KeyCode::F(2) => Some(self.show_invite()),
             KeyCode::Up if modifiers.contains(KeyModifiers::ALT) => Some(self.step(false)),
             KeyCode::Down if modifiers.contains(KeyModifiers::ALT) => Some(self.step(true)),
             KeyCode::Home if ctrl => Some(self.scroll_to_top()),

@@ -10,8 +10,6 @@ pub(super) enum Overlay {
     Help(usize),
     /// Go anywhere, do anything.
     Palette(Palette),
-    /// The invite to hand out.
-    Invite,
     /// Who is in the group.
     Members(Vec<MemberView>),
     /// A safety number to compare.

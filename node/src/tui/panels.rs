@@ -26,7 +26,6 @@ impl App {
         let (title, lines) = match overlay {
             Overlay::Help(from) => help(width, height, *from),
             Overlay::Palette(palette) => ("go to", self.palette_lines(palette, width, height)),
-            Overlay::Invite => ("invite", self.invite_lines(width, height)),
             Overlay::Members(members) => ("members", members_lines(members)),
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
             Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
@@ -70,20 +69,6 @@ impl App {
             lines.push(if chosen { Line::styled(text, self.theme.chosen()) } else { text.into() });
         }
         lines
-    }
-
-    fn invite_lines(&self, width: usize, height: usize) -> Vec<Line<'static>> {
-        let Some(invite) = &self.invite else {
-            let text = "This hub is run by somebody else: ask its operator for an invite, \
-                or run `hubbub-hub invite` where it runs.";
-            return wrap(text, width).into_iter().map(Line::from).collect();
-        };
-        let mut texts = vec!["Send this to whoever should come in:".to_owned()];
-        texts.extend(wrap(&invite.link, width));
-        texts.push("They run: hubbub join <invite>".to_owned());
-        texts.push("Hub's fingerprint, to compare by voice:".to_owned());
-        texts.extend(wrap(&invite.fingerprint, width));
-        self.with_qr(texts, invite.link.as_bytes(), width, height)
     }
 
     fn safety_lines(&self, safety: &SafetyView, width: usize, height: usize) -> Vec<Line<'static>> {

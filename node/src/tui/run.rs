@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event as Input, EventStream};
+use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use futures_util::{FutureExt, StreamExt};
 use hubbub_shared::time::Timestamp;
 use tokio::sync::mpsc;
@@ -53,7 +53,8 @@ pub async fn run(node: Arc<dyn Node>, options: Options) -> Result<(), ApiError> 
     let mut tasks = JoinSet::new();
     tasks.spawn(send_in_order(node.clone(), sends_in, outcomes.clone()));
     let sends = Some(sends);
-    let mut face = Face { app, node, outcomes, outcomes_in, sends, tasks, leave: false };
+    let mut face =
+        Face { app, node, outcomes, outcomes_in, sends, tasks, aside: false, leave: false };
     let result = face.run(&mut screen, events).await;
     drop(screen);
     face.finish().await;
@@ -78,6 +79,8 @@ struct Face {
     /// `None` once we are leaving.
     sends: Option<mpsc::Sender<(Command, Did)>>,
     tasks: JoinSet<()>,
+    /// Whether something else than the chat is on the screen.
+    aside: bool,
     leave: bool,
 }
 
@@ -101,6 +104,7 @@ impl Face {
                 outcome = self.outcomes_in.recv() => outcome,
                 _ = tick.tick() => Some(Msg::Tick),
             };
+            let msg = if self.aside { self.beside(screen, msg)? } else { msg };
             let effects = msg.map_or_else(Vec::new, |msg| self.app.update(msg, now()));
             self.carry_out(screen, effects)?;
             for _ in 0..BATCH {
@@ -113,7 +117,25 @@ impl Face {
         Ok(())
     }
 
+    /// What comes while the chat is not on the screen: a key brings it back and does nothing else.
+    fn beside(&mut self, screen: &mut Screen, msg: Option<Msg>) -> Result<Option<Msg>, ApiError> {
+        match msg {
+            Some(Msg::Key(key)) => {
+                if key.kind != KeyEventKind::Release {
+                    screen.come_back().map_err(no_terminal)?;
+                    self.aside = false;
+                }
+                Ok(None)
+            }
+            Some(Msg::Mouse(_) | Msg::Paste(_)) => Ok(None),
+            other => Ok(other),
+        }
+    }
+
     fn draw(&mut self, screen: &mut Screen) -> Result<(), ApiError> {
+        if self.aside {
+            return Ok(());
+        }
         screen.terminal.draw(|frame| self.app.view(frame)).map_err(no_terminal)?;
         let more = self.app.places.at_top.then(|| self.app.want_older()).flatten();
         self.carry_out(screen, more.into_iter().collect())
@@ -123,7 +145,11 @@ impl Face {
         for effect in effects {
             match effect {
                 Effect::Quit => self.leave = true,
-                Effect::Redraw => screen.terminal.clear().map_err(no_terminal)?,
+                Effect::Aside(lines) => {
+                    screen.step_aside(&lines).map_err(no_terminal)?;
+                    self.aside = true;
+                }
+                Effect::Redraw => screen.redraw().map_err(no_terminal)?,
                 Effect::Query(query, asked) => {
                     let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
                     self.tasks.spawn(async move {

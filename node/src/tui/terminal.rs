@@ -1,13 +1,13 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use crossterm::execute;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 pub(super) struct Screen {
     /// To draw on.
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
     _restore: Restore,
 }
 
@@ -25,15 +26,41 @@ impl Screen {
         enable_raw_mode()?;
         // From here on the guard exists: whatever fails below, the terminal is given back.
         let guard = Restore;
-        let mut out = stdout();
-        execute!(out, EnterAlternateScreen, EnableBracketedPaste)?;
-        if mouse {
-            execute!(out, EnableMouseCapture)?;
-        }
+        enter(mouse)?;
         restore_before_panic_message();
-        let terminal = Terminal::new(CrosstermBackend::new(out))?;
-        Ok(Self { terminal, _restore: guard })
+        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(Self { terminal, mouse, _restore: guard })
     }
+
+    /// Leaves the screen and the mouse to the terminal, with these lines on it just as they are:
+    /// what it wraps by itself it also selects and copies whole.
+    pub(super) fn step_aside(&mut self, lines: &[String]) -> io::Result<()> {
+        let mut out = stdout();
+        execute!(out, DisableMouseCapture, LeaveAlternateScreen, crossterm::cursor::Show)?;
+        for line in lines {
+            write!(out, "{line}\r\n")?;
+        }
+        out.flush()
+    }
+
+    /// Takes the screen again.
+    pub(super) fn come_back(&mut self) -> io::Result<()> {
+        enter(self.mouse)?;
+        self.redraw()
+    }
+
+    /// Has the next frame drawn whole. `Terminal::clear` would ask the terminal where its cursor
+    /// is, and one that does not answer would end the chat.
+    pub(super) fn redraw(&mut self) -> io::Result<()> {
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
+    }
+}
+
+fn enter(mouse: bool) -> io::Result<()> {
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+    if mouse { execute!(stdout(), EnableMouseCapture) } else { Ok(()) }
 }
 
 struct Restore;

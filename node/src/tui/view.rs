@@ -140,7 +140,7 @@ impl App {
         let mut texts = vec!["Nobody else is here yet. Send this invite to somebody:".to_owned()];
         texts.push(invite.link.clone());
         texts.push("They run: hubbub join <invite>".to_owned());
-        texts.push("F2 shows it with a QR code. F1: help.".to_owned());
+        texts.push("F2 shows it so that it can be copied, with a QR code. F1: help.".to_owned());
         let wrapped = texts.iter().flat_map(|text| wrap(text, width));
         let lines: Vec<_> = wrapped.map(|text| Line::raw(format!(" {text}"))).collect();
         let height = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX);

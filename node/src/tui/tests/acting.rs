@@ -7,7 +7,7 @@ use super::super::history::PAGE;
 use super::super::overlay::Overlay;
 use super::scene::*;
 use crate::api::view::{Delivery, LinkState};
-use crate::api::{Answer, ApiError, Code, Command, Event, Query};
+use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 
 fn sent(effects: &[Effect]) -> Option<(&str, &str)> {
     effects.iter().find_map(|effect| match effect {
@@ -90,6 +90,60 @@ fn quitting_with_unsent_messages_says_so_and_asks_once_more() {
     assert_eq!(scene.ctrl('c'), [Effect::Quit]);
     let mut scene = two();
     assert_eq!(scene.ctrl('q'), [Effect::Quit]);
+}
+
+#[test]
+fn the_invite_is_shown_by_key_command_and_palette_with_its_link_on_a_line_of_its_own() {
+    let mut scene = two().invited();
+    let link = scene.app.invite.clone().map(|invite| invite.link).unwrap();
+    let shows = |effects: &[Effect]| match effects {
+        [Effect::Aside(lines)] => lines.contains(&link),
+        _ => false,
+    };
+    assert!(shows(&scene.press(KeyCode::F(2), KeyModifiers::NONE)));
+    scene.write("/invite");
+    assert!(shows(&scene.enter()));
+    scene.ctrl('p');
+    scene.write("/invite");
+    scene.enter();
+    assert!(shows(&scene.enter()));
+}
+
+#[test]
+fn without_a_hub_of_ones_own_it_is_said_who_has_an_invite() {
+    let mut scene = two();
+    assert_eq!(scene.press(KeyCode::F(2), KeyModifiers::NONE), []);
+    assert!(scene.screen(100, 20).contains("ask whoever runs it for an invite"));
+}
+
+#[test]
+fn all_sent_is_never_shown_while_a_message_is_queued() {
+    let up = LinkState::Up { since: NOON, rtt_ms: 12 };
+    let mut scene = two();
+    assert!(scene.screen(100, 10).contains("all sent"));
+    scene.write("hi");
+    let effects = scene.enter();
+    let Some(Effect::Command(_, did)) = effects.into_iter().next() else { panic!("nothing sent") };
+    assert!(scene.screen(100, 10).contains("1 unsent"), "handed to the node");
+    let mut message = text(BOB, 1, "alice", "hi");
+    message.delivery = Some(Delivery::Queued);
+    let id = message.id;
+    let effects = scene.app.update(Msg::Event(Event::Message(Box::new(message))), NOON);
+    assert!(effects.contains(&Effect::Query(Query::Status, Asked::Status)));
+    let queued = Reply::Queued { message: id, conversation: BOB, delivery: Delivery::Queued };
+    scene.app.update(Msg::Replied(did, Ok(queued)), NOON);
+    assert!(scene.screen(100, 10).contains("1 unsent"), "queued");
+    scene.status(up.clone(), 0);
+    assert!(scene.screen(100, 10).contains("1 unsent"), "the node's count was older");
+    let stored = Event::Delivery {
+        message: id,
+        conversation: BOB,
+        delivery: Delivery::Stored,
+        reached: (0, 1),
+    };
+    scene.app.update(Msg::Event(stored), NOON);
+    scene.status(up, 0);
+    assert!(scene.screen(100, 10).contains("all sent"));
 }
 
 #[test]
