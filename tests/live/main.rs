@@ -7,6 +7,7 @@
 mod canary;
 mod commands;
 mod errors;
+mod newcomer;
 mod operator;
 mod profiles;
 mod pty;

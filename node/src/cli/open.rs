@@ -119,8 +119,11 @@ pub(super) fn profile_dir(global: &Global) -> Result<ProfileDir, ApiError> {
         None => ProfileDir::named(&global.profile),
     };
     dir.map_err(|error| {
-        let code = if matches!(error, PathError::Name(_)) { Code::Usage } else { Code::Profile };
-        ApiError::new(code, error.to_string(), "or give --home DIR")
+        let (code, hint) = match error {
+            PathError::Name(_) => (Code::Usage, "choose another --profile"),
+            PathError::NoHome => (Code::Profile, "or give --home DIR"),
+        };
+        ApiError::new(code, error.to_string(), hint)
     })
 }
 

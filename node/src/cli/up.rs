@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use hubbub_hub::config::Limits;
-use hubbub_hub::{Running, ServeOptions, admin, invites, keys, serve};
+use hubbub_hub::{Running, ServeError, ServeOptions, admin, invites, keys, serve};
 use hubbub_shared::id::HubId;
 use hubbub_shared::invite::{Invite, fingerprint};
 use hubbub_shared::time::Millis;
@@ -70,10 +70,19 @@ async fn listen_on(
         Err(_) if listen.is_none() => serve(options((Ipv4Addr::UNSPECIFIED, PORT).into())).await,
         started => started,
     };
-    started.map_err(|error| {
-        let what = format!("the hub does not start: {error}");
-        ApiError::new(Code::HubUnreachable, what, "is another one running? try --listen [::]:4434")
-    })
+    started.map_err(|error| not_started(&error))
+}
+
+fn not_started(error: &ServeError) -> ApiError {
+    let (code, hint) = match error {
+        ServeError::Listen { .. } => {
+            (Code::HubUnreachable, "is another one running? try --listen [::]:4434")
+        }
+        ServeError::Keys(_) => (Code::Profile, "put back a copy of the hub's directory"),
+        ServeError::Store { .. } => (Code::Profile, "stop the other one, or look at the disk"),
+        ServeError::Tls(_) => (Code::Internal, "please report this"),
+    };
+    ApiError::new(code, format!("the hub does not start: {error}"), hint)
 }
 
 async fn with_hub(global: &Global, args: Up, (hub, dir): (&Running, &Path), out: &mut Out) -> Done {

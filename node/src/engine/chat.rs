@@ -33,7 +33,7 @@ impl Engine {
         }
         let event = ChatEvent::text(text.clone()).map_err(|_| {
             let what = format!("a text has at most {TEXT_MAX} bytes, this one has {}", text.len());
-            ApiError::new(Code::Usage, what, "send it in parts, or as a file")
+            ApiError::new(Code::Usage, what, "send it in parts")
         })?;
         if self.outbox.is_full() {
             let what = "too many messages wait here already";

@@ -177,7 +177,7 @@ fn one_line(text: &str) -> String {
 fn nobody(target: &str) -> ApiError {
     ApiError::new(
         Code::NotFound,
-        format!("there is no {target} here"),
+        format!("nobody and nothing here is called {target}"),
         "`hubbub conversations` and `hubbub contacts` list who is; `hubbub send NAME TEXT` finds others",
     )
 }

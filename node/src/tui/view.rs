@@ -222,15 +222,15 @@ impl App {
 
     /// How bytes go from here to where we look.
     fn path_word(&self) -> &'static str {
+        if !matches!(self.link, Some(LinkState::Up { .. })) {
+            return "stored";
+        }
         if let Some(ConversationId::Direct(node)) = self.current
             && let Some(contact) = self.contacts.iter().flatten().find(|c| c.person.node.0 == node)
         {
             return path(contact.path);
         }
-        match self.link {
-            Some(LinkState::Up { .. }) => "relay",
-            _ => "stored",
-        }
+        "relay"
     }
 }
 
