@@ -3,14 +3,19 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod disk;
 pub mod echo;
+mod forge;
 pub mod hub;
 pub mod liar;
 pub mod measure;
+mod network;
+mod people;
 pub mod person;
 pub mod process;
 pub mod raw_node;
 pub mod scan;
+mod switchboard;
 pub mod terminal;
 pub mod truth;
 pub mod world;

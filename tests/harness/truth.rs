@@ -55,7 +55,8 @@ impl Truth {
             Reply::Queued { message: MessageText(id), .. } => id,
             other => panic!("sent, and got {other:?}"),
         };
-        let line = world.devices[sender].history.iter().find(|line| line.id == message).unwrap();
+        let line =
+            world.devices[sender].disk.history.iter().find(|line| line.id == message).unwrap();
         let readers = to.1.iter().copied().filter(|reader| *reader != sender).collect();
         let said = Said { sender, place: line.conversation, readers };
         assert!(self.said.insert(text.to_owned(), said).is_none(), "{text} was said before");
@@ -70,7 +71,7 @@ impl Truth {
     pub fn check(&self, world: &World) -> Result<(), String> {
         for (who, device) in world.devices.iter().enumerate() {
             let mut texts = BTreeSet::new();
-            for line in &device.history {
+            for line in &device.disk.history {
                 let Body::Text(text) = &line.body else { continue };
                 self.check_line(world, who, (line.sender, line.conversation, text))
                     .map_err(|wrong| format!("{}: {text:?} {wrong}", device.name))?;

@@ -49,7 +49,7 @@ fn day(seed: u64) {
 /// Sends until the device has said that it is queued, as a script would.
 fn send(world: &mut World, who: usize, to: &str, id: MessageId) {
     for _ in 0..20 {
-        let known = world.devices[who].history.iter().any(|line| line.id == id);
+        let known = world.devices[who].disk.history.iter().any(|line| line.id == id);
         if known {
             return;
         }
@@ -62,10 +62,10 @@ fn send(world: &mut World, who: usize, to: &str, id: MessageId) {
 
 fn check(world: &World, seed: u64, said: &[(usize, MessageId)]) {
     for (who, id) in said {
-        let line = world.devices[*who].history.iter().find(|line| line.id == *id).unwrap();
+        let line = world.devices[*who].disk.history.iter().find(|line| line.id == *id).unwrap();
         for recipient in &line.recipients {
             let other = (0..3).find(|other| world.id(*other) == *recipient).unwrap();
-            let there = world.devices[other].history.iter().filter(|line| line.id == *id);
+            let there = world.devices[other].disk.history.iter().filter(|line| line.id == *id);
             assert_eq!(there.count(), 1, "seed {seed}: {id:?} of {who} at {other}");
             let delivery = world.delivery(*who, *id, other);
             assert_eq!(delivery, Some(Delivery::Delivered), "seed {seed}: {id:?} at {other}");

@@ -199,12 +199,12 @@ fn the_oracle_notices_a_text_under_another_name_place_or_reader() {
 #[test]
 fn the_oracle_notices_what_is_shown_or_announced_twice() {
     let mut chat = told_truly();
-    let lines = &mut chat.world.devices[1].history;
+    let lines = &mut chat.world.devices[1].disk.history;
     let at = lines.iter().position(|line| matches!(line.body, Body::Text(_))).unwrap();
     let again = lines[at].clone();
     lines.push(again);
     assert!(wrong(&chat).ends_with("is shown twice"));
-    chat.world.devices[1].history.pop();
+    chat.world.devices[1].disk.history.pop();
     let again = chat.world.devices[1].shown[0];
     chat.world.devices[1].shown.push(again);
     assert!(wrong(&chat).ends_with("was announced twice"));

@@ -295,7 +295,7 @@ fn reordered_messages_are_each_shown_once_and_their_numbers_tell_the_order() {
             stage.say(ALICE, to, &[BOB], text);
             stage.rest(1);
         }
-        let lines = &stage.world.devices[BOB].history;
+        let lines = &stage.world.devices[BOB].disk.history;
         let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
         let [.., last, early] = numbers.as_slice() else { panic!() };
         assert_eq!(*last, early + 1, "to {to}: {numbers:?}");

@@ -1,0 +1,120 @@
+//! The hub of a pretend world: the shipped relay, its disk, and a shell that carries batches out.
+
+use hubbub_hub::relay::{Command, ConnId, Input, Origin, Relay, RelayConfig, Timed};
+use hubbub_hub::store::{MemoryStore, Store};
+use hubbub_shared::crypto::Identity;
+use hubbub_shared::group::ControlLog;
+use hubbub_shared::limits::CONTROL_PAGE_ENTRIES;
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::from_hub::{Bundle, Bye, ControlPage};
+use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// Frames that leave, in order.
+pub(crate) type Sent = Vec<(ConnId, FromHub)>;
+
+/// The hub.
+pub(crate) struct Switchboard {
+    pub(crate) identity: Identity,
+    pub(crate) relay: Relay,
+    pub(crate) store: MemoryStore,
+    pub(crate) up: bool,
+}
+
+fn relay(identity: &Identity, store: &mut MemoryStore, now: Timestamp, seed: u64) -> Relay {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let (_, lobby_genesis) = ControlLog::create_lobby(identity, now, &mut rng);
+    let origin = Origin { hub: identity.hub_id(), store: store.id(), lobby_genesis };
+    let config = RelayConfig { open: true, ..RelayConfig::default() };
+    Relay::new(config, origin, store.load().unwrap(), now).unwrap()
+}
+
+impl Switchboard {
+    /// A new hub.
+    pub(crate) fn new(identity: Identity, now: Timestamp, seed: u64) -> Self {
+        let mut store = MemoryStore::new([1; 16]);
+        let relay = relay(&identity, &mut store, now, seed);
+        let mut hub = Self { identity, relay, store, up: true };
+        hub.end_batch(now);
+        hub
+    }
+
+    /// Starts again from its disk.
+    pub(crate) fn restart(&mut self, now: Timestamp, seed: u64) {
+        self.start_from(self.store.survivor(), now, seed);
+    }
+
+    /// Starts again from nothing.
+    pub(crate) fn wipe(&mut self, now: Timestamp, seed: u64) {
+        self.start_from(MemoryStore::new([2; 16]), now, seed);
+    }
+
+    fn start_from(&mut self, mut store: MemoryStore, now: Timestamp, seed: u64) {
+        self.relay = relay(&self.identity, &mut store, now, seed);
+        self.store = store;
+        self.end_batch(now);
+    }
+
+    /// Something happened; what leaves because of it.
+    pub(crate) fn tell(&mut self, input: Input, at: Timestamp) -> Sent {
+        self.relay.handle(Timed { at, input });
+        self.end_batch(at)
+    }
+
+    /// Carries a batch of the relay out, in the order it asks for.
+    fn end_batch(&mut self, at: Timestamp) -> Sent {
+        let mut commands = Vec::new();
+        while let Some(command) = self.relay.poll_command() {
+            commands.push(command);
+        }
+        let (mut writes, mut later, mut loads) = (Vec::new(), Vec::new(), Vec::new());
+        for command in commands {
+            match command {
+                Command::Write(write) => writes.push(write),
+                Command::Load { conn, log, from, max_bytes } => {
+                    let items = self.store.read(&log, from, max_bytes).unwrap();
+                    loads.push(Input::Loaded { conn, log, items });
+                }
+                Command::LoadBundle { conn, req, node, one_time } => {
+                    let found = self.store.bundle(&node, one_time).unwrap();
+                    if let Some((identity, signed_prekey, otk)) = found {
+                        let frame = FromHub::Bundle(Bundle {
+                            req,
+                            node,
+                            identity: ByteBuf::from(identity),
+                            signed_prekey: ByteBuf::from(signed_prekey),
+                            one_time: otk.map(ByteBuf::from),
+                        });
+                        later.push(Command::Send { conn, frame });
+                    }
+                }
+                other => later.push(other),
+            }
+        }
+        self.store.commit(&writes).unwrap();
+        let mut sent: Sent =
+            later.into_iter().filter_map(|command| self.after_commit(command)).collect();
+        for load in loads {
+            sent.extend(self.tell(load, at));
+        }
+        sent
+    }
+
+    fn after_commit(&self, command: Command) -> Option<(ConnId, FromHub)> {
+        match command {
+            Command::Send { conn, frame } => Some((conn, frame)),
+            Command::LoadControl { conn, req, group, from, total } => {
+                let entries = self.store.control(&group, from, CONTROL_PAGE_ENTRIES).unwrap();
+                let entries = entries.into_iter().map(ByteBuf::from).collect();
+                let page = ControlPage { req, group, from, entries, total };
+                Some((conn, FromHub::ControlPage(page)))
+            }
+            Command::Disconnect { conn, code } => {
+                assert_eq!(code, RefusalCode::Replaced, "the hub threw somebody out");
+                Some((conn, FromHub::Bye(Bye { code })))
+            }
+            _ => None,
+        }
+    }
+}
