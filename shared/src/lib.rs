@@ -10,8 +10,10 @@
 //! * [`content`]: what the people said, once opened; nothing here is ever seen by a hub
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
 //! * [`nickname`], [`invite`]: how people name and find each other
+//! * [`beacon`]: how a node finds out that there is a copy of it
 
 pub mod backoff;
+pub mod beacon;
 pub mod content;
 pub mod crypto;
 pub mod group;

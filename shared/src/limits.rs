@@ -114,5 +114,7 @@ pub const HELD_PER_SENDER: usize = 64;
 pub const LOG_TTL: Millis = Millis::days(14);
 /// Foreign message ids a group message refers to, for transcript consistency.
 pub const SEEN_MAX: usize = 4;
-/// Ranges one acknowledgement carries.
+/// Ranges of counts one acknowledgement, request or answer carries.
 pub const ACK_RANGES_MAX: usize = 32;
+/// Conversations one word of heads names.
+pub const HEADS_MAX: usize = 32;

@@ -4,12 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use hubbub_node::api::view::Delivery;
+use hubbub_node::api::ConversationId;
+use hubbub_node::api::view::{Body, Delivery};
+use hubbub_node::engine::RECALLED;
 use hubbub_node::engine::output::{
-    Changes, HistoryChange, Loaded, MessageKey, RecordChange, StoredMessage, Table,
+    Changes, HistoryChange, Loaded, MessageKey, Recall, Recalled, RecordChange, StoredMessage,
+    Table, missing_id,
 };
+use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::time::Timestamp;
 
 /// What a device keeps.
 #[derive(Clone, Debug, Default)]
@@ -48,15 +53,88 @@ impl Disk {
         changes.history.into_iter().filter_map(|change| self.tell(change)).collect()
     }
 
+    /// Own texts with these counts.
+    pub(crate) fn recall(&self, recall: &Recall, me: NodeId) -> Vec<Recalled> {
+        let asked = |n| recall.ranges.iter().any(|(from, to)| (*from..=*to).contains(&n));
+        let own = |line: &&StoredMessage| {
+            line.conversation == recall.conversation && line.sender == me && line.number > 0
+        };
+        let before = |n: u64| self.history.iter().filter(own).find(|line| line.number == n - 1);
+        let mut found: Vec<&StoredMessage> =
+            self.history.iter().filter(own).filter(|line| asked(line.number)).collect();
+        found.sort_by_key(|line| line.number);
+        let recalled = |line: &StoredMessage| Recalled {
+            n: line.number,
+            id: line.id,
+            prev: before(line.number).map_or(NO_MESSAGE, |line| line.id),
+            sent_at: line.sent_at,
+            body: line.body.clone(),
+            recipients: line.recipients.clone(),
+        };
+        found.into_iter().take(RECALLED).map(recalled).collect()
+    }
+
+    /// A message takes the line that says it is missing; whether it was new.
+    fn insert(&mut self, line: StoredMessage) -> Option<MessageKey> {
+        let key = line.key();
+        let known = self.history.iter().any(|old| old.key() == key);
+        let place = self.history.iter().position(|old| {
+            old.conversation == line.conversation
+                && (old.sender, old.number) == (line.sender, line.number)
+                && old.body == Body::Missing
+        });
+        match (known, place) {
+            (true, Some(place)) => {
+                self.history.remove(place);
+            }
+            (true, None) => {}
+            (false, Some(place)) => self.history[place] = line,
+            (false, None) => self.history.push(line),
+        }
+        (!known).then_some(key)
+    }
+
+    fn missing(
+        &mut self,
+        (conversation, sender, number): (ConversationId, NodeId, u64),
+        at: Timestamp,
+    ) {
+        let count = |line: &StoredMessage| (line.conversation, line.sender, line.number);
+        if self.history.iter().any(|line| count(line) == (conversation, sender, number)) {
+            return;
+        }
+        self.history.push(StoredMessage {
+            conversation,
+            id: missing_id(number),
+            sender,
+            number,
+            sent_at: at,
+            received_at: at,
+            body: Body::Missing,
+            recipients: Vec::new(),
+        });
+    }
+
     fn tell(&mut self, change: HistoryChange) -> Option<MessageKey> {
         match change {
-            HistoryChange::Insert(line) => {
-                let key = line.key();
-                let known = self.history.iter().any(|old| old.key() == key);
-                if !known {
-                    self.history.push(line);
-                }
-                (!known).then_some(key)
+            HistoryChange::Insert(line) => self.insert(line),
+            HistoryChange::Missing { conversation, author, from, to, at } => {
+                (from..=to).for_each(|n| self.missing((conversation, author, n), at));
+                None
+            }
+            HistoryChange::Void { conversation, author, ranges } => {
+                let void = |n: &u64| ranges.iter().any(|(from, to)| from <= n && n <= to);
+                self.history.retain(|line| {
+                    let here = line.conversation == conversation && line.sender == author;
+                    !(here && line.body == Body::Missing && void(&line.number))
+                });
+                None
+            }
+            HistoryChange::Renumber { conversation, message, number } => {
+                let here = |line: &&mut StoredMessage| line.conversation == conversation;
+                let mut own = self.history.iter_mut().filter(here);
+                own.find(|line| line.id == message).unwrap().number = number;
+                None
             }
             HistoryChange::Progress { message, recipient, delivery, .. } => {
                 let known = self.ledger.entry((message, recipient)).or_default();

@@ -100,6 +100,19 @@ pub enum Lie {
     MixBundle,
     /// A lobby that the hub did not found.
     ForgeLobby,
+    /// A node's beacon is not what it left.
+    Beacon(FalseBeacon),
+}
+
+/// What a node finds instead of what it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FalseBeacon {
+    /// Nothing.
+    None,
+    /// Other bytes.
+    Other,
+    /// Its own, and that more was sent since.
+    Sent,
 }
 
 /// Everything a lying hub has.
@@ -374,8 +387,14 @@ impl Liar {
                 found.claim = ByteBuf::from(self.bend_claim(found.claim.into_vec(), lie));
                 FromHub::Found(found)
             }
-            FromHub::Welcome(mut welcome) if lie == Lie::ForgeLobby => {
-                welcome.lobby = self.lobby.0;
+            FromHub::Welcome(mut welcome) => {
+                match lie {
+                    Lie::ForgeLobby => welcome.lobby = self.lobby.0,
+                    Lie::Beacon(FalseBeacon::None) => welcome.beacon = None,
+                    Lie::Beacon(FalseBeacon::Other) => welcome.beacon = Some(vec![7; 200].into()),
+                    Lie::Beacon(FalseBeacon::Sent) => welcome.appends = u64::MAX,
+                    _ => {}
+                }
                 FromHub::Welcome(welcome)
             }
             FromHub::Refused(refused) if lie == Lie::ForgeLobby => {

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod echo;
 mod forge;
 pub mod hub;
+pub mod keywatch;
 pub mod liar;
 pub mod measure;
 mod network;

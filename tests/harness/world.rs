@@ -1,8 +1,8 @@
 //! A pretend world: one shipped relay and many shipped engines, in memory, in virtual time.
 //!
 //! One number decides everything: delays, crashes, keys. Frames keep their order per connection and
-//! direction, as a QUIC stream does. A crash is forgetting the engine and starting from the disk: it
-//! may come before a commit, after it, or in the middle of what follows.
+//! direction, as a QUIC stream does. A crash is forgetting the engine and going on from the disk:
+//! it may come before a commit, after it, or in the middle of what follows.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use hubbub_hub::relay::{ConnId, Input};
 use hubbub_node::api::{ApiError, Command, Event, Reply};
 use hubbub_node::engine::Engine;
-use hubbub_node::engine::output::{MessageKey, Output};
+use hubbub_node::engine::output::{MessageKey, Output, Recall};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
@@ -110,11 +110,18 @@ impl World {
     fn connect_unnamed(&mut self, name: &'static str) -> usize {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
+        let who = self.device(name, seed, Disk::default());
+        self.revive(who);
+        self.run(Millis::secs(1));
+        who
+    }
+
+    fn device(&mut self, name: &'static str, seed: [u8; 32], disk: Disk) -> usize {
         self.devices.push(Device {
             name,
             seed,
             engine: None,
-            disk: Disk::default(),
+            disk,
             shown: Vec::new(),
             fresh: Vec::new(),
             warnings: Vec::new(),
@@ -123,10 +130,7 @@ impl World {
             wants_link: true,
             back_at: self.now,
         });
-        let who = self.devices.len() - 1;
-        self.revive(who);
-        self.run(Millis::secs(1));
-        who
+        self.devices.len() - 1
     }
 
     /// The number of a person.
@@ -185,6 +189,24 @@ impl World {
         let device = &mut self.devices[who];
         (device.engine, device.back_at) = (None, self.now);
         device.disk = Disk::default();
+    }
+
+    /// A device is put back to an earlier state of its disk.
+    pub fn restore(&mut self, who: usize, disk: Disk) {
+        self.start_over(who);
+        self.devices[who].disk = disk;
+    }
+
+    /// A copy of a device as it is now, under the same key; not connected.
+    pub fn twin(&mut self, who: usize) -> usize {
+        let (seed, name, disk) = {
+            let device = &self.devices[who];
+            (device.seed, device.name, device.disk.clone())
+        };
+        let twin = self.device(name, seed, disk);
+        self.devices[twin].wants_link = false;
+        self.revive(twin);
+        twin
     }
 
     /// Kills the hub and starts it again from its disk.
@@ -341,6 +363,7 @@ impl World {
             return self.crash(who);
         }
         device.fresh = device.disk.commit(changes);
+        let mut recalls = Vec::new();
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {
             if left == 0 {
@@ -360,6 +383,7 @@ impl World {
                 }
                 Output::Event(Event::Warning { reason, .. }) => device.warnings.push(reason),
                 Output::Event(_) | Output::Moved(..) => {}
+                Output::Recall(recall) => recalls.push(recall),
                 Output::Stored(key) => {
                     let fresh = device.fresh.len();
                     device.fresh.retain(|other| *other != key);
@@ -369,6 +393,21 @@ impl World {
                 }
             }
         }
+        if !recalls.is_empty() {
+            self.recall(who, recalls);
+        }
+    }
+
+    /// The history answers what the engine asked of it.
+    fn recall(&mut self, who: usize, recalls: Vec<Recall>) {
+        let (me, now) = (self.id(who), self.now);
+        let Device { engine, disk, .. } = &mut self.devices[who];
+        let Some(engine) = engine else { return };
+        for recall in recalls {
+            let found = disk.recall(&recall, me);
+            engine.handle_recalled(recall, found, now);
+        }
+        self.settle(who);
     }
 
     fn tell_hub(&mut self, input: Input) {

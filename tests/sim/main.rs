@@ -3,8 +3,10 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod copies;
 mod crash;
 mod forgery;
+mod gaps;
 mod groups;
 mod liars;
 mod receipts;

@@ -6,7 +6,7 @@ use hubbub_shared::id::{GroupId, MessageId};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::envelope::Kind;
 use hubbub_shared::wire::from_hub::ItemKind;
-use hubbub_tests::liar::{FalseClaim, FalseEntry, Hand, Lie, Part};
+use hubbub_tests::liar::{FalseBeacon, FalseClaim, FalseEntry, Hand, Lie, Part};
 use hubbub_tests::truth::Truth;
 use hubbub_tests::world::World;
 
@@ -228,7 +228,8 @@ fn a_bit_flipped_in_a_claim_is_named_and_nobody_is_found() {
     for seed in 0..12 {
         let mut stage = Stage::new(seed);
         let dave = stage.newcomer();
-        stage.lie(ALICE, Lie::FlipBit(Part::Claim));
+        // Her device may ask for his name by itself, too.
+        stage.hub.lie(ALICE, Lie::FlipBit(Part::Claim), 2);
         assert_eq!(stage.open(ALICE, "dave").unwrap_err(), Code::NotFound, "seed {seed}");
         stage.expect_named(ALICE, &["bad-claim"]);
         stage.ends_well("dave", &[dave]);
@@ -285,7 +286,7 @@ fn a_replayed_group_message_is_named_and_shown_once() {
 }
 
 #[test]
-fn reordered_messages_are_each_shown_once_and_their_numbers_tell_the_order() {
+fn reordered_messages_are_each_shown_once_and_in_the_order_they_were_written() {
     let (mut stage, _) = Stage::grouped(5);
     stage.say(ALICE, "bob", &[BOB], "one");
     stage.rest(10);
@@ -297,7 +298,7 @@ fn reordered_messages_are_each_shown_once_and_their_numbers_tell_the_order() {
         }
         let lines = &stage.world.devices[BOB].disk.history;
         let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
-        let [.., last, early] = numbers.as_slice() else { panic!() };
+        let [.., early, last] = numbers.as_slice() else { panic!() };
         assert_eq!(*last, early + 1, "to {to}: {numbers:?}");
     }
     assert_eq!(stage.hub.told(), 2);
@@ -602,6 +603,21 @@ fn a_lobby_the_hub_did_not_found_is_named_and_not_joined() {
     stage.rest(10);
     stage.ends_well("bob", &[BOB]);
     stage.ends_well("lobby", &[BOB, CAROL]);
+}
+
+#[test]
+fn a_forgotten_or_swapped_beacon_makes_a_node_begin_anew_and_no_more() {
+    for (seed, lie) in (26..).zip([FalseBeacon::None, FalseBeacon::Other, FalseBeacon::Sent]) {
+        let mut stage = Stage::acquainted(seed);
+        stage.world.disconnect(ALICE);
+        stage.lie(ALICE, Lie::Beacon(lie));
+        stage.world.connect(ALICE);
+        stage.rest(60);
+        assert_eq!(stage.hub.told(), 1, "{lie:?}");
+        let anew = |reason: &&String| *reason == "new-era";
+        assert_eq!(stage.world.devices[ALICE].warnings.iter().filter(anew).count(), 1, "{lie:?}");
+        stage.ends_well("bob", &[BOB]);
+    }
 }
 
 /// The table of lies in SECURITY.md and the tests here name each other.

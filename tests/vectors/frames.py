@@ -42,15 +42,16 @@ TO_HUB = [
     ("AppendControl", "", 8, {"req": 6, "group": GROUP, "entry": b"entry"}),
     ("ReadControl", "", 9, {"req": 7, "group": GROUP, "from": 256}),
     ("Ack", "", 10, {"log": CHANNEL, "upto": 70_000}),
+    ("PutBeacon", "", 11, {"req": 8, "beacon": b"beacon"}),
 ]
 
 FROM_HUB = [
     ("Welcome", "a known node", 1, {
         "version": 1, "hub": HUB, "store": bytes([8]) * 16, "now": NOW, "nickname": "alice",
-        "lobby": GROUP, "prekeys_left": 50}),
+        "lobby": GROUP, "prekeys_left": 50, "beacon": b"beacon", "appends": 300}),
     ("Welcome", "a new node", 1, {
         "version": 1, "hub": HUB, "store": bytes([8]) * 16, "now": NOW, "nickname": None,
-        "lobby": GROUP, "prekeys_left": 0}),
+        "lobby": GROUP, "prekeys_left": 0, "beacon": None, "appends": 0}),
     ("Bye", "", 2, {"code": 8}),
     ("Done", "", 3, {"req": 1}),
     ("Refused", "a full mailbox", 4, {

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 NOW = 1_800_000_000_000
 HUB = bytes([3]) * 32
 ZEROS = bytes(32)
+ERA = 1 << 32
 
 
 def name(label):
@@ -143,11 +144,15 @@ def pairwise(gid, head, chain, skdm):
         "SkRequest": record(3, gid, chain, u32(5)),
         "Resend": record(4, gid, with_length(plain), chain, u32(5)),
         "LogHint": record(5, gid, u64(1), head),
+        "Heads": record(7, u32(2), b"\0", u64(5), u64(7), b"\1", gid, u64(ERA + 1), u64(ERA + 2)),
         "ResetNotice": record(8),
         "Ack direct": record(9, b"\0", b"\1", u32(2), u64(1), u64(3), u64(5), u64(5)),
         "Ack group": record(9, b"\1", gid, b"\2", u32(1), u64(1), u64(9)),
         "Welcome": record(11, gid, u64(1), head, META_KEY),
         "Profile": record(12, with_length(b"away")),
+        "Want": record(13, b"\1", gid, BOB.id, u32(1), u64(3), u64(4)),
+        "Copy": record(14, gid, with_length(b"sealed")),
+        "Void": record(15, b"\0", u32(1), u64(3), u64(3)),
     }
 
 
@@ -190,6 +195,11 @@ def claims():
     return [first, claim("alice2", 2, blake3(first).digest())]
 
 
+def beacon():
+    body = pack([1, HUB, ALICE.id, 7, bytes([5]) * 16])
+    return pack([body, ALICE.sign("beacon", [body])])
+
+
 def base32(data):
     return base64.b32encode(data).decode().rstrip("=").lower()
 
@@ -220,6 +230,7 @@ print(json.dumps(hexed({
     "chain": alice_chain,
     "pairwise": pairwise(gid, heads[1], alice_chain["id"], alice_chain["skdm"]),
     "claims": claims(),
+    "beacon": beacon(),
     "invites": {
         "open": invite("chat.example.org:4433", b""),
         "closed": invite("192.0.2.7:4433,[2001:db8::1]:4433", bytes([9]) * 16),

@@ -71,10 +71,11 @@ fn to_hub() -> Vec<ToHub> {
         ToHub::AppendControl(to_hub::AppendControl { req: 6, group: GROUP, entry: buf("entry") }),
         ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 256 }),
         ToHub::Ack(to_hub::Ack { log: CHANNEL, upto: 70_000 }),
+        ToHub::PutBeacon(to_hub::PutBeacon { req: 8, beacon: buf("beacon") }),
     ]
 }
 
-fn welcome(nickname: Option<&str>, prekeys_left: u32) -> FromHub {
+fn welcome(nickname: Option<&str>, prekeys_left: u32, beacon: Option<&str>) -> FromHub {
     FromHub::Welcome(from_hub::Welcome {
         version: 1,
         hub: HUB,
@@ -83,6 +84,8 @@ fn welcome(nickname: Option<&str>, prekeys_left: u32) -> FromHub {
         nickname: nickname.map(str::to_owned),
         lobby: GROUP,
         prekeys_left,
+        beacon: beacon.map(buf),
+        appends: if beacon.is_some() { 300 } else { 0 },
     })
 }
 
@@ -116,8 +119,8 @@ fn deliver(log: LogId, items: Vec<Item>) -> FromHub {
 fn from_hub() -> Vec<FromHub> {
     let later = NOW + Millis(1);
     vec![
-        welcome(Some("alice"), 50),
-        welcome(None, 0),
+        welcome(Some("alice"), 50, Some("beacon")),
+        welcome(None, 0, None),
         FromHub::Bye(from_hub::Bye { code: RefusalCode::Replaced }),
         FromHub::Done(from_hub::Done { req: 1 }),
         refused(200, RefusalCode::Full, Some(BOB), None),

@@ -2,8 +2,10 @@
 //! tests/vectors/groups.py computes in another language. PROTOCOL.md shows these bytes.
 
 use data_encoding::HEXLOWER;
-use hubbub_shared::content::{AckKind, ChatEvent, GroupPlain, PairPlain};
-use hubbub_shared::crypto::{Identity, Secret32, blake3};
+use hubbub_shared::beacon::Beacon;
+use hubbub_shared::content::count::begin_of;
+use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlain};
+use hubbub_shared::crypto::{Identity, Secret32, Signed, blake3};
 use hubbub_shared::group::control::Op;
 use hubbub_shared::group::epoch::Arrival;
 use hubbub_shared::group::meta::open_meta;
@@ -13,7 +15,10 @@ use hubbub_shared::id::{ChainId, Digest, GroupId, Head, HubId, MessageId};
 use hubbub_shared::invite::{Invite, fingerprint};
 use hubbub_shared::nickname::{NickClaim, Nickname, claim_hash};
 use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::codec::{decode, encode};
 use hubbub_shared::wire::envelope::Envelope;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use serde_json::Value;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -119,6 +124,11 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         event: ChatEvent::text("hello").unwrap(),
     };
     let ack = |conversation, kind, ranges| PairPlain::Ack { conversation, kind, ranges };
+    let (era, author) = (begin_of(1), person(2).id());
+    let heads = vec![
+        CountHead { conversation: None, from: 5, to: 7 },
+        CountHead { conversation: Some(gid), from: era + 1, to: era + 2 },
+    ];
     let meta_key = Secret32::from_bytes([9; 32]);
     let resent = plain.encode();
     let skdm = Skdm::decode(&bytes(&case["skdm"])).unwrap();
@@ -129,11 +139,15 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         ("SkRequest", PairPlain::SkRequest { gid, chain, idx }),
         ("Resend", PairPlain::Resend { gid, plain: resent, chain, idx }),
         ("LogHint", PairPlain::LogHint { gid, seq, head }),
+        ("Heads", PairPlain::Heads(heads)),
         ("ResetNotice", PairPlain::ResetNotice),
         ("Ack direct", ack(None, AckKind::Delivered, vec![(1, 3), (5, 5)])),
         ("Ack group", ack(Some(gid), AckKind::Read, vec![(1, 9)])),
         ("Welcome", PairPlain::Welcome { gid, seq, head, meta_key }),
         ("Profile", PairPlain::Profile { status: "away".into() }),
+        ("Want", PairPlain::Want { conversation: Some(gid), author, ranges: vec![(3, 4)] }),
+        ("Copy", PairPlain::Copy { gid, envelope: b"sealed".to_vec() }),
+        ("Void", PairPlain::Void { conversation: None, ranges: vec![(3, 3)] }),
     ];
     assert_eq!(vectors["pairwise"].as_object().unwrap().len(), all.len());
     for (name, plain) in all {
@@ -156,6 +170,17 @@ fn nickname_claims_agree() {
         prev = claim_hash(bytes);
         assert_eq!(prev, blake3(bytes));
     }
+}
+
+#[test]
+fn a_beacon_is_read_as_another_implementation_writes_it() {
+    let vectors = vectors();
+    let alice = person(1).id();
+    let bytes = bytes(&vectors["beacon"]);
+    assert_eq!(Beacon::check(&bytes, &HUB, &alice).unwrap().generation, 7);
+    assert_eq!(encode(&decode::<Signed>(&bytes).unwrap()), bytes);
+    let again = Beacon::sign(&person(1), HUB, 7, &mut ChaCha20Rng::from_seed([1; 32]));
+    assert_eq!(again.len(), bytes.len());
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Relay {
     }
 
     fn welcome(&mut self, arrival: &Arrival) {
+        let left = self.beacons.of(&arrival.node);
         let welcome = Welcome {
             version: arrival.version,
             hub: self.hub,
@@ -83,6 +84,8 @@ impl Relay {
             nickname: self.nicknames.of(&arrival.node),
             lobby: self.lobby,
             prekeys_left: self.prekeys.left(&arrival.node),
+            beacon: left.map(|(beacon, _)| ByteBuf::from(beacon)),
+            appends: left.map_or(0, |(_, appends)| appends),
         };
         self.send(arrival.conn, FromHub::Welcome(welcome));
     }

@@ -183,6 +183,20 @@ pub enum Write {
         /// Its signed statement.
         prekey: Option<Vec<u8>>,
     },
+    /// The beacon a node left for its next connection.
+    Beacon {
+        /// Whose.
+        node: NodeId,
+        /// As it came.
+        beacon: Vec<u8>,
+    },
+    /// How many envelopes a node has sent since it left its beacon.
+    Appends {
+        /// Whose.
+        node: NodeId,
+        /// So many.
+        appends: u64,
+    },
     /// An invite: stored with uses left, or removed with `None`.
     Invite {
         /// BLAKE3 hash of the token.

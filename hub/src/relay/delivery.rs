@@ -63,6 +63,7 @@ impl Relay {
         for (log, upto) in core::mem::take(&mut self.batch.forgotten) {
             self.write(Write::Forget { log, upto });
         }
+        self.write_counts();
         self.logs.shrink_recent(self.config.recent_bytes);
     }
 

@@ -4,7 +4,7 @@
 //! an envelope either: no key and no content ever comes this way.
 //!
 //! * [`bounds`]: what may be held and asked; `quota` counts it
-//! * `presence`, `access`, `invites`: who is connected and who may
+//! * `presence`, `access`, `invites`: who is connected and who may; `beacons`: what they left
 //! * `log`, `logs`, `append`, `shares`: the one primitive, a sequence with a cursor per reader
 //! * `flow`, `delivery`: getting entries to readers, in order and never too much at once
 //! * `channels`: groups as the hub sees them; `nicknames`, `prekeys`: how nodes find each other
@@ -13,6 +13,7 @@
 
 mod access;
 mod append;
+mod beacons;
 pub mod bounds;
 mod channels;
 mod command;
@@ -81,6 +82,7 @@ pub struct Relay {
     presence: presence::Presence,
     nicknames: nicknames::Nicknames,
     prekeys: prekeys::Prekeys,
+    beacons: beacons::Beacons,
     logs: logs::Logs,
     channels: channels::Channels,
     streams: streams::Streams,
@@ -102,6 +104,8 @@ struct Batch {
     cursors: BTreeMap<(LogId, NodeId), u64>,
     /// Entries nobody needs any more.
     forgotten: BTreeMap<LogId, u64>,
+    /// Whose count of envelopes moved.
+    senders: BTreeSet<NodeId>,
     /// Control entries that will be read.
     control_read: u64,
 }
@@ -253,6 +257,9 @@ impl Relay {
             };
         };
         let asked = Asked { conn, node, req, at };
+        if matches!(frame, ToHub::Append(_)) {
+            self.count_append(node);
+        }
         if let Err(wait) = self.quotas.charge(node, size, at) {
             let code = RefusalCode::TooFast;
             return self.refuse(asked, Refusal { code, about: None, retry_after: Some(wait) });
@@ -272,6 +279,7 @@ impl Relay {
             ToHub::Append(body) => self.append(asked, body.log, body.envelope),
             ToHub::AppendControl(body) => self.append_control(asked, body.group, body.entry),
             ToHub::ReadControl(body) => self.read_control(asked, body.group, body.from),
+            ToHub::PutBeacon(body) => self.put_beacon(asked, body.beacon),
             ToHub::Hello(_) | ToHub::Ack(_) => Ok(()), // have no question number, see `question`
         }
     }
@@ -320,5 +328,6 @@ fn question(frame: &ToHub) -> Option<(u32, usize)> {
         ToHub::Append(body) => Some((body.req, body.envelope.len())),
         ToHub::AppendControl(body) => Some((body.req, body.entry.len())),
         ToHub::ReadControl(body) => Some((body.req, 0)),
+        ToHub::PutBeacon(body) => Some((body.req, body.beacon.len())),
     }
 }

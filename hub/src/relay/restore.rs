@@ -9,6 +9,7 @@ use hubbub_shared::nickname::NickClaim;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
 
+use super::beacons::Beacons;
 use super::bounds::SWEEP_EVERY;
 use super::channels::Channels;
 use super::command::Write;
@@ -82,6 +83,10 @@ impl Relay {
         for (node, one_time) in snapshot.prekeys {
             prekeys.restore(node, one_time);
         }
+        let mut beacons = Beacons::default();
+        for (node, beacon, appends) in snapshot.beacons {
+            beacons.restore(node, beacon, appends);
+        }
         let mut logs = Logs::default();
         summaries(&mut logs, snapshot.logs);
         cursors(&mut logs, &channels, &snapshot.cursors, &snapshot.leaving);
@@ -96,6 +101,7 @@ impl Relay {
             presence: super::presence::Presence::default(),
             nicknames,
             prekeys,
+            beacons,
             logs,
             channels,
             streams: super::streams::Streams::default(),

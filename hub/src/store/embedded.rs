@@ -202,6 +202,7 @@ impl Tables {
             nicknames: self.all(What::Nickname, restored::nickname)?,
             invites: self.all(What::Invite, restored::invite)?,
             prekeys: self.prekeys()?,
+            beacons: self.beacons()?,
             logs: restored::summaries(floors, self.entries()?),
             cursors: self.all(What::Cursor, restored::position)?,
             leaving: self.all(What::Leaving, restored::position)?,
@@ -213,6 +214,16 @@ impl Tables {
         let nodes = self.all::<_, Vec<_>>(What::Prekeys, |key, _| NodeId::from_slice(key))?;
         let one_time = self.all(What::OneTime, restored::one_time)?;
         Ok(restored::prekeys(nodes, one_time))
+    }
+
+    fn beacons(&self) -> Result<Vec<(NodeId, Vec<u8>, u64)>, StoreError> {
+        let appends: BTreeMap<NodeId, u64> = self.all(What::Appends, |key, value| {
+            Some((NodeId::from_slice(key)?, keys::read_number(value)?))
+        })?;
+        self.all(What::Beacon, |key, value| {
+            let node = NodeId::from_slice(key)?;
+            Some((node, value.to_vec(), appends.get(&node).copied().unwrap_or(0)))
+        })
     }
 
     /// Number, size and arrival of every entry held.

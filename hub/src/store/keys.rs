@@ -20,6 +20,8 @@ pub(super) const ID: &[u8] = b"M:id";
 #[repr(u8)]
 pub(super) enum What {
     Admitted = b'A',
+    Appends = b'S',
+    Beacon = b'B',
     Cursor = b'C',
     Floor = b'F',
     Control = b'G',

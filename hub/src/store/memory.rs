@@ -32,6 +32,8 @@ struct State {
     nicknames: BTreeMap<String, (String, NodeId, Vec<u8>)>,
     prekeys: BTreeMap<NodeId, (Vec<u8>, Vec<u8>)>,
     one_time: BTreeMap<(NodeId, u32), Vec<u8>>,
+    beacons: BTreeMap<NodeId, Vec<u8>>,
+    appends: BTreeMap<NodeId, u64>,
     invites: BTreeMap<[u8; 32], (u32, Timestamp)>,
 }
 
@@ -144,6 +146,8 @@ impl State {
             Write::Prekeys { node, identity, signed_prekey } => {
                 self.prekeys.insert(node, (identity, signed_prekey));
             }
+            Write::Beacon { node, beacon } => drop(self.beacons.insert(node, beacon)),
+            Write::Appends { node, appends } => drop(self.appends.insert(node, appends)),
             Write::OneTime { node, id, prekey } => set(&mut self.one_time, (node, id), prekey),
             Write::Invite { token_hash, left } => set(&mut self.invites, token_hash, left),
         }
@@ -165,6 +169,7 @@ impl State {
                 .collect(),
             invites: self.invites.iter().map(|(hash, (left, end))| (*hash, *left, *end)).collect(),
             prekeys: self.prekeys.keys().map(|node| (*node, numbers(node))).collect(),
+            beacons: self.beacons.iter().map(|(node, beacon)| self.left(node, beacon)).collect(),
             logs: self.next.iter().map(|(log, next)| self.summary(*log, *next)).collect(),
             cursors: self.cursors.iter().map(|((log, node), upto)| (*log, *node, *upto)).collect(),
             leaving: self.leaving.iter().map(|((log, node), upto)| (*log, *node, *upto)).collect(),
@@ -174,6 +179,10 @@ impl State {
                 .map(|(group, log)| (*group, log.values().cloned().collect()))
                 .collect(),
         }
+    }
+
+    fn left(&self, node: &NodeId, beacon: &[u8]) -> (NodeId, Vec<u8>, u64) {
+        (*node, beacon.to_vec(), self.appends.get(node).copied().unwrap_or(0))
     }
 
     fn summary(&self, log: LogId, next_seq: u64) -> LogSummary {

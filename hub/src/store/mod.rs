@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub invites: Vec<([u8; 32], u32, Timestamp)>,
     /// Nodes with published prekeys and the numbers of their one-time prekeys.
     pub prekeys: Vec<(NodeId, Vec<u32>)>,
+    /// The beacon each node left last, and how many envelopes it has sent since.
+    pub beacons: Vec<(NodeId, Vec<u8>, u64)>,
     /// Logs: first and next number, and bytes, items held.
     pub logs: Vec<LogSummary>,
     /// Cursors.

@@ -94,6 +94,12 @@ impl Staged {
             Write::OneTime { node, id, prekey } => {
                 (What::OneTime.key(&[node.as_bytes(), &id.to_be_bytes()]), prekey.clone())
             }
+            Write::Beacon { node, beacon } => {
+                (What::Beacon.key(&[node.as_bytes()]), Some(beacon.clone()))
+            }
+            Write::Appends { node, appends } => {
+                (What::Appends.key(&[node.as_bytes()]), Some(appends.to_be_bytes().to_vec()))
+            }
             Write::Invite { token_hash, left } => {
                 let value = left.map(|(left, end)| encode(&(left, end)));
                 (What::Invite.key(&[token_hash]), value)

@@ -12,6 +12,14 @@ use super::view::{Delivery, LinkState, MessageView};
 pub enum Event {
     /// A message (own, received, or a notice) is now part of the history.
     Message(Box<MessageView>),
+    /// Lines that stood for missing messages are no longer part of the history: these messages were
+    /// never meant for this device.
+    Gone {
+        /// Where.
+        conversation: ConversationId,
+        /// The lines.
+        messages: Vec<MessageText>,
+    },
     /// An own message got further.
     Delivery {
         /// Which.

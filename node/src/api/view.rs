@@ -109,6 +109,9 @@ pub enum Body {
     Notice(Notice),
     /// Sent by a newer version: needs an update to be shown.
     Unsupported,
+    /// The author wrote something here that has not come: it was asked for, and takes this line's
+    /// place when it comes.
+    Missing,
 }
 
 /// Something that happened in a conversation.

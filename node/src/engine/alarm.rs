@@ -18,8 +18,14 @@ pub(super) enum Alarm {
     Outbox,
     /// A command that waits for the hub gives up.
     Pending,
-    /// A missing sender key, or a gap, is asked for.
+    /// A missing sender key is asked for.
     Keys,
+    /// Messages missing of an author are asked for.
+    Gaps,
+    /// Authors' devices remind those who acknowledge nothing.
+    Heads,
+    /// The beacon is left again.
+    Beacon,
     /// A control entry that lost a race is proposed again.
     Control,
     /// A bundle that was not to be had is asked for again.
@@ -71,6 +77,9 @@ impl Engine {
                 Alarm::Outbox => self.retry_due(),
                 Alarm::Pending => self.expire_pending(),
                 Alarm::Keys => self.ask_for_keys(),
+                Alarm::Gaps => self.ask_for_gaps(),
+                Alarm::Heads => self.remind(),
+                Alarm::Beacon => self.leave_beacon_again(),
                 Alarm::Control => self.work_on_groups(),
                 Alarm::Bundles => self.want_bundles(),
                 Alarm::Names => self.ask_names_again(),
@@ -85,6 +94,8 @@ impl Engine {
         self.alarms.set(Alarm::Upkeep, self.now + UPKEEP);
         self.resume_receipts();
         self.resume_keys();
+        self.resume_gaps();
+        self.resume_resets();
     }
 
     fn upkeep(&mut self) {
@@ -92,5 +103,6 @@ impl Engine {
         self.rotate_prekeys();
         self.expire_held();
         self.expire_outbox();
+        self.remind_all();
     }
 }

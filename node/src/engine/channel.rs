@@ -135,7 +135,7 @@ impl Engine {
                     self.count("other-sender");
                 }
                 self.touch(Key::Inbound(id, sender, header.chain));
-                self.take_opened(id, sender, &opened);
+                self.take_opened(id, sender, (&opened, &item.bytes));
                 Ok(())
             }
             Err(error) => self.not_opened(id, sender, &error),
@@ -176,10 +176,13 @@ impl Engine {
         Ok(())
     }
 
-    fn take_opened(&mut self, id: GroupId, sender: NodeId, opened: &Opened) {
+    fn take_opened(&mut self, id: GroupId, sender: NodeId, (opened, sealed): (&Opened, &[u8])) {
         let conversation = ConversationId::Group(id);
         match GroupPlain::decode(opened.plain.expose()) {
-            Ok(plain) => self.receive(conversation, sender, plain),
+            Ok(plain) => {
+                self.kept.keep(id, sender, plain.n, sealed);
+                self.receive(conversation, sender, plain);
+            }
             Err(ContentError::Newer(_)) => {
                 let (name, _) = opened.mid.0.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
                 self.insert(StoredMessage {

@@ -71,13 +71,11 @@ impl Engine {
         }
         self.befriend(peer);
         let ts = self.now;
-        let person = self.meet(peer);
-        let (n, prev) = (person.sent.saturating_add(1), person.last);
-        (person.sent, person.last) = (n, id);
-        self.touch(Key::Contact(peer));
+        let conversation = ConversationId::Direct(peer);
+        let (n, prev) = self.next_count(conversation);
+        self.counted(conversation, n, id);
         let plain = ChatPlain { id, ts, n, prev, seen: Vec::new(), event };
         let plain = PairPlain::Chat(Box::new(plain)).encode();
-        let conversation = ConversationId::Direct(peer);
         let chat = Some(Chat { conversation, message: id, n, recipients: vec![peer] });
         let docket = Docket { log: LogId::Mailbox(peer), rank: Rank::Direct, created: ts, chat };
         let number = self.post(Entry::new(docket, plain, None));
@@ -101,14 +99,13 @@ impl Engine {
         self.spread_chain(id);
         let (plain, n) = self.number_in_group(id, message, event)?;
         let sealed = self.seal_in_group(id, plain.expose())?;
-        let Some(group) = self.groups.get_mut(&id) else { return Ok(Vec::new()) };
-        (group.facts.sent, group.facts.last) = (n, message);
+        let conversation = ConversationId::Group(id);
+        self.counted(conversation, n, message);
+        let Some(group) = self.groups.get(&id) else { return Ok(Vec::new()) };
         let recipients: Vec<NodeId> =
             group.members().into_iter().filter(|node| *node != me).collect();
-        let conversation = ConversationId::Group(id);
         let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
         let docket = Docket { log: LogId::Channel(id), rank: Rank::Group, created: self.now, chat };
-        self.touch(Key::Group(id));
         self.post(Entry::new(docket, plain, Some(sealed)));
         Ok(recipients)
     }
@@ -120,13 +117,13 @@ impl Engine {
         event: ChatEvent,
     ) -> Result<(hubbub_shared::crypto::SecretBytes, u64), ApiError> {
         let group = self.groups.get(&id).ok_or_else(no_group)?;
-        let n = group.facts.sent.saturating_add(1);
-        let (prev, seen) = (group.facts.last, group.seen.iter().copied().collect());
+        let (n, prev) = self.next_count(ConversationId::Group(id));
+        let seen = group.seen.iter().copied().collect();
         let plain = GroupPlain { id: message, ts: self.now, n, prev, seen, event };
         Ok((plain.encode(), n))
     }
 
-    fn seal_in_group(&mut self, id: GroupId, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+    pub(super) fn seal_in_group(&mut self, id: GroupId, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
         let group = self.groups.get_mut(&id).ok_or_else(no_group)?;
         let (Some(log), Some(outbound)) = (&group.log, &mut group.outbound) else {
             return Err(no_group());

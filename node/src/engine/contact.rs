@@ -38,6 +38,8 @@ pub(super) struct Person {
     pub(super) sent: u64,
     /// The last of these.
     pub(super) last: MessageId,
+    /// To be told, in a new session, that this node began anew.
+    pub(super) owes_reset: bool,
 }
 
 impl Person {
@@ -52,6 +54,7 @@ impl Person {
             idk_epoch: 0,
             sent: 0,
             last: NO_MESSAGE,
+            owes_reset: false,
         }
     }
 }

@@ -38,12 +38,15 @@ pub(super) enum Asked {
     /// An entry the hub had lost.
     Restore(GroupId),
     Read(GroupId),
+    Beacon,
 }
 
 /// The link.
 pub(super) struct Link {
     since: Option<Timestamp>,
     next: u32,
+    /// The hub has the beacon of this link: what is sealed may leave.
+    pub(super) confirmed: bool,
     asked: BTreeMap<u32, Asked>,
     /// Nodes whose names are to be asked, and those being asked.
     pub(super) nameless: VecDeque<NodeId>,
@@ -63,6 +66,7 @@ impl Default for Link {
         Self {
             since: None,
             next: 0,
+            confirmed: false,
             asked: BTreeMap::new(),
             nameless: VecDeque::new(),
             naming: BTreeSet::new(),
@@ -124,6 +128,7 @@ impl Engine {
         if store_is_new {
             self.new_store(welcome.store.clone());
         }
+        self.take_up(welcome);
         self.publish_prekeys(welcome.prekeys_left, store_is_new);
         self.renew_nickname(welcome.nickname.as_deref());
         self.find_lobby(welcome.lobby);
@@ -170,6 +175,7 @@ impl Engine {
                 Some(Asked::Prekeys(ids, replaced)) => self.published(&ids, replaced),
                 Some(Asked::Claim(claim)) => self.nickname_granted(&claim),
                 Some(Asked::Control(group)) => self.control_appended(group),
+                Some(Asked::Beacon) => self.beacon_left(),
                 _ => {}
             },
             FromHub::Found(found) => match self.link.asked.remove(&found.req) {
@@ -206,6 +212,7 @@ impl Engine {
             Some(Asked::Lookup(name)) => self.lookup_refused(&name, refusal),
             Some(Asked::WhoIs(node)) => self.named(node, None),
             Some(Asked::Claim(claim)) => self.nickname_refused(&claim, refusal),
+            Some(Asked::Beacon) => self.beacon_refused(refusal),
             Some(Asked::Restore(_) | Asked::Prekeys(..)) => self.count("refused-by-hub"),
             None => {}
         }

@@ -13,6 +13,9 @@
 //!   refused
 //! * `held`: what arrives before its key; `repair`: what is asked again
 //! * `receipt`: what arrived is acknowledged to its author, batched
+//! * `heard`: what of an author is missing, `gap`: showing it and asking for it, `heads`: reminding
+//!   and answering; `kept`: what other members may be given
+//! * `epoch`: a copy of this node is at work, or was: everything begins anew
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
 //!   `invited`: being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
@@ -27,10 +30,15 @@ mod chat;
 mod command;
 mod contact;
 mod control;
+mod epoch;
+mod gap;
 mod group;
+mod heads;
+mod heard;
 mod held;
 mod inbound;
 mod invited;
+mod kept;
 mod keys;
 mod link;
 mod lobby;
@@ -61,13 +69,17 @@ use rand_core::SeedableRng;
 
 use self::alarm::Alarms;
 use self::contact::Person;
+use self::gap::Gaps;
 use self::group::Group;
+pub use self::heads::RECALLED;
+use self::heads::Reminders;
+use self::heard::Heard;
 use self::held::Held;
+use self::kept::Kept;
 use self::link::{Asked, Link};
 use self::lookup::Pending;
 use self::outbox::Outbox;
 use self::output::{Changes, HistoryChange, Loaded, Output, Table};
-use self::receipt::Heard;
 use self::record::{Key, Own};
 use self::refused::Refusals;
 use self::repair::Repairs;
@@ -91,6 +103,8 @@ pub struct Engine {
     /// When the present input came.
     now: Timestamp,
     own: Own,
+    /// Envelopes sent since the beacon the hub has was left.
+    sends: u64,
     prekeys: LocalPrekeys,
     people: BTreeMap<NodeId, Person>,
     sessions: BTreeMap<NodeId, Vec<Session>>,
@@ -104,6 +118,9 @@ pub struct Engine {
     link: Link,
     pending: Vec<Pending>,
     repairs: Repairs,
+    gaps: Gaps,
+    reminders: Reminders,
+    kept: Kept,
     alarms: Alarms,
     refusals: Refusals,
     dirty: BTreeSet<Key>,
@@ -148,6 +165,7 @@ impl Engine {
             rng,
             now,
             own: Own::default(),
+            sends: 0,
             prekeys,
             people: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -160,6 +178,9 @@ impl Engine {
             link: Link::default(),
             pending: Vec::new(),
             repairs: Repairs::default(),
+            gaps: Gaps::default(),
+            reminders: Reminders::default(),
+            kept: Kept::default(),
             alarms: Alarms::default(),
             refusals: Refusals::default(),
             dirty: BTreeSet::new(),

@@ -173,6 +173,11 @@ impl Outbox {
         ranked.into_iter().map(|(_, number)| number).collect()
     }
 
+    /// Whether a message of a conversation is not yet everywhere.
+    pub(super) fn has_live_chats(&self) -> bool {
+        self.chats().next().is_some()
+    }
+
     /// Live messages of conversations, oldest first.
     pub(super) fn chats(&self) -> impl Iterator<Item = (u64, &Entry, &Chat)> + '_ {
         let live = self.entries.iter().filter(|(_, entry)| !entry.progress.done);
@@ -239,6 +244,12 @@ impl Outbox {
         }
     }
 
+    fn forget_count(&mut self, number: u64) {
+        if let Some(chat) = self.entries.get(&number).and_then(|e| e.docket.chat.as_ref()) {
+            self.by_count.remove(&(chat.conversation, chat.n));
+        }
+    }
+
     fn remove(&mut self, number: u64) {
         self.unindex(number);
         let Some(chat) = self.entries.remove(&number).and_then(|entry| entry.docket.chat) else {
@@ -302,15 +313,31 @@ impl Engine {
         self.touch(Key::Progress(number));
     }
 
+    /// Gives a message another count, and what it says with it; it is to be sealed again.
+    pub(super) fn recount(&mut self, number: u64, n: u64, plain: SecretBytes) {
+        self.outbox.unindex(number);
+        self.outbox.forget_count(number);
+        if let Some(entry) = self.outbox.get_mut(number) {
+            if let Some(chat) = &mut entry.docket.chat {
+                chat.n = n;
+            }
+            entry.plain = plain;
+        }
+        self.outbox.index_one(number);
+        self.unseal(number);
+    }
+
     /// Sends what is ready, as much as may be on the way at once.
     pub(super) fn pump(&mut self) {
-        while self.link.is_up() && self.outbox.in_flight.len() < APPENDS_IN_FLIGHT {
+        while self.link.confirmed && self.outbox.in_flight.len() < APPENDS_IN_FLIGHT {
             let Some((_, number)) = self.outbox.ready.pop_first() else { return };
             let Some(entry) = self.outbox.get(number) else { continue };
             let Some(sealed) = entry.sealed.clone() else { continue };
             let (log, envelope) = (entry.docket.log, ByteBuf::from(sealed));
             let asked = Asked::Append(number, entry.sealing);
             self.outbox.in_flight.insert(number);
+            self.sends = self.sends.saturating_add(1);
+            self.touch(Key::Sends);
             self.ask(asked, |req| ToHub::Append(Append { req, log, envelope }));
         }
     }

@@ -1,5 +1,6 @@
 //! What leaves the engine: first [`Changes`] to make durable, then [`Output`]s to carry out.
 
+use hubbub_shared::content::count::Ranges;
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
@@ -26,6 +27,39 @@ pub enum Output {
     Stored(MessageKey),
     /// An own message's delivery changed (likewise).
     Moved(MessageKey),
+    /// Somebody lacks own messages that may only be in the history: answer with
+    /// [`handle_recalled`](super::Engine::handle_recalled).
+    Recall(Recall),
+}
+
+/// Own messages asked of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Where they were written.
+    pub conversation: ConversationId,
+    /// Who lacks them.
+    pub peer: NodeId,
+    /// Their counts, rising.
+    pub ranges: Ranges,
+}
+
+/// An own message out of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its count.
+    pub n: u64,
+    /// Its id.
+    pub id: MessageId,
+    /// The id of the own message before it in its era; [`NO_MESSAGE`] for the first.
+    ///
+    /// [`NO_MESSAGE`]: hubbub_shared::content::group_plain::NO_MESSAGE
+    pub prev: MessageId,
+    /// When it was written.
+    pub sent_at: Timestamp,
+    /// What it says.
+    pub body: Body,
+    /// Whom it was for.
+    pub recipients: Vec<NodeId>,
 }
 
 /// What names a message: others choose their ids, so an id alone could be squatted.
@@ -96,6 +130,38 @@ pub enum HistoryChange {
     },
     /// Everything there so far has been seen.
     Read(ConversationId),
+    /// Messages are proven to be missing: a line each, which an [`Self::Insert`] with its count
+    /// fills in. Nothing where there is a line of this count.
+    Missing {
+        /// Where.
+        conversation: ConversationId,
+        /// Whose.
+        author: NodeId,
+        /// The first count missing.
+        from: u64,
+        /// The last one.
+        to: u64,
+        /// When that was noticed.
+        at: Timestamp,
+    },
+    /// What was thought to be missing was never meant for this device: the lines go.
+    Void {
+        /// Where.
+        conversation: ConversationId,
+        /// Whose.
+        author: NodeId,
+        /// The counts.
+        ranges: Ranges,
+    },
+    /// An own message has another count now.
+    Renumber {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        message: MessageId,
+        /// Its count.
+        number: u64,
+    },
 }
 
 /// A message as the history keeps it.
@@ -117,6 +183,16 @@ pub struct StoredMessage {
     pub body: Body,
     /// Own messages: the recipients it is for.
     pub recipients: Vec<NodeId>,
+}
+
+/// What the line is called that stands for a missing message, by the message's count.
+#[must_use]
+pub fn missing_id(number: u64) -> MessageId {
+    let mut id = [0xff; 16];
+    if let Some(count) = id.last_chunk_mut() {
+        *count = number.to_be_bytes();
+    }
+    MessageId(id)
 }
 
 impl StoredMessage {

@@ -18,6 +18,7 @@ use hubbub_shared::wire::{LogId, Refusal, ToHub};
 
 use super::Engine;
 use super::contact::PEOPLE;
+use super::gap::conversation_with;
 use super::link::Asked;
 use super::outbox::{Docket, Entry, Rank};
 use super::record::Key;
@@ -133,6 +134,8 @@ impl Engine {
         self.repairs.unpause(&peer);
         if reset {
             self.tell(peer, &PairPlain::ResetNotice);
+            self.meet(peer).owes_reset = false;
+            self.touch(Key::Contact(peer));
         }
         self.seal_for(peer);
     }
@@ -302,7 +305,16 @@ impl Engine {
                 self.welcomed(peer, gid, seq, meta_key);
             }
             PairPlain::Profile { status } => self.take_status(peer, status),
+            PairPlain::Heads(heads) => self.take_heads(peer, &heads),
+            PairPlain::Want { conversation, author, ranges } => {
+                self.take_want(peer, (conversation, author), ranges);
+            }
+            PairPlain::Copy { gid, envelope } => self.take_copy(peer, gid, envelope),
+            PairPlain::Void { conversation, ranges } => {
+                self.take_void(peer, conversation_with(peer, conversation), &ranges);
+            }
         }
+        self.seen_alive(peer);
         self.share_status(peer);
     }
 

@@ -6,7 +6,7 @@ pub(super) type Range = (u64, u64);
 
 /// Ranges kept at most: of an author who leaves more holes than that, the lowest numbers are
 /// forgotten. A hole is never filled: what did not come must not be acknowledged.
-const KEPT: usize = 256;
+pub(super) const KEPT: usize = 256;
 
 /// Adds a number; `false` when it was there.
 pub(super) fn add(ranges: &mut Vec<Range>, n: u64) -> bool {
@@ -21,6 +21,19 @@ pub(super) fn add(ranges: &mut Vec<Range>, n: u64) -> bool {
         ranges.remove(0);
     }
     true
+}
+
+/// Adds all numbers of a range.
+pub(super) fn add_range(ranges: &mut Vec<Range>, (from, to): Range) {
+    let touches = |(a, b): &&Range| *a <= to.saturating_add(1) && from <= b.saturating_add(1);
+    let touched = ranges.iter().filter(touches);
+    let (from, to) = touched.fold((from, to), |(from, to), (a, b)| (from.min(*a), to.max(*b)));
+    ranges.retain(|(a, b)| *b < from || to < *a);
+    let at = ranges.partition_point(|(_, b)| *b < from);
+    ranges.insert(at, (from, to));
+    if ranges.len() > KEPT {
+        ranges.remove(0);
+    }
 }
 
 /// Whether a number is in.
@@ -67,6 +80,16 @@ mod tests {
         assert!(!add(&mut ranges, 3));
         assert!(add(&mut ranges, 7) && has(&ranges, 7) && !has(&ranges, 6));
         assert_eq!((highest(&ranges), above(&ranges, 4)), (7, vec![(5, 5), (7, 7)]));
+    }
+
+    #[test]
+    fn a_whole_range_swallows_what_it_touches() {
+        let mut ranges = vec![(1, 2), (5, 6), (9, 9), (20, 21)];
+        add_range(&mut ranges, (3, 8));
+        assert_eq!(ranges, [(1, 9), (20, 21)]);
+        add_range(&mut ranges, (12, 14));
+        add_range(&mut ranges, (13, 13));
+        assert_eq!(ranges, [(1, 9), (12, 14), (20, 21)]);
     }
 
     #[test]

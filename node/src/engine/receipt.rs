@@ -9,13 +9,13 @@
 use hubbub_shared::content::{AckKind, PairPlain};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
 use hubbub_shared::limits::ACK_RANGES_MAX;
-use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::time::Millis;
 use rand_core::Rng;
-use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::ranges::{Range, above, add, has, highest};
+use super::gap::{conversation_with, group_of};
+use super::ranges::{Range, above, highest};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
@@ -26,59 +26,6 @@ const GATHER: Millis = Millis::secs(2);
 /// In groups larger than this, receipts are spread over [`SPREAD`].
 const LARGE: usize = 64;
 const SPREAD: Millis = Millis::secs(60);
-/// Newest messages remembered by name, so that a count used twice is noticed. As many as an author
-/// sends again at once.
-const RECENT: usize = 64;
-
-/// How far an author was heard in one conversation.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Heard {
-    pub(super) ranges: Vec<Range>,
-    recent: Vec<(u64, MessageId)>,
-    /// To be acknowledged as delivered.
-    owed: Vec<Range>,
-    /// To be acknowledged as read.
-    owed_read: Vec<Range>,
-    /// Highest count acknowledged as read.
-    read: u64,
-    /// When receipts go out.
-    due: Timestamp,
-    /// When receipts last went out.
-    told: Timestamp,
-}
-
-impl Heard {
-    /// Notes a message; `false` for a copy of one remembered by name. A count that was heard before
-    /// and whose name is not remembered is an old copy, or its author has started over: it goes to
-    /// the history, which knows old copies by name, and counting starts over here too, so that
-    /// nothing of the author's new life is taken for heard.
-    fn note(&mut self, n: u64, id: MessageId) -> bool {
-        if self.recent.contains(&(n, id)) {
-            add(&mut self.ranges, n);
-            add(&mut self.owed, n);
-            return false;
-        }
-        if has(&self.ranges, n) {
-            if self.recent.iter().any(|(m, _)| *m == n) {
-                self.owed.clear();
-            }
-            self.ranges.clear();
-            self.owed_read.clear();
-            self.read = 0;
-        }
-        add(&mut self.ranges, n);
-        add(&mut self.owed, n);
-        self.recent.push((n, id));
-        if self.recent.len() > RECENT {
-            self.recent.remove(0);
-        }
-        true
-    }
-
-    fn owes(&self) -> bool {
-        !self.owed.is_empty() || !self.owed_read.is_empty()
-    }
-}
 
 impl Engine {
     /// Notes that a message arrived; `false` when it certainly had before. Either way it is
@@ -91,11 +38,12 @@ impl Engine {
         id: MessageId,
     ) -> bool {
         let heard = self.heard.entry((conversation, author)).or_default();
+        let gap = heard.expect_before(n);
         let new = heard.note(n, id);
-        let gap = heard.ranges.len() > 1;
         self.owe(conversation, author);
-        if let (true, ConversationId::Group(group)) = (gap, conversation) {
-            self.need_missing(group, author);
+        if let Some(gap) = gap {
+            self.show_gap(conversation, author, gap);
+            self.need_missing(conversation, author);
         }
         new
     }
@@ -200,10 +148,7 @@ impl Engine {
         kind: AckKind,
         ranges: &[Range],
     ) {
-        let conversation = match conversation {
-            ConversationId::Group(id) => Some(id),
-            ConversationId::Direct(_) => None,
-        };
+        let conversation = group_of(conversation);
         for ranges in ranges.chunks(ACK_RANGES_MAX) {
             self.tell(author, &PairPlain::Ack { conversation, kind, ranges: ranges.to_vec() });
         }
@@ -217,7 +162,7 @@ impl Engine {
         kind: AckKind,
         ranges: &[Range],
     ) {
-        let conversation = group.map_or(ConversationId::Direct(peer), ConversationId::Group);
+        let conversation = conversation_with(peer, group);
         let delivery = match kind {
             AckKind::Delivered => Delivery::Delivered,
             AckKind::Read => Delivery::Read,

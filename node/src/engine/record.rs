@@ -45,12 +45,22 @@ pub(super) struct Own {
     pub(super) wishes: u64,
     /// Running number of sender chains accepted.
     pub(super) chains: u64,
+    /// The beacon the hub is known to have.
+    pub(super) beacon: Option<ByteBuf>,
+    /// The one that is being left: the hub may have it.
+    pub(super) next_beacon: Option<ByteBuf>,
+    /// Of the newest beacon made.
+    pub(super) generation: u64,
+    /// The era own messages are counted in.
+    pub(super) era: u64,
 }
 
 /// A record by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Own,
+    /// How many envelopes were sent, written with each that is.
+    Sends,
     Prekeys,
     Contact(NodeId),
     Session(NodeId, SessionId),
@@ -72,6 +82,7 @@ impl Key {
     fn place(&self) -> (Table, Vec<u8>) {
         match self {
             Self::Own => (Table::Own, vec![0]),
+            Self::Sends => (Table::Own, vec![1]),
             Self::Prekeys => (Table::Prekeys, vec![0]),
             Self::Contact(node) => (Table::Contact, encode(node)),
             Self::Session(peer, id) => (Table::Session, encode(&(peer, id))),
@@ -103,6 +114,7 @@ impl Engine {
     fn value(&self, key: &Key) -> Option<SecretBytes> {
         match key {
             Key::Own => Some(plain(&self.own)),
+            Key::Sends => Some(plain(&self.sends)),
             Key::Prekeys => Some(self.prekeys.save()),
             Key::Contact(node) => self.people.get(node).map(plain),
             Key::Session(peer, id) => {
@@ -158,6 +170,7 @@ impl Engine {
 
     fn load_first(&mut self, table: Table, name: &[u8], value: &[u8]) -> Result<(), LoadError> {
         match table {
+            Table::Own if name == [1] => self.sends = read(value)?,
             Table::Own => self.own = read(value)?,
             Table::Contact => {
                 self.people.insert(read(name)?, read(value)?);

@@ -1,4 +1,4 @@
-//! Asking again for what is missing: sender keys, gaps in an author's count, lost sessions.
+//! Asking again for what is missing: sender keys and lost sessions (`gap` asks for messages).
 //!
 //! Everything here is a guess that something was lost, so everything is limited: nobody can be made
 //! to ask, answer or begin anew more often than the limits say.
@@ -17,14 +17,10 @@ use crate::api::ConversationId;
 
 /// How long a key may take before it is asked for.
 const KEY_PATIENCE: Millis = Millis::secs(2);
-/// How long a gap may take to close by itself.
-const GAP_PATIENCE: Millis = Millis::secs(10);
 /// Pause after asking; it doubles.
 const ASK_EVERY: Millis = Millis::secs(60);
 /// Times a key is asked for.
 const KEY_TRIES: u32 = 8;
-/// Times a gap is asked about: it may be from when we were no member.
-const GAP_TRIES: u32 = 3;
 /// Who asks for keys again within this time is not answered.
 const ANSWER_EVERY: Millis = Millis::secs(60);
 /// Nor is who asks about one chain more often than this within a [`DAY`].
@@ -34,6 +30,8 @@ const DAY: Millis = Millis::hours(24);
 const ASKS: usize = 4_096;
 /// A session with one peer is begun anew at most this often.
 const ANEW_EVERY: Millis = Millis::hours(1);
+/// With somebody unknown, this many in that time: the hub may name anybody.
+const STRANGERS: u32 = 16;
 /// First pause after a bundle was not to be had; it doubles up to [`BUNDLE_PAUSE_MAX`].
 const BUNDLE_PAUSE: Millis = Millis::secs(30);
 const BUNDLE_PAUSE_MAX: Millis = Millis::hours(1);
@@ -41,14 +39,8 @@ const BUNDLE_PAUSE_MAX: Millis = Millis::hours(1);
 const LARGE: usize = 64;
 const SPREAD: u64 = 30_000;
 
-/// What is missing in a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Missing {
-    /// A chain; by the hub's hint, this node's.
-    Key(ChainId, NodeId),
-    /// Messages between others of this author.
-    Gap(NodeId),
-}
+/// A chain of a group; by the hub's hint, this node's.
+type Missing = (GroupId, ChainId, NodeId);
 
 struct Ask {
     at: Timestamp,
@@ -58,13 +50,15 @@ struct Ask {
 /// What is being repaired. Nothing here is stored: after a start it is found missing again.
 #[derive(Default)]
 pub(super) struct Repairs {
-    asks: BTreeMap<(GroupId, Missing), Ask>,
+    asks: BTreeMap<Missing, Ask>,
     answered: BTreeMap<(GroupId, NodeId), Timestamp>,
     /// Since when within a day, and how often, a member was answered about a chain.
     answers: BTreeMap<(GroupId, NodeId, ChainId), (Timestamp, u32)>,
     resets: BTreeSet<NodeId>,
     began_anew: BTreeMap<NodeId, Timestamp>,
     noticed: BTreeMap<NodeId, Timestamp>,
+    /// Since when within [`ANEW_EVERY`], and how many, strangers were begun with.
+    met: (Timestamp, u32),
     paused: BTreeMap<NodeId, (Timestamp, u32)>,
 }
 
@@ -75,6 +69,10 @@ impl Repairs {
 
     pub(super) fn resets(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.resets.iter().copied()
+    }
+
+    pub(super) fn reset(&mut self, peer: NodeId) {
+        self.resets.insert(peer);
     }
 
     pub(super) fn end_reset(&mut self, peer: &NodeId) -> bool {
@@ -102,6 +100,19 @@ impl Repairs {
         until.is_some()
     }
 
+    /// Whether a session may be begun with somebody unknown: whoever lost their profile knows none
+    /// of those who write to them.
+    fn may_meet(&mut self, now: Timestamp) -> bool {
+        let (since, met) = self.met;
+        if now.since(since) >= ANEW_EVERY || since > now {
+            self.met = (now, 0);
+        } else if met >= STRANGERS {
+            return false;
+        }
+        self.met.1 += 1;
+        true
+    }
+
     /// Whether a request may be answered now; notes that it was.
     pub(super) fn may_answer(
         &mut self,
@@ -123,7 +134,12 @@ impl Repairs {
 }
 
 /// Whether something may happen again, and if so notes that it does.
-fn may<K: Ord>(times: &mut BTreeMap<K, Timestamp>, key: K, now: Timestamp, every: Millis) -> bool {
+pub(super) fn may<K: Ord>(
+    times: &mut BTreeMap<K, Timestamp>,
+    key: K,
+    now: Timestamp,
+    every: Millis,
+) -> bool {
     times.retain(|_, at| now.since(*at) < every && *at <= now);
     if times.contains_key(&key) || times.len() >= ASKS {
         return false;
@@ -135,24 +151,20 @@ fn may<K: Ord>(times: &mut BTreeMap<K, Timestamp>, key: K, now: Timestamp, every
 impl Engine {
     /// A chain is missing.
     pub(super) fn need_key(&mut self, group: GroupId, chain: ChainId, from: NodeId) {
-        self.need(group, Missing::Key(chain, from), KEY_PATIENCE);
-    }
-
-    /// An author's count has a gap.
-    pub(super) fn need_missing(&mut self, group: GroupId, author: NodeId) {
-        self.need(group, Missing::Gap(author), GAP_PATIENCE);
-    }
-
-    fn need(&mut self, group: GroupId, missing: Missing, patience: Millis) {
-        if self.repairs.asks.contains_key(&(group, missing)) || self.repairs.asks.len() >= ASKS {
+        let missing = (group, chain, from);
+        if self.repairs.asks.contains_key(&missing) || self.repairs.asks.len() >= ASKS {
             return;
         }
+        let at = self.now + KEY_PATIENCE + self.spread(group);
+        self.repairs.asks.insert(missing, Ask { at, tries: 0 });
+        self.alarms.set(Alarm::Keys, at);
+    }
+
+    /// In large groups not everybody asks at once.
+    pub(super) fn spread(&mut self, group: GroupId) -> Millis {
         let log = self.groups.get(&group).and_then(|group| group.log.as_ref());
         let large = log.is_some_and(|log| log.roster().len() > LARGE);
-        let spread = if large { self.rng.next_u64() % SPREAD } else { 0 };
-        let at = self.now + patience + Millis(spread);
-        self.repairs.asks.insert((group, missing), Ask { at, tries: 0 });
-        self.alarms.set(Alarm::Keys, at);
+        Millis(if large { self.rng.next_u64() % SPREAD } else { 0 })
     }
 
     /// After a start: what was missing still is.
@@ -163,79 +175,66 @@ impl Engine {
                 self.need_key(group, chain, from);
             }
         }
-        let gaps: Vec<_> = self.heard.iter().filter(|(_, h)| h.ranges.len() > 1).collect();
-        let gaps: Vec<_> = gaps.into_iter().map(|(key, _)| *key).collect();
-        for (conversation, author) in gaps {
-            if let ConversationId::Group(group) = conversation {
-                self.need_missing(group, author);
-            }
-        }
     }
 
     /// Asks for what is still missing.
     pub(super) fn ask_for_keys(&mut self) {
         let now = self.now;
         let due: Vec<_> = self.repairs.asks.iter().map(|(key, ask)| (*key, ask.at)).collect();
-        for ((group, missing), at) in due {
+        for (missing, at) in due {
             if at > now {
                 self.alarms.set(Alarm::Keys, at);
-            } else if self.is_missing(group, missing) {
-                self.ask_owner(group, missing);
+            } else if self.is_missing(missing) {
+                self.ask_owner(missing);
             } else {
-                self.repairs.asks.remove(&(group, missing));
+                self.repairs.asks.remove(&missing);
             }
         }
     }
 
-    fn is_missing(&mut self, id: GroupId, missing: Missing) -> bool {
+    fn is_missing(&mut self, (id, chain, owner): Missing) -> bool {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&id).filter(|g| g.is_active(&me)) else {
             return false;
         };
-        match missing {
-            Missing::Key(chain, owner) => {
-                group.chain(&chain).is_none()
-                    && group.is_member(&owner)
-                    && self.held.values().any(|held| held.chain == Some(chain))
-            }
-            Missing::Gap(author) => {
-                let heard = self.heard.get(&(ConversationId::Group(id), author));
-                group.is_member(&author) && heard.is_some_and(|heard| heard.ranges.len() > 1)
-            }
-        }
+        group.chain(&chain).is_none()
+            && group.is_member(&owner)
+            && self.held.values().any(|held| held.chain == Some(chain))
     }
 
-    fn ask_owner(&mut self, gid: GroupId, missing: Missing) {
-        let (owner, chain, tries_max) = match missing {
-            Missing::Key(chain, owner) => (owner, Some(chain), KEY_TRIES),
-            Missing::Gap(author) => {
-                let chains = self.groups.get(&gid).and_then(|group| group.inbound.get(&author));
-                let newest = chains.and_then(|chains| chains.last());
-                (author, newest.map(|inbound| inbound.chain.id()), GAP_TRIES)
-            }
-        };
+    fn ask_owner(&mut self, missing: Missing) {
+        let (gid, chain, owner) = missing;
         let now = self.now;
-        let Some(ask) = self.repairs.asks.get_mut(&(gid, missing)) else { return };
-        let Some(chain) = chain.filter(|_| ask.tries < tries_max) else {
-            self.repairs.asks.remove(&(gid, missing));
+        let Some(ask) = self.repairs.asks.get_mut(&missing) else { return };
+        if ask.tries >= KEY_TRIES {
+            self.repairs.asks.remove(&missing);
             return;
-        };
+        }
         ask.at = now + Millis(ASK_EVERY.0.saturating_mul(1 << ask.tries.min(8)));
         ask.tries = ask.tries.saturating_add(1);
         self.alarms.set(Alarm::Keys, ask.at);
         self.tell(owner, &PairPlain::SkRequest { gid, chain, idx: 0 });
     }
 
+    /// A peer is to be told, in a new session, that this node began anew.
+    pub(super) fn resume_resets(&mut self) {
+        let owed = self.people.iter().filter(|(_, person)| person.owes_reset);
+        let owed: Vec<NodeId> = owed.map(|(node, _)| *node).collect();
+        owed.into_iter().for_each(|peer| self.repairs.reset(peer));
+    }
+
     /// A peer's message did not open: begins a new session, if we have to do with each other.
     pub(super) fn begin_anew(&mut self, peer: NodeId) {
         let shares = self.groups.values().any(|group| group.is_member(&peer));
         let known = self.is_contact(&peer) || shares;
-        if !known || peer == self.id() {
+        let now = self.now;
+        if peer == self.id() || !known && !self.repairs.may_meet(now) {
             return;
         }
-        let now = self.now;
         if may(&mut self.repairs.began_anew, peer, now, ANEW_EVERY) {
-            self.repairs.resets.insert(peer);
+            self.meet(peer).owes_reset = true;
+            self.touch(Key::Contact(peer));
+            self.repairs.reset(peer);
             self.want_bundles();
         }
     }

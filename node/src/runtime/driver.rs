@@ -21,8 +21,8 @@ use super::socket::Listening;
 use super::{now, views};
 use crate::api::view::LinkState;
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
-use crate::engine::Engine;
-use crate::engine::output::{MessageKey, Output, Ticket};
+use crate::engine::output::{MessageKey, Output, Recall, Ticket};
+use crate::engine::{Engine, RECALLED};
 use crate::net::{HubLink, LinkInput};
 use crate::store::{Message, Store, StoreError};
 
@@ -74,6 +74,8 @@ pub(super) struct Driver {
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Reply, ApiError>>>,
     queries: Vec<(Query, oneshot::Sender<Result<Answer, ApiError>>)>,
     last_ticket: u64,
+    /// Asked of the history, at most as many as inputs in a batch.
+    recalls: Vec<Recall>,
     stopping: Option<Vec<Done>>,
 }
 
@@ -97,6 +99,7 @@ impl Driver {
             waiting: BTreeMap::new(),
             queries: Vec::new(),
             last_ticket: WISH.0,
+            recalls: Vec::new(),
             stopping: None,
         };
         driver.rebuild()?;
@@ -242,6 +245,13 @@ impl Driver {
             BTreeSet::new()
         });
         self.carry_out(fresh);
+        if self.recall() {
+            let fresh = self.commit().unwrap_or_else(|error| {
+                self.fail(&error);
+                BTreeSet::new()
+            });
+            self.carry_out(fresh);
+        }
         for (query, answer) in std::mem::take(&mut self.queries) {
             // Whoever asked may have left.
             answer.send(self.look_up(query)).ok();
@@ -261,6 +271,21 @@ impl Driver {
         let fresh = self.owned.store.commit(changes)?;
         self.backoff.reset();
         Ok(fresh)
+    }
+
+    /// Gives the engine what it asked of the history; whether it asked for anything.
+    fn recall(&mut self) -> bool {
+        let recalls = std::mem::take(&mut self.recalls);
+        let asked = !recalls.is_empty();
+        for recall in recalls {
+            let Some(engine) = &mut self.engine else { break };
+            match self.owned.store.recall(&recall.conversation, &recall.ranges, RECALLED) {
+                Ok(found) => engine.handle_recalled(recall, found, now()),
+                // Whoever lacks something asks again.
+                Err(error) => tracing::error!("cannot read own messages back: {error}"),
+            }
+        }
+        asked
     }
 
     /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
@@ -313,6 +338,7 @@ impl Driver {
                 Output::Stored(key) if fresh.remove(&key) => self.tell_of(&key, views::stored),
                 Output::Stored(_) => {}
                 Output::Moved(key) => self.tell_of(&key, views::moved),
+                Output::Recall(recall) => self.recalls.push(recall),
             }
         }
     }

@@ -25,13 +25,16 @@ CREATE TABLE messages(
     number INTEGER NOT NULL,
     sent_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    kind INTEGER NOT NULL,                 -- 0 text, 1 notice, 2 unsupported
+    kind INTEGER NOT NULL,                 -- 0 text, 1 notice, 2 unsupported, 3 missing
     own INTEGER NOT NULL,
+    late INTEGER NOT NULL DEFAULT 0,       -- filled in where everything around had been read
     body BLOB NOT NULL,                    -- MessagePack
     UNIQUE(conversation, sender, id)
 );
 CREATE INDEX messages_shown ON messages(conversation, ord);
-CREATE INDEX messages_unread ON messages(conversation, ord) WHERE own = 0 AND kind <> 1;
+CREATE INDEX messages_unread ON messages(conversation, ord) WHERE own = 0 AND kind IN (0, 2);
+CREATE INDEX messages_late ON messages(conversation) WHERE late = 1;
+CREATE INDEX messages_counted ON messages(conversation, sender, number);
 CREATE INDEX messages_by_id ON messages(id);
 CREATE TABLE recipients(
     message INTEGER NOT NULL REFERENCES messages(ord) ON DELETE CASCADE,

@@ -1,5 +1,7 @@
 //! Looking up the history. Nothing here changes anything.
 
+use hubbub_shared::content::count::is_first;
+use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
@@ -8,7 +10,7 @@ use super::row::{self, conversation_key, damaged, number, time, to_column};
 use super::{Store, StoreError};
 use crate::api::ConversationId;
 use crate::api::view::{Body, Delivery};
-use crate::engine::output::MessageKey;
+use crate::engine::output::{MessageKey, Recalled};
 
 /// Most rows one look at the history gives.
 const PAGE_MAX: u32 = 1_000;
@@ -78,8 +80,10 @@ impl Store {
     pub fn summary(&self, conversation: &ConversationId) -> Result<Summary, StoreError> {
         let key = conversation_key(conversation);
         let unread = self.count(
-            "SELECT count(*) FROM messages WHERE conversation = ?1 AND own = 0 AND kind <> 1
-             AND ord > coalesce((SELECT ord FROM read_marks WHERE conversation = ?1), 0)",
+            "SELECT (SELECT count(*) FROM messages WHERE conversation = ?1 AND own = 0
+             AND kind IN (0, 2)
+             AND ord > coalesce((SELECT ord FROM read_marks WHERE conversation = ?1), 0))
+             + (SELECT count(*) FROM messages WHERE conversation = ?1 AND late = 1)",
             &key,
         )?;
         let last_at = self.count(
@@ -162,6 +166,60 @@ impl Store {
         let mut select = self.db.prepare_cached(&sql)?;
         let mut rows = select.query([id.as_bytes()])?;
         rows.next()?.map(message).transpose()
+    }
+
+    /// Own texts of a conversation with counts in these ranges, in the order of their counts; at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn recall(
+        &self,
+        conversation: &ConversationId,
+        ranges: &[(u64, u64)],
+        limit: usize,
+    ) -> Result<Vec<Recalled>, StoreError> {
+        let mut select = self.db.prepare_cached(
+            "SELECT number, id, sent_at, body, ord,
+             (SELECT id FROM messages AS before WHERE before.conversation = ?1
+              AND before.sender = ?2 AND before.number = messages.number - 1)
+             FROM messages WHERE conversation = ?1 AND sender = ?2 AND kind = 0
+             AND number BETWEEN ?3 AND ?4 ORDER BY number LIMIT ?5",
+        )?;
+        let mut found = Vec::new();
+        for (from, to) in ranges {
+            let key = conversation_key(conversation);
+            let left = to_column(u64::try_from(limit - found.len()).unwrap_or(0));
+            let (me, from, to) = (self.me.as_bytes(), to_column(*from), to_column(*to));
+            let mut rows = select.query(params![key, me, from, to, left])?;
+            while let Some(row) = rows.next()? {
+                found.push(self.recalled(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn recalled(&self, row: &Row<'_>) -> Result<Recalled, StoreError> {
+        let id = |at| row.get_ref(at)?.as_blob_or_null().map_err(|_| damaged("a message id"));
+        let id = |at| Ok::<_, StoreError>(id(at)?.and_then(MessageId::from_slice));
+        let body = row.get_ref(3)?.as_blob().map_err(|_| damaged("a message"))?;
+        let mut select =
+            self.db.prepare_cached("SELECT node FROM recipients WHERE message = ?1")?;
+        let mut rows = select.query([row.get::<_, i64>(4)?])?;
+        let mut recipients = Vec::new();
+        while let Some(row) = rows.next()? {
+            recipients.push(row::node(row, 0)?);
+        }
+        let n = number(row, 0)?;
+        let prev = if is_first(n) { None } else { id(5)? };
+        Ok(Recalled {
+            n,
+            id: id(1)?.ok_or_else(|| damaged("a message id"))?,
+            prev: prev.unwrap_or(NO_MESSAGE),
+            sent_at: time(row, 2)?,
+            body: row::body(body)?,
+            recipients,
+        })
     }
 
     /// A message's recipients and how far it got for each.

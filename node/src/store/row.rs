@@ -90,6 +90,7 @@ pub(super) fn kind_number(body: &Body) -> i64 {
         Body::Text(_) => 0,
         Body::Notice(_) => 1,
         Body::Unsupported => 2,
+        Body::Missing => 3,
     }
 }
 

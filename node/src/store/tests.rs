@@ -241,3 +241,80 @@ fn a_killed_writer_leaves_whole_batches() {
     }
     assert!(committed > 0, "the writer never got to write");
 }
+
+fn missing(from: u64, to: u64) -> HistoryChange {
+    HistoryChange::Missing { conversation: TEAM, author: BOB, from, to, at: Timestamp(9) }
+}
+
+fn bodies(store: &Store) -> Vec<Body> {
+    let page = store.history(&TEAM, None, None, 100).unwrap();
+    page.into_iter().map(|message| message.body).collect()
+}
+
+#[test]
+fn a_missing_message_has_a_line_that_it_takes_when_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let says = |id, words: &str| HistoryChange::Insert(text(id, BOB, words));
+    let body = |words: &str| Body::Text(words.to_owned());
+    let fresh = store.commit(history(vec![says(1, "one"), missing(1, 3), says(4, "four")]));
+    assert_eq!(fresh.unwrap().len(), 4);
+    assert_eq!(bodies(&store), [body("one"), Body::Missing, Body::Missing, body("four")]);
+    assert_eq!(store.summary(&TEAM).unwrap().unread, 2);
+    assert!(store.commit(history(vec![missing(1, 4)])).unwrap().is_empty());
+    let fresh = store.commit(history(vec![says(3, "three")])).unwrap();
+    assert_eq!(fresh, [text(3, BOB, "").key()].into());
+    assert_eq!(bodies(&store), [body("one"), Body::Missing, body("three"), body("four")]);
+    assert!(store.commit(history(vec![says(3, "three")])).unwrap().is_empty());
+    let ranges = vec![(1, 9)];
+    let void = HistoryChange::Void { conversation: TEAM, author: BOB, ranges };
+    store.commit(history(vec![void])).unwrap();
+    assert_eq!(bodies(&store), [body("one"), body("three"), body("four")]);
+}
+
+#[test]
+fn a_message_that_takes_its_line_late_is_unread_until_the_conversation_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let says = |id| HistoryChange::Insert(text(id, BOB, "words"));
+    let unread = |store: &Store| store.summary(&TEAM).unwrap().unread;
+    store.commit(history(vec![says(1), missing(2, 2), says(3)])).unwrap();
+    store.commit(history(vec![HistoryChange::Read(TEAM)])).unwrap();
+    assert_eq!(unread(&store), 0);
+    store.commit(history(vec![says(2)])).unwrap();
+    assert_eq!(unread(&store), 1);
+    store.commit(history(vec![HistoryChange::Read(TEAM)])).unwrap();
+    assert_eq!(unread(&store), 0);
+}
+
+#[test]
+fn the_line_of_a_message_that_is_there_under_another_count_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let says = |number| HistoryChange::Insert(StoredMessage { number, ..text(1, BOB, "one") });
+    store.commit(history(vec![says(1), missing(2, 2)])).unwrap();
+    assert!(store.commit(history(vec![says(2)])).unwrap().is_empty());
+    assert_eq!(bodies(&store), [Body::Text("one".to_owned())]);
+}
+
+#[test]
+fn own_messages_are_recalled_by_their_counts_with_whom_they_were_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let said = |id| HistoryChange::Insert(text(id, ALICE, "words"));
+    let others = HistoryChange::Insert(text(3, BOB, "of bob"));
+    store.commit(history(vec![said(1), said(2), others, said(4), said(5)])).unwrap();
+    let recall = |ranges: &[(u64, u64)], limit| {
+        let found = store.recall(&TEAM, ranges, limit).unwrap();
+        found.into_iter().map(|m| (m.n, m.prev.0[0], m.recipients.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(recall(&[(1, 3)], 9), [(1, 0, 2), (2, 1, 2)]);
+    assert_eq!(recall(&[(2, 2), (4, u64::MAX)], 9), [(2, 1, 2), (4, 0, 2), (5, 4, 2)]);
+    assert_eq!(recall(&[(1, 2), (4, 9)], 3), [(1, 0, 2), (2, 1, 2), (4, 0, 2)]);
+    let number = 1 << 32 | 1;
+    let message = MessageId([5; 16]);
+    let renumber = HistoryChange::Renumber { conversation: TEAM, message, number };
+    store.commit(history(vec![renumber])).unwrap();
+    let found = store.recall(&TEAM, &[(5, u64::MAX)], 9).unwrap();
+    assert_eq!((found[0].n, found[0].id, found[0].prev.0), (number, message, [0; 16]));
+}

@@ -26,6 +26,12 @@ impl App {
                 }
                 vec![Effect::Query(Query::Status, Asked::Status)]
             }
+            Event::Gone { conversation, messages } => {
+                if let Some(room) = self.rooms.get_mut(&conversation) {
+                    room.forget(&messages);
+                }
+                Vec::new()
+            }
             Event::ConversationChanged { .. } => {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::command::MessageText;
-use crate::api::view::{Delivery, MessageView};
+use crate::api::view::{Body, Delivery, MessageView};
 use crate::api::{ConversationId, Query};
 
 /// Messages asked for at once.
@@ -95,6 +95,11 @@ impl Room {
             message.delivery = message.delivery.max(Some(to));
             message.reached = Some(reached);
         }
+    }
+
+    /// Lines that stood for missing messages are gone.
+    pub(super) fn forget(&mut self, lines: &[MessageText]) {
+        self.messages.retain(|_, m| m.body != Body::Missing || !lines.contains(&m.id));
     }
 
     /// All that are here, oldest first.

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ContentError;
+use super::count::{is_count, is_first};
 use super::event::{ChatEvent, WireEvent};
 use crate::crypto::SecretBytes;
 use crate::id::MessageId;
@@ -27,9 +28,10 @@ pub struct GroupPlain {
     pub id: MessageId,
     /// When, by the author's clock.
     pub ts: Timestamp,
-    /// The author's count of messages in this conversation, this one included.
+    /// The author's count of messages in this conversation, this one included (see
+    /// [`super::count`]).
     pub n: u64,
-    /// The author's message before this one; zeros in the first.
+    /// The author's message before this one; zeros in the first of an era.
     pub prev: MessageId,
     /// The newest messages of others that the author had seen, at most [`SEEN_MAX`].
     pub seen: Vec<MessageId>,
@@ -80,7 +82,7 @@ impl GroupPlain {
         if seen.len() > SEEN_MAX {
             return Err(ContentError::TooManySeen(seen.len()));
         }
-        if n == 0 || (n == 1) != (prev == NO_MESSAGE) {
+        if !is_count(n) || is_first(n) != (prev == NO_MESSAGE) {
             return Err(ContentError::BadCounter);
         }
         Ok(Self { id, ts, n, prev, seen, event: ChatEvent::from_wire(event)? })
@@ -137,6 +139,9 @@ mod tests {
         };
         assert_eq!(refused(&|p| p.n = 0), ContentError::BadCounter);
         assert_eq!(refused(&|p| p.n = 1), ContentError::BadCounter);
+        assert_eq!(refused(&|p| p.n = 1 << 32), ContentError::BadCounter);
+        assert_eq!(refused(&|p| p.n = (1 << 32) + 1), ContentError::BadCounter);
+        assert_eq!(refused(&|p| p.n = u64::MAX), ContentError::BadCounter);
         assert_eq!(refused(&|p| p.prev = NO_MESSAGE), ContentError::BadCounter);
         assert_eq!(refused(&|p| p.seen = vec![p.id; 5]), ContentError::TooManySeen(5));
     }

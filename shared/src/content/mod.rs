@@ -1,23 +1,26 @@
 //! What is inside the envelopes, once they are opened. No hub ever sees any of it.
 //!
-//! * [`event`]: what somebody said or did in a conversation
+//! * [`event`]: what somebody said or did in a conversation; [`count`]: its number there
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
 //! * [`pair_plain`]: everything two nodes tell each other, keys included
 //!
 //! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
 //! a group message, so no member can hand out keys in a place where they count as another's.
 
+pub mod count;
 pub mod event;
 pub mod group_plain;
 pub mod pair_plain;
+mod spans;
 
 pub use event::ChatEvent;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
+pub use spans::Head as CountHead;
 
 use crate::crypto::RecordError;
 use crate::group::sender_key::SkdmError;
-use crate::limits::{ACK_RANGES_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
+use crate::limits::{ACK_RANGES_MAX, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
 use crate::wire::codec::DecodeError;
 
 /// Why an opened plaintext cannot be used. Its sender is proven all the same.
@@ -48,8 +51,11 @@ pub enum ContentError {
     #[error("{0} messages named as seen, the limit is {SEEN_MAX}")]
     TooManySeen(usize),
     /// More ranges than allowed, or ranges that are empty, overlap or are out of order.
-    #[error("an acknowledgement that is not up to {ACK_RANGES_MAX} rising ranges")]
+    #[error("not up to {ACK_RANGES_MAX} rising ranges of counts")]
     BadRanges,
+    /// More conversations than one word of heads may name, or none.
+    #[error("heads of {0} conversations, one to {HEADS_MAX} are allowed")]
+    BadHeads(usize),
     /// Counters start at one, and the first message follows none.
     #[error("the message's counter and its link to the one before do not fit together")]
     BadCounter,
@@ -67,6 +73,7 @@ impl ContentError {
             Self::TextTooLong(_) | Self::TitleTooLong(_) => "too-long",
             Self::TooManySeen(_) => "too-many-seen",
             Self::BadRanges => "bad-ranges",
+            Self::BadHeads(_) => "bad-heads",
             Self::BadCounter => "bad-counter",
         }
     }

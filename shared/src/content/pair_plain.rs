@@ -5,16 +5,21 @@
 //! pass through a general decoder. Invariant: keys are read straight into types that wipe
 //! themselves.
 //!
-//! Kinds 6, 7 and 10 are kept for proofs of forks, state beacons and directory heads.
+//! Kinds 6 and 10 are kept for proofs of forks and directory heads.
 
 use unicode_normalization::is_nfc;
 
 use super::ContentError;
+use super::count::Ranges;
 use super::group_plain::ChatPlain;
+use super::spans::{
+    Head as CountHead, read_conversation, read_heads, read_ranges, write_conversation, write_heads,
+    write_ranges,
+};
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use crate::group::sender_key::Skdm;
-use crate::id::{ChainId, GroupId, Head};
-use crate::limits::{ACK_RANGES_MAX, ENVELOPE_MAX, TITLE_MAX};
+use crate::id::{ChainId, GroupId, Head, NodeId};
+use crate::limits::{ENVELOPE_MAX, TITLE_MAX};
 use crate::wire::version::VERSION;
 
 /// What one node tells another (PROTOCOL.md, Content). It may hold keys: no `Debug`, no `Clone`.
@@ -54,6 +59,9 @@ pub enum PairPlain {
         /// The head after it.
         head: Head,
     },
+    /// Kind 7: how far the sender's own messages go that the recipient has not acknowledged, so
+    /// that a lost last message is noticed too.
+    Heads(Vec<CountHead>),
     /// Kind 8: the sender lost its state and began anew.
     ResetNotice,
     /// Kind 9: which of the recipient's messages reached the sender.
@@ -62,8 +70,8 @@ pub enum PairPlain {
         conversation: Option<GroupId>,
         /// How far.
         kind: AckKind,
-        /// Counters of the recipient's messages, from and to inclusive, rising, apart.
-        ranges: Vec<(u64, u64)>,
+        /// Counts of the recipient's messages, from and to inclusive, rising, apart.
+        ranges: Ranges,
     },
     /// Kind 11: what a new member needs to begin.
     Welcome {
@@ -80,6 +88,29 @@ pub enum PairPlain {
     Profile {
         /// At most [`TITLE_MAX`] bytes, composed (NFC); may be empty.
         status: String,
+    },
+    /// Kind 13: asks for messages that are missing.
+    Want {
+        /// In which group; none for the direct conversation.
+        conversation: Option<GroupId>,
+        /// Whose.
+        author: NodeId,
+        /// Their counts.
+        ranges: Ranges,
+    },
+    /// Kind 14: somebody's message of a group, as it was sealed.
+    Copy {
+        /// In which group.
+        gid: GroupId,
+        /// The whole envelope.
+        envelope: Vec<u8>,
+    },
+    /// Kind 15: these counts of the sender's were not for the recipient, or are there no more.
+    Void {
+        /// In which group; none for the direct conversation.
+        conversation: Option<GroupId>,
+        /// Which.
+        ranges: Ranges,
     },
 }
 
@@ -107,13 +138,27 @@ impl PairPlain {
                 w.fixed(&gid.0).bytes(plain.expose()).fixed(&chain.0).u32(*idx)
             }
             Self::LogHint { gid, seq, head } => w.fixed(&gid.0).u64(*seq).fixed(&head.0),
+            Self::Heads(heads) => write_heads(&mut w, heads),
             Self::Ack { conversation, kind, ranges } => {
-                write_ack(&mut w, *conversation, *kind, ranges)
+                write_conversation(&mut w, *conversation).u8(match kind {
+                    AckKind::Delivered => 1,
+                    AckKind::Read => 2,
+                });
+                write_ranges(&mut w, ranges)
             }
             Self::Welcome { gid, seq, head, meta_key } => {
                 w.fixed(&gid.0).u64(*seq).fixed(&head.0).fixed(meta_key.expose())
             }
             Self::Profile { status } => w.bytes(status.as_bytes()),
+            Self::Want { conversation, author, ranges } => {
+                write_conversation(&mut w, *conversation).fixed(&author.0);
+                write_ranges(&mut w, ranges)
+            }
+            Self::Copy { gid, envelope } => w.fixed(&gid.0).bytes(envelope),
+            Self::Void { conversation, ranges } => {
+                write_conversation(&mut w, *conversation);
+                write_ranges(&mut w, ranges)
+            }
         };
         w.finish()
     }
@@ -126,10 +171,14 @@ impl PairPlain {
             Self::SkRequest { .. } => 3,
             Self::Resend { .. } => 4,
             Self::LogHint { .. } => 5,
+            Self::Heads(_) => 7,
             Self::ResetNotice => 8,
             Self::Ack { .. } => 9,
             Self::Welcome { .. } => 11,
             Self::Profile { .. } => 12,
+            Self::Want { .. } => 13,
+            Self::Copy { .. } => 14,
+            Self::Void { .. } => 15,
         }
     }
 
@@ -151,8 +200,13 @@ impl PairPlain {
                 idx: r.u32()?,
             },
             5 => Self::LogHint { gid: gid(&mut r)?, seq: r.u64()?, head: Head(r.array()?) },
+            7 => Self::Heads(read_heads(&mut r)?),
             8 => Self::ResetNotice,
-            9 => read_ack(&mut r)?,
+            9 => Self::Ack {
+                conversation: read_conversation(&mut r)?,
+                kind: ack_kind(r.u8()?)?,
+                ranges: read_ranges(&mut r)?,
+            },
             11 => Self::Welcome {
                 gid: gid(&mut r)?,
                 seq: r.u64()?,
@@ -160,6 +214,16 @@ impl PairPlain {
                 meta_key: r.secret()?,
             },
             12 => Self::Profile { status: read_title(&mut r)? },
+            13 => Self::Want {
+                conversation: read_conversation(&mut r)?,
+                author: NodeId(r.array()?),
+                ranges: read_ranges(&mut r)?,
+            },
+            14 => Self::Copy { gid: gid(&mut r)?, envelope: r.bytes(ENVELOPE_MAX)?.to_vec() },
+            15 => Self::Void {
+                conversation: read_conversation(&mut r)?,
+                ranges: read_ranges(&mut r)?,
+            },
             kind => return Err(ContentError::UnknownKind(kind)),
         };
         r.finish()?;
@@ -175,46 +239,12 @@ fn chain(r: &mut RecordReader<'_>) -> Result<ChainId, ContentError> {
     Ok(ChainId(r.array()?))
 }
 
-fn write_ack<'w>(
-    w: &'w mut RecordWriter,
-    conversation: Option<GroupId>,
-    kind: AckKind,
-    ranges: &[(u64, u64)],
-) -> &'w mut RecordWriter {
-    w.bool(conversation.is_some());
-    if let Some(gid) = conversation {
-        w.fixed(&gid.0);
+fn ack_kind(byte: u8) -> Result<AckKind, ContentError> {
+    match byte {
+        1 => Ok(AckKind::Delivered),
+        2 => Ok(AckKind::Read),
+        other => Err(ContentError::UnknownKind(other)),
     }
-    w.u8(match kind {
-        AckKind::Delivered => 1,
-        AckKind::Read => 2,
-    });
-    w.count(ranges.len());
-    for (from, to) in ranges {
-        w.u64(*from).u64(*to);
-    }
-    w
-}
-
-fn read_ack(r: &mut RecordReader<'_>) -> Result<PairPlain, ContentError> {
-    let conversation = if r.bool()? { Some(gid(r)?) } else { None };
-    let kind = match r.u8()? {
-        1 => AckKind::Delivered,
-        2 => AckKind::Read,
-        other => return Err(ContentError::UnknownKind(other)),
-    };
-    let count = r.count(ACK_RANGES_MAX).map_err(|_| ContentError::BadRanges)?;
-    let mut ranges = Vec::with_capacity(count);
-    let mut last = 0;
-    for _ in 0..count {
-        let (from, to) = (r.u64()?, r.u64()?);
-        if from <= last || to < from {
-            return Err(ContentError::BadRanges);
-        }
-        last = to;
-        ranges.push((from, to));
-    }
-    Ok(PairPlain::Ack { conversation, kind, ranges })
 }
 
 fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
@@ -253,11 +283,18 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::SkRequest { gid, chain, idx: 11 },
         PairPlain::Resend { gid, plain: plain.encode(), chain, idx: 12 },
         PairPlain::LogHint { gid, seq: 13, head },
+        PairPlain::Heads(vec![
+            CountHead { conversation: None, from: 1, to: 2 },
+            CountHead { conversation: Some(gid), from: 7, to: 7 },
+        ]),
         PairPlain::ResetNotice,
         ack(None, AckKind::Delivered),
         ack(Some(gid), AckKind::Read),
         PairPlain::Welcome { gid, seq: 14, head, meta_key: Secret32::from_bytes([15; 32]) },
         PairPlain::Profile { status: "away".into() },
+        PairPlain::Want { conversation: None, author: NodeId([8; 32]), ranges: vec![(4, 9)] },
+        PairPlain::Copy { gid, envelope: vec![3, 1, 2] },
+        PairPlain::Void { conversation: Some(gid), ranges: vec![(1, 1), (3, 3)] },
     ]
 }
 
@@ -289,7 +326,7 @@ mod tests {
 
     #[test]
     fn kinds_kept_for_later_need_a_newer_version() {
-        for kind in [6, 7, 10, 13, 255] {
+        for kind in [6, 10, 16, 255] {
             assert_eq!(refused(&[1, kind]), ContentError::UnknownKind(kind));
         }
         assert_eq!(refused(&[2, 0]).reason(), "newer");
@@ -323,7 +360,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_never_panics_and_what_decodes_encodes_the_same(
-            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..14
+            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..17
         ) {
             bytes[0] = 1;
             bytes[1] = kind;

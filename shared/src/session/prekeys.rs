@@ -134,6 +134,17 @@ impl LocalPrekeys {
         fresh
     }
 
+    /// Replaces everything but the key-agreement key, under numbers never used before: a copy of
+    /// this state may have made others. What was replaced is still accepted for its time.
+    pub fn renew(&mut self, me: &Identity, now: Timestamp, rng: &mut (impl CryptoRng + ?Sized)) {
+        self.next_id = self.next_id.wrapping_add(1 + (rng.next_u32() >> 8));
+        self.replace_signed(me, now, rng);
+        for otk in &mut self.otks {
+            otk.unpublished = None;
+        }
+        self.refill(me, 0, now, rng);
+    }
+
     /// Replaces the signed prekey once a week and forgets what has had its time. `true`: publish.
     pub fn rotate_if_due(
         &mut self,
@@ -147,13 +158,22 @@ impl LocalPrekeys {
         if now < self.rotate_at && !moved {
             return false;
         }
+        self.replace_signed(me, now, rng);
+        true
+    }
+
+    fn replace_signed(
+        &mut self,
+        me: &Identity,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) {
         let id = self.take_id();
         let fresh = SignedPrekey::generate(me, id, now, rng);
         self.retired.push((now, core::mem::replace(&mut self.current, fresh)));
         let excess = self.retired.len().saturating_sub(limits::SIGNED_PREKEYS_KEPT);
         self.retired.drain(..excess);
         self.rotate_at = next_rotation(now, rng);
-        true
     }
 
     /// Forgets a one-time prekey; `false` when there was none of this number.

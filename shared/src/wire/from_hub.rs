@@ -53,6 +53,10 @@ pub struct Welcome {
     pub lobby: GroupId,
     /// One-time prekeys the hub has for this node.
     pub prekeys_left: u32,
+    /// The beacon this node left last; none when it has left none in this store.
+    pub beacon: Option<ByteBuf>,
+    /// Envelopes this node has sent since it left the beacon, refused ones too.
+    pub appends: u64,
 }
 
 /// Body of [`FromHub::Bye`].

@@ -50,6 +50,8 @@ pub enum ToHub {
     ReadControl(ReadControl),
     /// Everything up to `upto` in this log is durable here: the cursor may move. Has no answer.
     Ack(Ack),
+    /// Leave a beacon for this node's next connection.
+    PutBeacon(PutBeacon),
 }
 
 /// Body of [`ToHub::Claim`].
@@ -155,6 +157,16 @@ pub struct Ack {
     pub upto: u64,
 }
 
+/// Body of [`ToHub::PutBeacon`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutBeacon {
+    /// Question number.
+    pub req: u32,
+    /// A signed [`crate::beacon::Beacon`]; the hub gives it back as it is.
+    pub beacon: ByteBuf,
+}
+
 impl ToHub {
     /// The frame's type byte (PROTOCOL.md, Frames from node to hub).
     #[must_use]
@@ -170,6 +182,7 @@ impl ToHub {
             Self::AppendControl(_) => 8,
             Self::ReadControl(_) => 9,
             Self::Ack(_) => 10,
+            Self::PutBeacon(_) => 11,
         }
     }
 
@@ -188,6 +201,7 @@ impl ToHub {
             Self::AppendControl(body) => codec::frame(kind, body),
             Self::ReadControl(body) => codec::frame(kind, body),
             Self::Ack(body) => codec::frame(kind, body),
+            Self::PutBeacon(body) => codec::frame(kind, body),
         }
     }
 
@@ -207,6 +221,7 @@ impl ToHub {
             8 => Self::AppendControl(codec::decode(body)?),
             9 => Self::ReadControl(codec::decode(body)?),
             10 => Self::Ack(codec::decode(body)?),
+            11 => Self::PutBeacon(codec::decode(body)?),
             _ => return Err(DecodeError::UnknownType(kind)),
         })
     }

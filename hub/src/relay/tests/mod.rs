@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod appending;
+mod beacons;
 mod channels;
 mod delivery;
 mod nicknames;

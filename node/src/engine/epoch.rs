@@ -1,0 +1,268 @@
+//! Finding out that there is a copy of this node, and beginning anew (PROTOCOL.md, Beacons).
+//!
+//! A node leaves a beacon at the hub whenever it connects, and the hub counts what the node sends
+//! after it. Finding another beacon there than the one it left, or more sent than it has sent, it
+//! was restored from an older state or is running twice, and has keys in common with another. Then
+//! nothing sealed so far may leave: it begins a new era of counts, with new chains, prekeys and
+//! sessions, seals again what is not delivered, tells its contacts' nodes, and asks the authors it
+//! knows for what it may have missed.
+//!
+//! Invariant: no envelope leaves on a link before the hub has this link's beacon. So of two copies
+//! of one state at most one sends anything sealed in it.
+
+use hubbub_shared::beacon::Beacon;
+use hubbub_shared::content::count::begin_of;
+use hubbub_shared::content::group_plain::NO_MESSAGE;
+use hubbub_shared::content::{GroupPlain, PairPlain};
+use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::time::Millis;
+use hubbub_shared::wire::from_hub::Welcome;
+use hubbub_shared::wire::to_hub::PutBeacon;
+use hubbub_shared::wire::{ByteBuf, Refusal, ToHub};
+
+use super::Engine;
+use super::alarm::Alarm;
+use super::link::Asked;
+use super::outbox::Chat;
+use super::output::HistoryChange;
+use super::record::Key;
+use crate::api::ConversationId;
+
+/// Pause before a beacon the hub had no time for is left again.
+const AGAIN: Millis = Millis::secs(2);
+/// Highest era that minutes are taken for.
+const ERA_MAX: u64 = 1 << 30;
+/// Members of groups larger than this learn of a new era when something is said to them.
+const TOLD: usize = 64;
+
+impl Engine {
+    /// Looks at the beacon the hub holds, begins anew if it is not ours, and leaves the next one.
+    pub(super) fn take_up(&mut self, welcome: &Welcome) {
+        let held = welcome.beacon.as_ref();
+        let sent = match held {
+            // Nothing is sent before the hub is known to have the beacon.
+            Some(_) if held == self.own.next_beacon.as_ref() => Some(0),
+            Some(_) if held == self.own.beacon.as_ref() => Some(self.sends),
+            Some(_) => None,
+            // A hub that lost its store cannot tell whether a copy was there before it did.
+            None => (self.own.beacon.is_none() && self.own.next_beacon.is_none()).then_some(0),
+        };
+        let ours = sent.is_some_and(|sent| welcome.appends <= sent);
+        if held.is_some() && held == self.own.next_beacon.as_ref() {
+            self.own.beacon = self.own.next_beacon.take();
+            self.sends = 0;
+            self.touch(Key::Sends);
+        }
+        let lost = held.is_none();
+        let checked = held.and_then(|bytes| Beacon::check(bytes, &self.hub, &self.me.id()));
+        let theirs = checked.map_or(0, |beacon| beacon.generation);
+        // A hub that lost its store knows no generation: then time is what a copy's eras are below.
+        let minutes = (self.now.0 / 60_000).min(ERA_MAX);
+        let generation = self.own.generation.max(theirs).saturating_add(1);
+        self.own.generation = if held.is_none() { generation.max(minutes) } else { generation };
+        let (hub, generation) = (self.hub, self.own.generation);
+        let next = Beacon::sign(&self.me, hub, generation, &mut self.rng);
+        self.own.next_beacon = Some(ByteBuf::from(next));
+        self.touch(Key::Own);
+        if !ours {
+            self.begin_era();
+            self.say_why(lost);
+        }
+        self.leave_beacon();
+    }
+
+    fn leave_beacon(&mut self) {
+        let Some(beacon) = self.own.next_beacon.clone() else { return };
+        self.ask(Asked::Beacon, |req| ToHub::PutBeacon(PutBeacon { req, beacon }));
+    }
+
+    /// The hub has our beacon: whatever is sealed may leave.
+    pub(super) fn beacon_left(&mut self) {
+        self.own.beacon = self.own.next_beacon.take();
+        self.sends = 0;
+        self.touch(Key::Sends);
+        self.link.confirmed = true;
+        self.touch(Key::Own);
+    }
+
+    pub(super) fn beacon_refused(&mut self, refusal: &Refusal) {
+        self.count("refused-by-hub");
+        let at = self.now + refusal.retry_after.unwrap_or(AGAIN).max(Millis(1));
+        self.alarms.set(Alarm::Beacon, at);
+    }
+
+    pub(super) fn leave_beacon_again(&mut self) {
+        if self.link.is_up() && !self.link.confirmed && !self.link.is_asking(&Asked::Beacon) {
+            self.leave_beacon();
+        }
+    }
+
+    /// Begins a new era: no key from before is used again.
+    fn begin_era(&mut self) {
+        self.own.era = self.own.generation;
+        self.prekeys.renew(&self.me, self.now, &mut self.rng);
+        self.touch(Key::Prekeys);
+        self.own.stale_prekeys = true;
+        self.touch(Key::Own);
+        self.end_sessions();
+        self.end_chains();
+        self.tell_of_era();
+        self.seal_anew();
+        self.want_what_was_missed();
+    }
+
+    fn say_why(&mut self, lost: bool) {
+        let words = match lost {
+            true => "the hub lost what it held, so this device has made new keys",
+            false => {
+                "this profile was restored from a copy, or a copy of it is in use elsewhere: it \
+                 has made new keys, and the devices of its contacts are told"
+            }
+        };
+        self.warn("new-era", words.to_owned());
+    }
+
+    /// They still receive.
+    fn end_sessions(&mut self) {
+        let mut touched = Vec::new();
+        for (peer, sessions) in &mut self.sessions {
+            for session in sessions {
+                session.retire();
+                touched.push(Key::Session(*peer, session.id()));
+            }
+        }
+        self.dirty.extend(touched);
+    }
+
+    /// The next chain does not say how many messages this one had: a copy may have sealed more.
+    fn end_chains(&mut self) {
+        let mut touched = Vec::new();
+        for (id, group) in &mut self.groups {
+            if group.outbound.take().is_some() {
+                touched.push(Key::Outbound(*id));
+            }
+        }
+        self.dirty.extend(touched);
+    }
+
+    /// Whoever may write to us is to do it in a new session.
+    fn tell_of_era(&mut self) {
+        let me = self.id();
+        let contacts = self.people.iter().filter(|(_, person)| person.contact);
+        let mut peers: Vec<NodeId> = contacts.map(|(node, _)| *node).collect();
+        peers.extend(self.sessions.keys());
+        for group in self.groups.values() {
+            let members = group.members();
+            if members.len() <= TOLD {
+                peers.extend(members);
+            }
+        }
+        peers.sort_unstable();
+        peers.dedup();
+        for peer in peers.into_iter().filter(|peer| *peer != me) {
+            self.meet(peer).owes_reset = true;
+            self.touch(Key::Contact(peer));
+            self.repairs.reset(peer);
+        }
+    }
+
+    /// What is not delivered gets counts of the new era and is sealed again.
+    fn seal_anew(&mut self) {
+        let live = self.outbox.entries.iter().filter(|(_, entry)| !entry.progress.done);
+        let live: Vec<u64> = live.map(|(number, _)| *number).collect();
+        for number in live {
+            let Some(entry) = self.outbox.get(number) else { continue };
+            let chat = entry.docket.chat.clone();
+            let plain = entry.plain.duplicate();
+            match chat {
+                Some(chat) => self.count_anew(number, chat, plain.expose()),
+                None if is_chain(plain.expose()) => self.drop_entry(number),
+                None => self.unseal(number),
+            }
+        }
+    }
+
+    fn count_anew(&mut self, number: u64, chat: Chat, plain: &[u8]) {
+        let conversation = chat.conversation;
+        let (n, prev) = self.next_count(conversation);
+        let Some(plain) = renumbered(conversation, plain, (n, prev)) else {
+            self.stuck_because(number, "cannot be sealed again; send it again");
+            return self.drop_entry(number);
+        };
+        self.counted(conversation, n, chat.message);
+        self.recount(number, n, plain);
+        let message = chat.message;
+        self.history.push(HistoryChange::Renumber { conversation, message, number: n });
+        if let ConversationId::Group(group) = conversation {
+            self.spread_chain(group);
+            let plain = self.outbox.get(number).map(|entry| entry.plain.duplicate());
+            let sealed = plain.map(|plain| self.seal_in_group(group, plain.expose()));
+            match sealed {
+                Some(Ok(bytes)) => self.sealed(number, bytes),
+                _ => {
+                    self.stuck_because(number, "you are no longer a member");
+                    self.drop_entry(number);
+                }
+            }
+        }
+    }
+
+    /// The next count in a conversation, and the message before it.
+    pub(super) fn next_count(&self, conversation: ConversationId) -> (u64, MessageId) {
+        let last = match conversation {
+            ConversationId::Direct(peer) => self.people.get(&peer).map(|p| (p.sent, p.last)),
+            ConversationId::Group(id) => {
+                self.groups.get(&id).map(|group| (group.facts.sent, group.facts.last))
+            }
+        };
+        let begin = begin_of(self.own.era);
+        match last {
+            Some((sent, last)) if sent > begin => (sent.saturating_add(1), last),
+            _ => (begin.saturating_add(1), NO_MESSAGE),
+        }
+    }
+
+    /// A count was given to a message.
+    pub(super) fn counted(&mut self, conversation: ConversationId, n: u64, message: MessageId) {
+        match conversation {
+            ConversationId::Direct(peer) => {
+                let person = self.meet(peer);
+                (person.sent, person.last) = (n, message);
+                self.touch(Key::Contact(peer));
+            }
+            ConversationId::Group(id) => {
+                if let Some(group) = self.groups.get_mut(&id) {
+                    (group.facts.sent, group.facts.last) = (n, message);
+                    self.touch(Key::Group(id));
+                }
+            }
+        }
+    }
+}
+
+fn is_chain(plain: &[u8]) -> bool {
+    matches!(PairPlain::decode(plain), Ok(PairPlain::Skdm(_)))
+}
+
+/// The same message under another count.
+fn renumbered(
+    conversation: ConversationId,
+    plain: &[u8],
+    (n, prev): (u64, MessageId),
+) -> Option<SecretBytes> {
+    match conversation {
+        ConversationId::Direct(_) => match PairPlain::decode(plain) {
+            Ok(PairPlain::Chat(mut chat)) => {
+                (chat.n, chat.prev) = (n, prev);
+                Some(PairPlain::Chat(chat).encode())
+            }
+            _ => None,
+        },
+        ConversationId::Group(_) => {
+            let mut chat = GroupPlain::decode(plain).ok()?;
+            (chat.n, chat.prev) = (n, prev);
+            Some(chat.encode())
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What was heard of an author in one conversation, and so what is missing.
+//!
+//! Counts have no gaps within an era, so two of them prove what lies between. Counts up to a
+//! `floor` are none of our business: the author said them before we were there.
+
+use hubbub_shared::content::count::{Ranges, begin_of, era_of};
+use hubbub_shared::id::MessageId;
+use hubbub_shared::limits::ACK_RANGES_MAX;
+use hubbub_shared::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ranges::{KEPT, Range, add, add_range, has, highest};
+
+/// Newest messages remembered by name, so that a count used twice is noticed. As many as an author
+/// sends again at once.
+const RECENT: usize = 64;
+/// The end of a request for everything there is.
+pub(super) const OPEN_END: u64 = u64::MAX >> 1;
+
+/// How far an author was heard in one conversation.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Heard {
+    pub(super) ranges: Vec<Range>,
+    recent: Vec<(u64, MessageId)>,
+    /// Counts up to this one are not missed.
+    floor: u64,
+    /// The author has said that there is something up to here.
+    expected: u64,
+    /// The author is to be asked what there is beyond.
+    pub(super) ask_on: bool,
+    /// To be acknowledged as delivered.
+    pub(super) owed: Vec<Range>,
+    /// To be acknowledged as read.
+    pub(super) owed_read: Vec<Range>,
+    /// Highest count acknowledged as read.
+    pub(super) read: u64,
+    /// When receipts go out.
+    pub(super) due: Timestamp,
+    /// When receipts last went out.
+    pub(super) told: Timestamp,
+}
+
+impl Heard {
+    /// Notes a message; `false` for a copy of one remembered by name. A count that was heard before
+    /// and whose name is not remembered is an old copy, or its author has started over: it goes to
+    /// the history, which knows old copies by name, and counting starts over here too, so that
+    /// nothing of the author's new life is taken for heard.
+    pub(super) fn note(&mut self, n: u64, id: MessageId) -> bool {
+        if self.recent.contains(&(n, id)) {
+            add(&mut self.ranges, n);
+            add(&mut self.owed, n);
+            return false;
+        }
+        if has(&self.ranges, n) {
+            if self.recent.iter().any(|(m, _)| *m == n) {
+                self.owed.clear();
+            }
+            self.ranges.clear();
+            self.owed_read.clear();
+            self.read = 0;
+            (self.floor, self.expected) = (n.saturating_sub(1), 0);
+        }
+        if self.ranges.is_empty() && self.expected == 0 {
+            self.floor = n.saturating_sub(1);
+        }
+        add(&mut self.ranges, n);
+        self.forget_low();
+        add(&mut self.owed, n);
+        self.recent.push((n, id));
+        if self.recent.len() > RECENT {
+            self.recent.remove(0);
+        }
+        true
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        !self.owed.is_empty() || !self.owed_read.is_empty()
+    }
+
+    /// The author has said something up to `to`, and what we do not have begins at `from` at the
+    /// earliest. Gives what is newly known to be missing.
+    pub(super) fn expect(&mut self, from: u64, to: u64) -> Option<Range> {
+        if self.ranges.is_empty() && self.expected == 0 {
+            self.floor = from.saturating_sub(1);
+        }
+        let last = highest(&self.ranges).max(self.expected).max(self.floor);
+        self.expected = self.expected.max(to);
+        span(last, to.saturating_add(1))
+    }
+
+    /// A message arrived: what is newly missing before it. Someone never heard of before may have
+    /// said anything before we were there.
+    pub(super) fn expect_before(&mut self, n: u64) -> Option<Range> {
+        let new = self.ranges.is_empty() && self.expected == 0;
+        if new || n <= highest(&self.ranges).max(self.expected) {
+            return None;
+        }
+        let last = highest(&self.ranges).max(self.expected).max(self.floor);
+        self.expected = n;
+        span(last, n)
+    }
+
+    /// The author owes us nothing under these counts.
+    pub(super) fn void(&mut self, ranges: &[Range]) {
+        for (from, to) in ranges {
+            if *to < OPEN_END {
+                add_range(&mut self.ranges, (*from, *to));
+            } else {
+                self.ask_on = false;
+            }
+        }
+        self.forget_low();
+    }
+
+    /// What is missing, lowest first, as much as one request carries.
+    pub(super) fn missing(&self) -> Ranges {
+        let mut missing = Vec::new();
+        let mut last = self.floor;
+        for (from, to) in &self.ranges {
+            missing.extend(span(last, *from));
+            last = last.max(*to);
+        }
+        missing.extend(span(last, self.expected.saturating_add(1)));
+        missing.truncate(ACK_RANGES_MAX - 1);
+        if self.ask_on {
+            let last = last.max(self.expected);
+            missing.push((last.saturating_add(1), OPEN_END));
+        }
+        missing
+    }
+
+    /// Whether a count is among what is missing.
+    pub(super) fn lacks(&self, range: Range) -> bool {
+        self.missing().iter().any(|(from, to)| *from <= range.1 && range.0 <= *to)
+    }
+
+    /// Ranges that had to be forgotten are not missed either.
+    fn forget_low(&mut self) {
+        let lowest = self.ranges.first().map(|(from, _)| *from);
+        if let Some(lowest) = lowest.filter(|_| self.ranges.len() >= KEPT) {
+            self.floor = self.floor.max(lowest.saturating_sub(1));
+        }
+    }
+}
+
+/// The counts after `last` and before `next`; in an era that `last` is not of, from its beginning.
+fn span(last: u64, next: u64) -> Option<Range> {
+    let from = last.max(begin_of(era_of(next.saturating_sub(1)))).saturating_add(1);
+    let to = next.checked_sub(1)?;
+    (from <= to).then_some((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ERA: u64 = 1 << 32;
+
+    fn heard(counts: &[u64]) -> Heard {
+        let mut heard = Heard::default();
+        for n in counts {
+            heard.expect_before(*n);
+            heard.note(*n, MessageId([u8::try_from(n % 251).unwrap(); 16]));
+        }
+        heard
+    }
+
+    #[test]
+    fn what_lies_between_two_counts_is_missing_and_what_came_before_the_first_is_not() {
+        assert_eq!(heard(&[7]).missing(), []);
+        assert_eq!(heard(&[7, 8, 11, 20]).missing(), [(9, 10), (12, 19)]);
+        assert_eq!(heard(&[7, 9, 8]).missing(), []);
+    }
+
+    #[test]
+    fn a_new_era_is_missing_from_its_beginning_and_the_old_one_has_no_end() {
+        assert_eq!(heard(&[7, ERA + 1]).missing(), []);
+        assert_eq!(heard(&[7, ERA + 4]).missing(), [(ERA + 1, ERA + 3)]);
+        assert_eq!(
+            heard(&[7, ERA + 4]).expect_before(2 * ERA + 2),
+            Some((2 * ERA + 1, 2 * ERA + 1))
+        );
+    }
+
+    #[test]
+    fn what_is_newly_missing_is_told_once() {
+        let mut heard = heard(&[1]);
+        assert_eq!(heard.expect_before(4), Some((2, 3)));
+        heard.note(4, MessageId([4; 16]));
+        assert_eq!(heard.expect_before(3), None);
+        assert_eq!(heard.expect(2, 6), Some((5, 6)));
+        assert_eq!(heard.expect(2, 6), None);
+        assert_eq!(heard.expect_before(6), None);
+        assert_eq!(heard.missing(), [(2, 3), (5, 6)]);
+    }
+
+    #[test]
+    fn heads_of_an_author_never_heard_of_say_where_to_begin() {
+        let mut heard = Heard::default();
+        assert_eq!(heard.expect(5, 7), Some((5, 7)));
+        heard.note(6, MessageId([6; 16]));
+        assert_eq!(heard.missing(), [(5, 5), (7, 7)]);
+    }
+
+    #[test]
+    fn void_counts_are_no_longer_missing() {
+        let mut heard = heard(&[1, 9]);
+        heard.ask_on = true;
+        assert_eq!(heard.missing(), [(2, 8), (10, OPEN_END)]);
+        heard.void(&[(2, 4), (6, 6), (10, OPEN_END)]);
+        assert_eq!(heard.missing(), [(5, 5), (7, 8)]);
+        assert!(heard.lacks((5, 5)) && heard.lacks((1, 7)) && !heard.lacks((6, 6)));
+    }
+
+    #[test]
+    fn what_was_forgotten_for_want_of_room_is_not_missed() {
+        let mut heard = Heard::default();
+        for n in 1..=2_000 {
+            heard.expect_before(2 * n);
+            heard.note(2 * n, MessageId([1; 16]));
+        }
+        assert!(heard.ranges.len() <= KEPT);
+        let first = heard.missing()[0];
+        assert_eq!(first.0, heard.ranges[0].1 + 1);
+    }
+}
