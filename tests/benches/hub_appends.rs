@@ -171,7 +171,7 @@ fn writes(first: u64, batch: usize, envelopes: &mut Envelopes) -> Vec<Write> {
         let (kind, from, bytes) = (ItemKind::Envelope, NodeId([1; 32]), envelopes.next());
         Write::Append {
             log: LogId::Mailbox(NodeId([7; 32])),
-            item: Item { seq, kind, at: NOW, from, bytes },
+            item: Item { seq, kind, at: NOW, from, bytes }.into(),
         }
     };
     (first..first + u64::try_from(batch).unwrap()).map(append).collect()
@@ -217,7 +217,7 @@ impl BareFjall {
         for write in writes {
             let Write::Append { item, .. } = write else { continue };
             let key = [&[0; 33][..], &item.seq.to_be_bytes()].concat();
-            batch.insert(&self.items, key, item.bytes.into_vec());
+            batch.insert(&self.items, key, item.bytes.as_slice());
         }
         batch.commit().unwrap();
     }
