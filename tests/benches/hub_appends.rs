@@ -29,7 +29,7 @@ use hubbub_shared::group::control::ControlLog;
 use hubbub_shared::id::NodeId;
 use hubbub_shared::limits::APPENDS_IN_FLIGHT;
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::to_hub::Append;
+use hubbub_shared::wire::to_hub::{Append, PutBeacon};
 use hubbub_shared::wire::{ByteBuf, FromHub, LogId, ToHub};
 use hubbub_tests::measure::{Case, each, in_turn, machine, per};
 use hubbub_tests::raw_node::{FrameReader, FrameSender, RawNode};
@@ -112,6 +112,9 @@ impl Hub {
         let (conn, node) = (ConnId(n.into()), person(n).id());
         let from = ([127, 0, 0, 1], 1).into();
         self.run(vec![Input::Connected { conn, node, from, admission: None, version: 1 }]);
+        // As every node does; from here on the hub counts what this one sends.
+        let frame = ToHub::PutBeacon(PutBeacon { req: 0, beacon: ByteBuf::from(vec![7; 160]) });
+        self.run(vec![Input::Frame { conn, frame }]);
     }
 
     fn batch(&mut self, size: usize) -> Vec<Input> {
@@ -171,7 +174,7 @@ fn writes(first: u64, batch: usize, envelopes: &mut Envelopes) -> Vec<Write> {
         let (kind, from, bytes) = (ItemKind::Envelope, NodeId([1; 32]), envelopes.next());
         Write::Append {
             log: LogId::Mailbox(NodeId([7; 32])),
-            item: Item { seq, kind, at: NOW, from, bytes },
+            item: Item { seq, kind, at: NOW, from, bytes }.into(),
         }
     };
     (first..first + u64::try_from(batch).unwrap()).map(append).collect()
@@ -217,7 +220,7 @@ impl BareFjall {
         for write in writes {
             let Write::Append { item, .. } = write else { continue };
             let key = [&[0; 33][..], &item.seq.to_be_bytes()].concat();
-            batch.insert(&self.items, key, item.bytes.into_vec());
+            batch.insert(&self.items, key, item.bytes.as_slice());
         }
         batch.commit().unwrap();
     }

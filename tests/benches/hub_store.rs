@@ -296,7 +296,7 @@ impl Engine for Hub {
             let bytes = ByteBuf::from(entry(seq));
             Write::Append {
                 log: LOG,
-                item: Item { seq, kind: ItemKind::Envelope, at, from, bytes },
+                item: Item { seq, kind: ItemKind::Envelope, at, from, bytes }.into(),
             }
         };
         let mut batch: Vec<Write> = (first..first + count).map(append).collect();

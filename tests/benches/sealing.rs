@@ -15,9 +15,9 @@
 
 use std::hint::black_box;
 
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use hubbub_shared::crypto::padding::padded_len;
@@ -122,8 +122,8 @@ impl Scene {
 /// The primitives of one group message, and the bytes they run over.
 struct Primitives {
     ck: [u8; 32],
-    key: SigningKey,
-    vk: VerifyingKey,
+    key: Ed25519KeyPair,
+    vk: ParsedPublicKey,
     /// Associated data, the message's name as it is signed, group and sender: their real lengths.
     ad: Vec<u8>,
     signed: Vec<u8>,
@@ -136,18 +136,19 @@ struct Sealed {
     nonce: [u8; 12],
     tag: Tag,
     body: Vec<u8>,
-    sig: Signature,
+    sig: [u8; 64],
 }
 
 impl Primitives {
     fn new(scene: &mut Scene) -> Self {
         let epoch = (scene.log.head(), scene.log.seq());
         let header = scene.chain().seal(b"", epoch, &mut scene.rng).unwrap().0.header;
-        let key = SigningKey::from_bytes(&[5; 32]);
+        let key = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap();
+        let vk = ParsedPublicKey::new(&ED25519, key.public_key().as_ref()).unwrap();
         let (label, parts) = ("hubbub/v1/sk/ad".len() + 1, 3 * 4 + 32 + 32 + header.len());
         let (ad, signed) = (vec![1; label + parts], vec![2; "hubbub/v1/sk/sig".len() + 1 + 4 + 32]);
         let rng = ChaCha20Rng::seed_from_u64(2);
-        Self { ck: [3; 32], vk: key.verifying_key(), key, ad, signed, header, rng }
+        Self { ck: [3; 32], vk, key, ad, signed, header, rng }
     }
 
     fn step(&mut self) -> [u8; 32] {
@@ -181,7 +182,7 @@ impl Primitives {
         self.signed.last_chunk_mut::<32>().unwrap().copy_from_slice(name);
     }
 
-    fn seal(&mut self, body: &mut [u8]) -> ([u8; 12], Tag, Signature) {
+    fn seal(&mut self, body: &mut [u8]) -> ([u8; 12], Tag, [u8; 64]) {
         let mk = self.step();
         let okm = self.keys(&mk);
         let mut salt = [0; 16];
@@ -194,13 +195,14 @@ impl Primitives {
         let tag = sealed.unwrap();
         let name = self.name(&nonce, body, &tag);
         self.signed(name.as_bytes());
-        (nonce, tag, self.key.sign(&self.signed))
+        let sig = self.key.sign(&self.signed).as_ref().try_into().unwrap();
+        (nonce, tag, sig)
     }
 
     fn open(&mut self, sealed: &mut Sealed) {
         let name = self.name(&sealed.nonce, &sealed.body, &sealed.tag);
         self.signed(name.as_bytes());
-        self.vk.verify_strict(&self.signed, &sealed.sig).unwrap();
+        self.vk.verify_sig(&self.signed, &sealed.sig).unwrap();
         let mk = self.step();
         let okm = self.keys(&mk);
         let cipher = ChaCha20Poly1305::new_from_slice(&okm[..32]).unwrap();

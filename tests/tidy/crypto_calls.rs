@@ -31,7 +31,13 @@ fn lax_signatures(source: &Source) -> Vec<Finding> {
         return Vec::new();
     }
     let calls = source.lexed.find(&[".", "verify", "("]).map(|at| source.lexed.line(at + 1));
-    let laxer = ["ed25519_dalek::Verifier", "ed25519_dalek::verify_batch"];
+    let laxer = [
+        "aws_lc_rs::signature::ED25519",
+        "aws_lc_rs::signature::ParsedPublicKey",
+        "aws_lc_rs::signature::UnparsedPublicKey",
+        "ed25519_dalek::Verifier",
+        "ed25519_dalek::verify_batch",
+    ];
     let names = source.mentions.iter().filter(|m| laxer.iter().any(|path| m.is_under(path)));
     let lines = calls.chain(names.map(|m| m.line));
     lines.map(|line| source.finding(line, "check signatures with `verify_strict`")).collect()

@@ -56,7 +56,7 @@ impl Relay {
         let item = self.logs.append(log, item);
         let seq = item.seq;
         self.logs.open(log).note_seen(trace, seq);
-        self.write(Write::Append { log, item: (*item).clone() });
+        self.write(Write::Append { log, item: item.clone() });
         self.appended(asked, seq);
         self.batch.fresh.insert(log);
         self.note_passed(asked.node, log, &item);

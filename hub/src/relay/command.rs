@@ -104,8 +104,8 @@ pub enum Write {
     Append {
         /// Which log.
         log: LogId,
-        /// The entry.
-        item: Item,
+        /// The entry, shared with whoever delivers it.
+        item: Arc<Item>,
     },
     /// A reader's cursor: everything up to `upto` is durable there. `None` removes the reader.
     Cursor {

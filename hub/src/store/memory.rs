@@ -4,6 +4,7 @@
 //! A commit can be made to fail.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::wire::LogId;
@@ -23,7 +24,7 @@ pub struct MemoryStore {
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    items: BTreeMap<LogId, BTreeMap<u64, Item>>,
+    items: BTreeMap<LogId, BTreeMap<u64, Arc<Item>>>,
     next: BTreeMap<LogId, u64>,
     cursors: BTreeMap<(LogId, NodeId), u64>,
     leaving: BTreeMap<(LogId, NodeId), u64>,
@@ -84,7 +85,7 @@ impl Store for MemoryStore {
                 break;
             }
             bytes += item.bytes.len();
-            page.push(item.clone());
+            page.push((**item).clone());
         }
         Ok(page)
     }

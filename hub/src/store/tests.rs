@@ -20,7 +20,7 @@ fn item(seq: u64) -> Item {
 }
 
 fn append(seq: u64) -> Write {
-    Write::Append { log: MAILBOX, item: item(seq) }
+    Write::Append { log: MAILBOX, item: item(seq).into() }
 }
 
 /// One of everything, in batches that also write the same key twice.
@@ -44,7 +44,7 @@ fn history() -> Vec<Vec<Write>> {
             Write::Admit { node, at },
             Write::Control { group: GROUP, seq: 0, entry: vec![7] },
             Write::Control { group: GROUP, seq: 1, entry: vec![8] },
-            Write::Append { log: channel, item: item(1) },
+            Write::Append { log: channel, item: item(1).into() },
             Write::Forget { log: channel, upto: 1 },
             Write::Leaving { log: channel, reader: BOB, until: Some(1) },
             Write::Cursor { log: channel, reader: BOB, upto: Some(0) },

@@ -1,9 +1,10 @@
 //! A public key that was checked once and verifies many times.
 //!
-//! Taking a key off its 32 bytes costs a square root. Whoever checks every message of one chain
-//! keeps the key in this form instead. The checks are the ones [`super::verify`] makes each time.
+//! Whoever checks every message of one chain keeps the chain's key in this form: what there is to
+//! say about the key is settled once, and AWS-LC, which is faster, does the rest. The checks are
+//! the ones [`super::verify`] makes each time.
 
-use ed25519_dalek::{Verifier as _, VerifyingKey};
+use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
 
 use super::derive::lp;
 use super::identity::{BadSignature, is_usable_key};
@@ -43,7 +44,10 @@ fn is_small_order(point: &[u8; 32]) -> bool {
 }
 
 /// A usable Ed25519 public key (PROTOCOL.md, Keys and names).
-pub struct CheckedKey(VerifyingKey);
+pub struct CheckedKey {
+    id: NodeId,
+    key: ParsedPublicKey,
+}
 
 impl CheckedKey {
     /// Checks a key; `None` when it is not on the curve, not in its one encoding, or weak.
@@ -52,21 +56,23 @@ impl CheckedKey {
         if !is_usable_key(key) {
             return None;
         }
-        VerifyingKey::from_bytes(key.as_bytes()).ok().map(Self)
+        let parsed = ParsedPublicKey::new(&ED25519, key.as_bytes()).ok()?;
+        Some(Self { id: *key, key: parsed })
     }
 
     /// The key's bytes.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        NodeId(self.0.to_bytes())
+        self.id
     }
 
     /// Checks a signature over the labelled parts, as strictly as [`super::verify`] does.
     ///
-    /// The plain check computes R anew and compares its one encoding with the bytes of R in the
-    /// signature, so these bytes are a point in its one encoding whenever it accepts. All that the
-    /// strict check adds, for a key known not to be weak, is that R is not of small order; a look
-    /// at five encodings says that without a square root. A test holds the two forms together.
+    /// AWS-LC refuses an S that is not below the group order, computes R anew without the cofactor
+    /// and compares its one encoding with the bytes of R in the signature, so these bytes are a
+    /// point in its one encoding whenever it accepts. All that the strict check adds, for a key
+    /// known to be proper, is that R is not of small order; a look at five encodings says that.
+    /// Tests hold the two forms together.
     ///
     /// # Errors
     /// [`BadSignature`] when this key did not make `sig` over exactly these parts.
@@ -80,11 +86,11 @@ impl CheckedKey {
     }
 
     fn verify_bytes(&self, message: &[u8], sig: &Signature) -> Result<(), BadSignature> {
-        let sig = ed25519_dalek::Signature::from_bytes(sig.as_bytes());
-        if is_small_order(sig.r_bytes()) {
+        let bytes = sig.as_bytes();
+        if bytes.first_chunk().is_none_or(is_small_order) {
             return Err(BadSignature);
         }
-        self.0.verify(message, &sig).map_err(|_| BadSignature)
+        self.key.verify_sig(message, bytes).map_err(|_| BadSignature)
     }
 }
 
@@ -133,8 +139,8 @@ mod tests {
         let id = NodeId(EdwardsPoint::mul_base(&a).compress().0);
         let key = CheckedKey::new(&id).unwrap();
         let sig = with_torsion(a, Scalar::ZERO, EIGHT_TORSION[0], b"pay mallory");
-        let plain = ed25519_dalek::Signature::from_bytes(sig.as_bytes());
-        assert!(key.0.verify(b"pay mallory", &plain).is_ok(), "the plain check is that lax");
+        let plain = key.key.verify_sig(b"pay mallory", sig.as_bytes());
+        assert!(plain.is_ok(), "the plain check is that lax");
         assert_eq!(key.verify_bytes(b"pay mallory", &sig), Err(BadSignature));
         assert_eq!(verify_bytes(&id, b"pay mallory", &sig), Err(BadSignature));
     }
@@ -154,6 +160,22 @@ mod tests {
             let strict = verify_bytes(&id, b"m", &sig);
             prop_assert_eq!(key.verify_bytes(b"m", &sig), strict);
         }
+    }
+
+    #[test]
+    fn a_signature_with_the_group_order_added_is_refused() {
+        let alice = Identity::from_seed(Secret32::from_bytes([1; 32]));
+        let key = CheckedKey::new(&alice.id()).unwrap();
+        let mut sig = alice.sign(Label::SkSig, &[b"x"]);
+        // -1 is the order less one, so one more than it is the order.
+        let below = (-Scalar::ONE).to_bytes();
+        let mut carry = 1_u16;
+        for (byte, add) in sig.0[32..].iter_mut().zip(below) {
+            carry += u16::from(*byte) + u16::from(add);
+            *byte = carry.to_le_bytes()[0];
+            carry >>= 8;
+        }
+        assert_eq!(key.verify(Label::SkSig, &[b"x"], &sig), Err(BadSignature));
     }
 
     #[test]

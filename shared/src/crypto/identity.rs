@@ -3,12 +3,11 @@
 //! Invariant: nothing is parsed before its signature was verified, and verification is strict: no
 //! weak key, no second encoding of a key, no malleable signature. There is no permissive variant.
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use ed25519_dalek::VerifyingKey;
-use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use rand_core::CryptoRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::Sha512;
 
 use super::derive::lp;
 use super::label::Label;
@@ -36,11 +35,11 @@ pub enum SignedError {
 /// (PROTOCOL.md, Keys and names).
 pub struct Identity {
     seed: Secret32,
-    /// The seed's hash, kept because every signature begins with it. Boxed, so that moving it
-    /// leaves no copy behind.
-    secret: Box<ExpandedSecretKey>,
-    /// Always of `secret`: signing with another one's public key would give the secret away.
-    public: VerifyingKey,
+    /// Seed and public key as AWS-LC signs with them, which takes half as long as ed25519-dalek
+    /// and gives the same bytes. On its heap, so that moving it leaves no copy behind; its `free`
+    /// wipes what it lets go of, and its signing wipes what it derives.
+    pair: Ed25519KeyPair,
+    id: NodeId,
 }
 
 impl Identity {
@@ -53,9 +52,13 @@ impl Identity {
     /// The identity a stored seed stands for.
     #[must_use]
     pub fn from_seed(seed: Secret32) -> Self {
-        let secret = Box::new(ExpandedSecretKey::from(seed.expose()));
-        let public = VerifyingKey::from(&*secret);
-        Self { seed, secret, public }
+        // "Unchecked" because the public key is derived here instead of compared. No randomness is
+        // drawn, neither here nor by signing.
+        #[allow(clippy::expect_used)] // 32 bytes are a seed
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("a seed of 32 bytes");
+        let mut id = NodeId([0; 32]);
+        id.0.copy_from_slice(pair.public_key().as_ref());
+        Self { seed, pair, id }
     }
 
     /// The secret half, for the key file alone.
@@ -67,19 +70,21 @@ impl Identity {
     /// The public half.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        NodeId(self.public.to_bytes())
+        self.id
     }
 
     /// The public half of a hub's key.
     #[must_use]
     pub fn hub_id(&self) -> HubId {
-        HubId(self.public.to_bytes())
+        HubId(self.id.0)
     }
 
     /// Signs the labelled parts.
     #[must_use]
     pub fn sign(&self, label: Label, parts: &[&[u8]]) -> Signature {
-        Signature(raw_sign::<Sha512>(&self.secret, &lp(label, parts), &self.public).to_bytes())
+        let mut sig = Signature([0; 64]);
+        sig.0.copy_from_slice(self.pair.sign(&lp(label, parts)).as_ref());
+        sig
     }
 }
 
