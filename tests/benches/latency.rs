@@ -103,7 +103,8 @@ impl Pair {
         let (req, log) = (self.count, LogId::Mailbox(self.bob.id));
         self.count += 1;
         let mut envelope = vec![0; BYTES];
-        envelope[..4].copy_from_slice(&req.to_be_bytes());
+        // A hub knows a repetition by its end.
+        envelope.last_chunk_mut::<4>().unwrap().copy_from_slice(&req.to_be_bytes());
         let append = Append { req, log, envelope: ByteBuf::from(envelope) };
         let began = Instant::now();
         self.alice.send.frame(&ToHub::Append(append)).await;
