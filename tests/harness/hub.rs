@@ -15,6 +15,8 @@ pub struct Hub<'a> {
     level: &'static str,
     /// Where it listens; kept over restarts.
     address: String,
+    /// Whether it lets in whoever comes.
+    open: bool,
     process: Option<Process>,
 }
 
@@ -35,7 +37,8 @@ impl<'a> Hub<'a> {
     #[must_use]
     pub fn named(stage: &'a Stage, name: &str, level: &'static str) -> Self {
         let address = "127.0.0.1:0".to_owned();
-        let mut hub = Self { stage, dir: stage.path(name), level, address, process: None };
+        let mut hub =
+            Self { stage, dir: stage.path(name), level, address, open: false, process: None };
         hub.restart();
         hub
     }
@@ -48,6 +51,9 @@ impl<'a> Hub<'a> {
         let mut command = self.stage.command("hubbub-hub");
         command.arg("--dir").arg(&self.dir).args(["run", "--listen", &self.address]);
         command.args(["--set", &format!("log.level={}", self.level)]);
+        if self.open {
+            command.arg("--open");
+        }
         let mut process = self.stage.start("hub", command, Stdio::null());
         self.address = wait_until("the hub listens", PATIENCE, || {
             let said = process.stderr();
@@ -86,6 +92,17 @@ impl<'a> Hub<'a> {
         if let Some(process) = self.process.take() {
             process.kill9();
         }
+    }
+
+    /// Takes it down, deletes everything but its keys and starts it again, open: it knows nobody.
+    ///
+    /// # Panics
+    /// When there is nothing to delete, or it does not come up.
+    pub fn lose_store(&mut self) {
+        self.kill9();
+        std::fs::remove_dir_all(self.dir.join("store")).unwrap();
+        self.open = true;
+        self.restart();
     }
 
     /// Stops it as its operator would.

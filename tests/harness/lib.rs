@@ -3,6 +3,7 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod api;
 pub mod disk;
 pub mod echo;
 mod forge;

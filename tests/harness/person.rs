@@ -1,24 +1,22 @@
 //! A person: a profile, the node that runs on it, and the commands they type.
 //!
 //! What is done is done with the command line; what is looked at again and again is asked over the
-//! node's local socket (docs/API.md), which costs no process.
+//! node's local socket, which costs no process.
 
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::api::ask;
 use crate::hub::Hub;
 use crate::process::{Output, PATIENCE, Process, Stage, run, wait_until};
 
-/// Messages looked at; no test has more.
-const PAGE: u32 = 500;
+/// Messages asked for at once.
+const PAGE: usize = 500;
 
 /// Somebody with a node.
 pub struct Person<'a> {
@@ -151,19 +149,7 @@ impl<'a> Person<'a> {
     /// # Errors
     /// What the node answered, or that it does not.
     pub fn query(&self, query: Value) -> Result<Value, Value> {
-        self.ask(&json!({ "id": 1, "query": query }))
-    }
-
-    fn ask(&self, request: &Value) -> Result<Value, Value> {
-        let broken = |error: std::io::Error| json!(error.to_string());
-        let mut stream = UnixStream::connect(self.profile().join("api.sock")).map_err(broken)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(broken)?;
-        stream.write_all(format!("{request}\n").as_bytes()).map_err(broken)?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).map_err(broken)?;
-        let answer: Value =
-            serde_json::from_str(&line).map_err(|error| json!(error.to_string()))?;
-        answer.get("ok").cloned().ok_or(answer)
+        ask(&self.profile(), &json!({ "id": 1, "query": query }))
     }
 
     /// The conversation they mean by `name`, if there is one.
@@ -178,10 +164,18 @@ impl<'a> Person<'a> {
     pub fn said(&self, name: &str) -> Vec<Said> {
         let Some(conversation) = self.conversation(name) else { return Vec::new() };
         let id = conversation.get("id").cloned().unwrap_or_default();
-        let query = json!({ "history": { "conversation": id, "limit": PAGE } });
-        let Ok(page) = self.query(query) else { return Vec::new() };
-        let lines = page.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
-        lines.iter().filter_map(said).collect()
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let query = json!({ "conversation": id, "after": after, "limit": PAGE });
+            let Ok(page) = self.query(json!({ "history": query })) else { return Vec::new() };
+            let lines = page.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+            all.extend(lines.iter().filter_map(said));
+            let last = lines.last().and_then(|line| line.get("order")?.as_u64());
+            match last.filter(|_| lines.len() == PAGE) {
+                Some(last) => after = last,
+                None => return all,
+            }
+        }
     }
 
     /// The same, the words alone.

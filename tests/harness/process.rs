@@ -255,6 +255,26 @@ impl Process {
         end(&mut self.child);
     }
 
+    /// Sends it a signal: `TERM`, `INT`, `STOP` and so on.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub fn signal(&self, name: &str) {
+        let asked =
+            Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status();
+        assert!(asked.is_ok_and(|status| status.success()), "cannot signal {}", self.name);
+    }
+
+    /// Waits for its end and gives its exit code; -1 when a signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[must_use]
+    pub fn wait(&mut self) -> i32 {
+        let code = ended_within(&mut self.child, PATIENCE);
+        code.unwrap_or_else(|| panic!("{} does not stop", self.name))
+    }
+
     /// Asks it to end (end of input, else SIGTERM), waits, and gives its exit code.
     ///
     /// # Panics
@@ -262,12 +282,9 @@ impl Process {
     #[must_use]
     pub fn stop(mut self) -> i32 {
         if self.stdin.take().is_none() {
-            let asked =
-                Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status();
-            assert!(asked.is_ok_and(|status| status.success()), "cannot stop {}", self.name);
+            self.signal("TERM");
         }
-        let code = ended_within(&mut self.child, PATIENCE);
-        code.unwrap_or_else(|| panic!("{} does not stop", self.name))
+        self.wait()
     }
 }
 
@@ -298,12 +315,14 @@ pub fn wait_until<T>(
     mut look: impl FnMut() -> Result<T, String>,
 ) -> T {
     let start = Instant::now();
+    let mut pause = Duration::from_millis(5);
     loop {
         let seen = match look() {
             Ok(found) => return found,
             Err(seen) => seen,
         };
         assert!(start.elapsed() < limit, "not within {limit:?}: {claim}; seen last: {seen}");
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }

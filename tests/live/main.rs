@@ -3,8 +3,11 @@
 
 // A claim that does not hold is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+// The long runs report figures.
+#![allow(clippy::print_stdout)]
 
 mod canary;
+mod chaos;
 mod commands;
 mod errors;
 mod newcomer;
@@ -15,3 +18,4 @@ mod refusals;
 mod stage;
 mod ten;
 mod two_nodes;
+mod writers;

@@ -5,6 +5,7 @@
 mod init;
 mod invite;
 mod run;
+mod signals;
 mod watch;
 
 use std::io::{self, Write as _};

@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal as _};
 
 use hubbub_hub::{ServeOptions, serve};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::signals::Stop;
 use super::{Failure, Place};
 use crate::args::Run;
 
-/// Runs until ctrl-c or SIGTERM, then stops without losing anything.
+/// Runs until ctrl-c or SIGTERM, then stops without losing anything; at once when asked again.
 pub(super) async fn run(place: Place, args: Run) -> Result<(), Failure> {
     let config = place.effective.config;
     let filter = EnvFilter::try_new(&config.log.level)
@@ -21,18 +21,15 @@ pub(super) async fn run(place: Place, args: Run) -> Result<(), Failure> {
         .init();
     let open = args.open || config.access.open;
     let listen = args.listen.unwrap_or(config.network.listen);
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = Stop::listen()?;
     let running =
         serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
     tracing::info!("hub {} listens on UDP {}", running.hub, running.local_addr);
     if open {
         tracing::warn!("this hub is open: whoever finds it may use it");
     }
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    stop.asked().await;
     tracing::info!("stopping: everyone is told, everything is stored");
-    running.stop().await;
+    stop.unless_asked_again(running.stop()).await;
     Ok(())
 }

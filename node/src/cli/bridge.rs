@@ -5,13 +5,18 @@ use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::out::{Done, json_line};
+use super::stop;
 use crate::api::{ApiError, Code, Event};
 use crate::runtime::lines::{Line, Outcome, Read, Request, Wanted, read_line};
 use crate::runtime::{Events, Node};
 
-/// Speaks on the process's own stdin and stdout until stdin ends.
+/// Speaks on the process's own stdin and stdout until stdin ends or the process is asked to stop.
 pub(super) async fn run(node: &Node) -> Done {
-    speak(node, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
+    let stop = stop::asked()?;
+    tokio::select! {
+        spoken = speak(node, BufReader::new(tokio::io::stdin()), tokio::io::stdout()) => spoken,
+        () = stop => Ok(()),
+    }
 }
 
 async fn speak(

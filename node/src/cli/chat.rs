@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Global, Up};
 use super::out::{Done, Out, is_terminal};
 use super::up::{UP_FOR, UP_USES};
-use super::{open, own_hub};
+use super::{open, own_hub, stop};
 use crate::api::{ApiError, Code, Event, Node};
 use crate::config::NodeConfig;
 use crate::display::{line, link};
@@ -42,7 +42,7 @@ pub(super) async fn show(
     out: &mut Out,
 ) -> Done {
     let theme = tui::Theme { colour: out.look.colour, charset: out.look.charset };
-    tui::run(node, tui::Options { theme, invite, mouse: true }).await?;
+    tui::run(node, tui::Options { theme, invite, mouse: true }, stop::asked()?).await?;
     Ok(())
 }
 
@@ -63,12 +63,12 @@ pub(super) fn log_to_stderr(global: &Global) -> Result<(), ApiError> {
 /// Runs without a face until told to stop, saying on stderr what the link does.
 pub(super) async fn headless(node: Arc<dyn Node>, out: &mut Out) -> Done {
     let mut events = node.subscribe();
-    let stop = stop_signal();
+    let stop = stop::asked()?;
     tokio::pin!(stop);
     loop {
         let event = tokio::select! {
             event = events.next() => event,
-            stopped = &mut stop => return stopped.map_err(Into::into),
+            () = &mut stop => return Ok(()),
         };
         match event {
             Some(Event::Link(state)) => {
@@ -86,19 +86,4 @@ pub(super) async fn headless(node: Arc<dyn Node>, out: &mut Out) -> Done {
             }
         }
     }
-}
-
-/// Interrupted or asked to end.
-pub(super) async fn stop_signal() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -22,6 +22,7 @@ mod render;
 mod secret;
 mod send;
 mod start;
+mod stop;
 mod up;
 mod verify;
 

@@ -6,9 +6,8 @@ use hubbub_shared::limits::TEXT_MAX;
 use tokio::time::timeout;
 
 use super::args::{Send, Wait};
-use super::chat::stop_signal;
 use super::out::{Done, Failure, Out};
-use super::render;
+use super::{render, stop};
 use crate::api::command::MessageText;
 use crate::api::view::Delivery;
 use crate::api::{Answer, ApiError, Code, Command, Event, Events, Node, Query, Reply};
@@ -19,12 +18,12 @@ pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
     // Listening before sending: what happens in between must not be missed.
     let events = node.subscribe();
     let command = Command::Send { to: args.to, text, id: args.id };
-    let interrupted = stop_signal();
+    let interrupted = stop::asked()?;
     tokio::pin!(interrupted);
     // In this order: from before anything is queued on, an interruption ends nothing unsaid.
     let reply = tokio::select! {
         biased;
-        stop = &mut interrupted => return Err(early(stop).into()),
+        () = &mut interrupted => return Err(early().into()),
         reply = node.command(command) => reply?,
     };
     let Reply::Queued { message, conversation, delivery } = reply else {
@@ -41,11 +40,8 @@ pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
 }
 
 /// Interrupted before the node said that the message is durable.
-fn early(stop: std::io::Result<()>) -> ApiError {
-    let what = match stop {
-        Ok(()) => "interrupted before the message was queued".to_owned(),
-        Err(error) => format!("cannot listen for interruptions: {error}"),
-    };
+fn early() -> ApiError {
+    let what = "interrupted before the message was queued";
     let hint = "`hubbub read` shows whether it was; with --id, sending it again is safe";
     ApiError::new(Code::Interrupted, what, hint)
 }

@@ -26,8 +26,12 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 /// A silent connection is given up after this long.
 const IDLE_MS: u32 = 30_000;
-/// Keeps the connection, and the router's memory of it, alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Keeps the connection, and the router's memory of it, alive; and is how soon an idle node learns
+/// that its hub was started anew: the hub answers what it does not know with a reset.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+/// Supposed round trip before there is a measured one: a first packet that a hub missed because it
+/// was just starting is repeated after a third of a second.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
 
 /// TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,7 @@ fn transport() -> TransportConfig {
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
         .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(INITIAL_RTT)
         .max_concurrent_bidi_streams(VarInt::from_u32(16))
         .max_concurrent_uni_streams(VarInt::from_u32(0));
     transport

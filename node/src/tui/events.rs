@@ -160,12 +160,12 @@ impl App {
     }
 
     fn took_list(&mut self, list: Vec<ConversationView>) -> Vec<Effect> {
-        let first = self.conversations.is_none();
         self.conversations = Some(list);
         let top = self.conversations.iter().flatten().next().map(|c| c.id);
-        match (first, self.current, top) {
-            (true, None, Some(top)) => self.go(top),
-            (_, None, Some(top)) if self.nowhere.is_empty() => self.go(top),
+        match (self.current, top) {
+            // Not while something is being written: it would be torn in two, and the second half
+            // said where it was not meant for.
+            (None, Some(top)) if self.nowhere.is_empty() => self.go(top),
             _ => Vec::new(),
         }
     }

@@ -40,11 +40,15 @@ pub struct Options {
     pub mouse: bool,
 }
 
-/// Shows the chat until the person leaves or the node stops.
+/// Shows the chat until the person leaves, `stop` ends or the node stops.
 ///
 /// # Errors
 /// The terminal cannot be used, or the node stopped.
-pub async fn run(node: Arc<dyn Node>, options: Options) -> Result<(), ApiError> {
+pub async fn run(
+    node: Arc<dyn Node>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ApiError> {
     let events = node.subscribe();
     let mut screen = Screen::take(options.mouse).map_err(no_terminal)?;
     let app = App::new(options.theme, Clock::local(), options.invite);
@@ -55,7 +59,10 @@ pub async fn run(node: Arc<dyn Node>, options: Options) -> Result<(), ApiError> 
     let sends = Some(sends);
     let mut face =
         Face { app, node, outcomes, outcomes_in, sends, tasks, aside: false, leave: false };
-    let result = face.run(&mut screen, events).await;
+    let result = tokio::select! {
+        result = face.run(&mut screen, events) => result,
+        () = stop => Ok(()),
+    };
     drop(screen);
     face.finish().await;
     result?;

@@ -6,7 +6,7 @@ use super::super::app::{Asked, Did, Effect, Msg};
 use super::super::history::PAGE;
 use super::super::overlay::Overlay;
 use super::scene::*;
-use crate::api::view::{Delivery, LinkState};
+use crate::api::view::{Body, Delivery, LinkState, MessageView};
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 
 fn sent(effects: &[Effect]) -> Option<(&str, &str)> {
@@ -49,6 +49,40 @@ fn a_pasted_text_is_cleaned_and_never_sent_by_its_line_breaks() {
     let effects = scene.app.update(Msg::Paste("a\rb\x1b[2J\r\n".to_owned()), NOON);
     assert_eq!(effects, []);
     assert_eq!(scene.app.composer().text(), "a\nb␛[2J\n");
+}
+
+#[test]
+fn what_is_being_written_before_the_list_comes_stays_whole() {
+    let mut scene = Scene::loading();
+    scene.write("/");
+    scene.answer(Asked::Conversations, Answer::Conversations(vec![conversation(TEAM, "team", 0)]));
+    scene.write("msg bob");
+    let effects = scene.enter();
+    let open = Command::Open { to: "bob".to_owned() };
+    assert!(effects.contains(&Effect::Command(open, Did::Opened)), "{effects:?}");
+}
+
+#[test]
+fn a_missing_message_is_shown_as_such_and_its_line_can_go() {
+    let missing = message(BOB, 2, "bob", Body::Missing);
+    let id = missing.id;
+    let page = vec![text(BOB, 1, "bob", "one"), missing, text(BOB, 3, "bob", "three")];
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]).says(page);
+    assert!(scene.screen(80, 20).contains("a message is missing here"));
+    scene.app.update(Msg::Event(Event::Message(Box::new(text(BOB, 2, "bob", "two")))), NOON);
+    let screen = scene.screen(80, 20);
+    let at = |text: &str| screen.find(text).unwrap();
+    assert!(at("one") < at("two") && at("two") < at("three") && !screen.contains("missing"));
+    let messages = vec![id];
+    scene
+        .app
+        .update(Msg::Event(Event::Gone { conversation: BOB, messages: messages.clone() }), NOON);
+    assert!(scene.screen(80, 20).contains("two"), "what has come stays");
+    let again = MessageView { order: 4, ..message(BOB, 2, "bob", Body::Missing) };
+    scene.app.update(Msg::Event(Event::Message(Box::new(again))), NOON);
+    assert!(scene.screen(80, 20).contains("missing"));
+    scene.app.update(Msg::Event(Event::Gone { conversation: BOB, messages }), NOON);
+    assert!(!scene.screen(80, 20).contains("missing"));
 }
 
 #[test]
