@@ -2,7 +2,7 @@
 //!
 //! Only a commit writes it, so a crash is forgetting the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_node::api::ConversationId;
 use hubbub_node::api::view::{Body, Delivery};
@@ -16,6 +16,8 @@ use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
 
+use crate::hurt::{Hurt, UNSYNCED};
+
 /// What a device keeps.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -25,6 +27,10 @@ pub struct Disk {
     pub history: Vec<StoredMessage>,
     /// Own messages: how far, for each recipient.
     pub ledger: BTreeMap<(MessageId, NodeId), Delivery>,
+    /// Own messages: for whom they are stuck, with a reason.
+    pub stuck: BTreeSet<(MessageId, NodeId)>,
+    commits: u64,
+    synced: Option<Box<Disk>>,
 }
 
 impl Disk {
@@ -38,10 +44,25 @@ impl Disk {
             .collect()
     }
 
+    /// Goes back to what a lying disk had really synced.
+    pub(crate) fn lose_unsynced(&mut self) {
+        if let Some(synced) = self.synced.take() {
+            *self = *synced;
+        }
+    }
+
     /// Applies one transaction. What it gives is new in the history.
-    pub(crate) fn commit(&mut self, changes: Changes) -> Vec<MessageKey> {
+    pub(crate) fn commit(&mut self, changes: Changes, hurt: Option<Hurt>) -> Vec<MessageKey> {
+        self.commits += 1;
+        if hurt == Some(Hurt::NodeSkipsSync) && self.commits.is_multiple_of(UNSYNCED) {
+            self.synced = None;
+            self.synced = Some(Box::new(self.clone()));
+        }
         for change in changes.records {
             match change {
+                // The second record of this table is how much was sent.
+                RecordChange::Put(Table::Own, key, _)
+                    if hurt == Some(Hurt::ForgottenSends) && key == [1] => {}
                 RecordChange::Put(table, key, value) => {
                     self.records.insert((table, key), value.expose().to_vec());
                 }
@@ -50,7 +71,7 @@ impl Disk {
                 }
             }
         }
-        changes.history.into_iter().filter_map(|change| self.tell(change)).collect()
+        changes.history.into_iter().filter_map(|change| self.tell(change, hurt)).collect()
     }
 
     /// Own texts with these counts.
@@ -115,8 +136,13 @@ impl Disk {
         });
     }
 
-    fn tell(&mut self, change: HistoryChange) -> Option<MessageKey> {
+    fn tell(&mut self, change: HistoryChange, hurt: Option<Hurt>) -> Option<MessageKey> {
         match change {
+            HistoryChange::Insert(line) if hurt == Some(Hurt::NoDedupe) => {
+                let key = line.key();
+                self.history.push(line);
+                Some(key)
+            }
             HistoryChange::Insert(line) => self.insert(line),
             HistoryChange::Missing { conversation, author, from, to, at } => {
                 (from..=to).for_each(|n| self.missing((conversation, author, n), at));
@@ -136,7 +162,16 @@ impl Disk {
                 own.find(|line| line.id == message).unwrap().number = number;
                 None
             }
-            HistoryChange::Progress { message, recipient, delivery, .. } => {
+            HistoryChange::Progress { .. }
+                if hurt == Some(Hurt::ForgottenReceipts) && self.commits.is_multiple_of(10) =>
+            {
+                None
+            }
+            HistoryChange::Progress { message, recipient, delivery, stuck, .. } => {
+                match stuck {
+                    Some(_) => self.stuck.insert((message, recipient)),
+                    None => self.stuck.remove(&(message, recipient)),
+                };
                 let known = self.ledger.entry((message, recipient)).or_default();
                 *known = (*known).max(delivery);
                 None

@@ -28,7 +28,7 @@ impl World {
     /// Asks a device for something.
     pub fn begin(&mut self, who: usize, command: Command) -> u64 {
         self.tickets += 1;
-        let (ticket, now) = (self.tickets, self.now);
+        let (ticket, now) = (self.tickets, self.local(who));
         if let Some(engine) = &mut self.devices[who].engine {
             engine.handle_command(Ticket(ticket), command, now);
             self.settle(who);

@@ -7,9 +7,11 @@ use hubbub_shared::group::ControlLog;
 use hubbub_shared::limits::CONTROL_PAGE_ENTRIES;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::from_hub::{Bundle, Bye, ControlPage};
-use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+
+use crate::hurt::UNSYNCED;
 
 /// Frames that leave, in order.
 pub(crate) type Sent = Vec<(ConnId, FromHub)>;
@@ -19,47 +21,77 @@ pub(crate) struct Switchboard {
     pub(crate) identity: Identity,
     pub(crate) relay: Relay,
     pub(crate) store: MemoryStore,
+    config: RelayConfig,
+    /// Whether the disk lies about syncing; then what it had really synced, and commits so far.
+    pub(crate) lossy: bool,
+    synced: (MemoryStore, u64),
     pub(crate) up: bool,
 }
 
-fn relay(identity: &Identity, store: &mut MemoryStore, now: Timestamp, seed: u64) -> Relay {
+fn relay(
+    identity: &Identity,
+    config: RelayConfig,
+    store: &mut MemoryStore,
+    (now, seed): (Timestamp, u64),
+) -> Relay {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let (_, lobby_genesis) = ControlLog::create_lobby(identity, now, &mut rng);
     let origin = Origin { hub: identity.hub_id(), store: store.id(), lobby_genesis };
-    let config = RelayConfig { open: true, ..RelayConfig::default() };
     Relay::new(config, origin, store.load().unwrap(), now).unwrap()
 }
 
 impl Switchboard {
     /// A new hub.
-    pub(crate) fn new(identity: Identity, now: Timestamp, seed: u64) -> Self {
+    pub(crate) fn new(identity: Identity, config: RelayConfig, now: Timestamp, seed: u64) -> Self {
         let mut store = MemoryStore::new([1; 16]);
-        let relay = relay(&identity, &mut store, now, seed);
-        let mut hub = Self { identity, relay, store, up: true };
+        let relay = relay(&identity, config.clone(), &mut store, (now, seed));
+        let synced = (store.survivor(), 0);
+        let mut hub = Self { identity, relay, store, config, lossy: false, synced, up: true };
         hub.end_batch(now);
         hub
     }
 
-    /// Starts again from its disk.
+    /// Starts again from its disk, or from what a lying one had really synced.
     pub(crate) fn restart(&mut self, now: Timestamp, seed: u64) {
-        self.start_from(self.store.survivor(), now, seed);
+        let disk = if self.lossy { self.synced.0.survivor() } else { self.store.survivor() };
+        self.start_from(disk, now, seed);
     }
 
     /// Starts again from nothing.
     pub(crate) fn wipe(&mut self, now: Timestamp, seed: u64) {
-        self.start_from(MemoryStore::new([2; 16]), now, seed);
+        let mut id = [2; 16];
+        id[..8].copy_from_slice(&seed.to_be_bytes());
+        self.start_from(MemoryStore::new(id), now, seed);
     }
 
     fn start_from(&mut self, mut store: MemoryStore, now: Timestamp, seed: u64) {
-        self.relay = relay(&self.identity, &mut store, now, seed);
+        self.relay = relay(&self.identity, self.config.clone(), &mut store, (now, seed));
         self.store = store;
         self.end_batch(now);
+    }
+
+    /// Whether an entry of this number was ever durable here.
+    pub(crate) fn had(&self, log: &LogId, seq: u64) -> bool {
+        let logs = self.store.survivor().load().unwrap().logs;
+        logs.iter().any(|summary| summary.log == *log && summary.next_seq > seq)
     }
 
     /// Something happened; what leaves because of it.
     pub(crate) fn tell(&mut self, input: Input, at: Timestamp) -> Sent {
         self.relay.handle(Timed { at, input });
         self.end_batch(at)
+    }
+
+    /// What a hub would answer that does not wait for its store.
+    pub(crate) fn answer_unwritten(&mut self, input: Input, at: Timestamp) -> Sent {
+        self.relay.handle(Timed { at, input });
+        let mut sent = Vec::new();
+        while let Some(command) = self.relay.poll_command() {
+            if let Command::Send { conn, frame } = command {
+                sent.push((conn, frame));
+            }
+        }
+        sent
     }
 
     /// Carries a batch of the relay out, in the order it asks for.
@@ -93,6 +125,10 @@ impl Switchboard {
             }
         }
         self.store.commit(&writes).unwrap();
+        self.synced.1 += 1;
+        if self.lossy && self.synced.1.is_multiple_of(UNSYNCED) {
+            self.synced.0 = self.store.survivor();
+        }
         let mut sent: Sent =
             later.into_iter().filter_map(|command| self.after_commit(command)).collect();
         for load in loads {

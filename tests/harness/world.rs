@@ -7,18 +7,19 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use hubbub_hub::relay::{ConnId, Input};
+use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_node::api::{ApiError, Command, Event, Reply};
 use hubbub_node::engine::Engine;
 use hubbub_node::engine::output::{MessageKey, Output, Recall};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::{FromHub, ToHub};
+use hubbub_shared::wire::{FromHub, LogId, ToHub};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::disk::Disk;
+use crate::hurt::Hurt;
 use crate::network::{Network, Packet};
 use crate::switchboard::Switchboard;
 
@@ -43,6 +44,10 @@ pub struct Device {
     conn: Option<ConnId>,
     wants_link: bool,
     back_at: Timestamp,
+    /// How far its clock is ahead, in milliseconds; below zero, behind.
+    pub skew: i64,
+    /// Longest time a frame to it takes beyond what others wait, in milliseconds.
+    pub slow: u64,
 }
 
 /// The world.
@@ -51,6 +56,10 @@ pub struct World {
     pub now: Timestamp,
     /// Chance in ten thousand that a device crashes at a commit.
     pub crashes: u64,
+    /// Chance in ten thousand that the hub crashes at a frame.
+    pub hub_crashes: u64,
+    /// What is broken on purpose.
+    hurt: Option<Hurt>,
     /// Longest a frame takes, in milliseconds.
     pub delay: u64,
     /// Devices, by number.
@@ -59,6 +68,12 @@ pub struct World {
     pub(crate) hub: Switchboard,
     pub(crate) network: Network,
     pub(crate) tickets: u64,
+    /// Appends that were not answered yet, by connection and question.
+    asked: BTreeMap<(ConnId, u32), LogId>,
+    /// The highest number in each log that a node was told is durable.
+    promised: BTreeMap<LogId, u64>,
+    /// Logs that after a crash of the hub had less than was promised.
+    pub(crate) broken: Vec<String>,
     /// Looks at every frame to a node before it arrives, and may drop or change it.
     #[allow(clippy::type_complexity)] // one use
     pub tamper: Option<Box<dyn FnMut(usize, FromHub) -> Vec<FromHub>>>,
@@ -70,18 +85,29 @@ pub struct World {
 impl World {
     /// A world with a hub and these people, all connected.
     pub fn new(seed: u64, names: &[&'static str]) -> Self {
+        let config = RelayConfig { open: true, ..RelayConfig::default() };
+        Self::on(config, seed, names)
+    }
+
+    /// The same on a hub with such bounds.
+    pub fn on(config: RelayConfig, seed: u64, names: &[&'static str]) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let identity = Identity::generate(&mut rng);
-        let hub = Switchboard::new(identity, DAWN, seed);
+        let hub = Switchboard::new(identity, config, DAWN, seed);
         let mut world = Self {
             now: DAWN,
             crashes: 0,
+            hub_crashes: 0,
+            hurt: None,
             delay: 20,
             devices: Vec::new(),
             rng,
             hub,
             network: Network::default(),
             tickets: 0,
+            asked: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            broken: Vec::new(),
             tamper: None,
             overhear: None,
         };
@@ -129,6 +155,8 @@ impl World {
             conn: None,
             wants_link: true,
             back_at: self.now,
+            skew: 0,
+            slow: 0,
         });
         self.devices.len() - 1
     }
@@ -158,12 +186,23 @@ impl World {
         self.devices[who].engine.as_ref().unwrap()
     }
 
+    /// What a device's clock says.
+    pub(crate) fn local(&self, who: usize) -> Timestamp {
+        shifted(self.now, self.devices[who].skew)
+    }
+
     /// Below `n`, by chance.
     pub fn below(&mut self, n: u64) -> u64 {
         self.rng.next_u64() % n
     }
 
     // --- Mishaps ---
+
+    /// Breaks something on purpose.
+    pub fn hurt(&mut self, hurt: Hurt) {
+        self.hurt = Some(hurt);
+        self.hub.lossy = hurt == Hurt::HubSkipsSync;
+    }
 
     /// Cuts a device off until [`Self::connect`].
     pub fn disconnect(&mut self, who: usize) {
@@ -179,6 +218,9 @@ impl World {
     /// Kills a device; it starts again from its records within two seconds.
     pub fn crash(&mut self, who: usize) {
         self.devices[who].engine = None;
+        if self.hurt == Some(Hurt::NodeSkipsSync) {
+            self.devices[who].disk.lose_unsynced();
+        }
         self.devices[who].back_at = self.now + Millis(100 + self.rng.next_u64() % 2_000);
         self.cut(who);
     }
@@ -217,6 +259,13 @@ impl World {
         self.network.clear();
         let seed = self.network.next();
         self.hub.restart(self.now, seed);
+        self.asked.clear();
+        for (log, seq) in &self.promised {
+            if !self.hub.had(log, *seq) {
+                self.broken
+                    .push(format!("the hub lost {seq} of {log:?}, which it had answered for"));
+            }
+        }
     }
 
     /// The hub loses its disk.
@@ -224,6 +273,7 @@ impl World {
         self.crash_hub();
         let seed = self.network.next();
         self.hub.wipe(self.now, seed);
+        self.promised.clear();
     }
 
     /// Takes the hub away, or brings it back.
@@ -238,7 +288,7 @@ impl World {
         let Some(conn) = self.devices[who].conn.take() else { return };
         self.network.cut(conn);
         self.tell_hub(Input::Closed { conn });
-        let now = self.now;
+        let now = self.local(who);
         if let Some(engine) = &mut self.devices[who].engine {
             engine.handle_link_down(now);
             self.settle(who);
@@ -265,7 +315,7 @@ impl World {
     fn timer(&self, who: usize) -> Option<Timestamp> {
         let device = &self.devices[who];
         match &device.engine {
-            Some(engine) => engine.poll_timeout(),
+            Some(engine) => engine.poll_timeout().map(|at| shifted(at, -device.skew)),
             None => Some(device.back_at),
         }
     }
@@ -277,8 +327,9 @@ impl World {
         }
         for who in 0..self.devices.len() {
             if self.timer(who).is_some_and(|at| at <= now) {
+                let local = self.local(who);
                 match &mut self.devices[who].engine {
-                    Some(engine) => engine.handle_timeout(now),
+                    Some(engine) => engine.handle_timeout(local),
                     None => self.revive(who),
                 }
                 return self.settle(who);
@@ -311,13 +362,24 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, who: usize, frame: FromHub) {
-        let now = self.now;
+        let now = self.local(who);
+        self.note_promise(who, &frame);
         let Some(engine) = &mut self.devices[who].engine else { return };
         match frame {
             FromHub::Welcome(welcome) => engine.handle_link_up(&welcome, now),
             other => engine.handle_frame(other, now),
         }
         self.settle(who);
+    }
+
+    fn note_promise(&mut self, who: usize, frame: &FromHub) {
+        let FromHub::Appended(appended) = frame else { return };
+        let asked =
+            self.devices[who].conn.and_then(|conn| self.asked.remove(&(conn, appended.req)));
+        if let Some(log) = asked {
+            let promised = self.promised.entry(log).or_default();
+            *promised = appended.seq.max(*promised);
+        }
     }
 
     fn reconnect(&mut self) {
@@ -335,7 +397,11 @@ impl World {
     }
 
     fn post(&mut self, packet: Packet) {
-        let due = self.now + Millis(1 + self.rng.next_u64() % self.delay);
+        let slow = match packet {
+            Packet::ToNode(who, ..) => self.devices[who].slow,
+            Packet::ToHub(..) => 0,
+        };
+        let due = self.now + Millis(1 + self.rng.next_u64() % (self.delay + slow));
         self.network.post(packet, due);
     }
 
@@ -345,7 +411,7 @@ impl World {
     pub(crate) fn revive(&mut self, who: usize) {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let (hub, now) = (self.hub_id(), self.now);
+        let (hub, now) = (self.hub_id(), self.local(who));
         let device = &mut self.devices[who];
         let identity = Identity::from_seed(Secret32::from_bytes(device.seed));
         let loaded = device.disk.load();
@@ -360,9 +426,12 @@ impl World {
         let changes = engine.take_changes();
         let fatal = self.rng.next_u64() % 10_000 < self.crashes;
         if fatal && self.rng.next_u64().is_multiple_of(2) {
+            if self.hurt == Some(Hurt::NodeSendsEarly) {
+                self.send_unwritten(who);
+            }
             return self.crash(who);
         }
-        device.fresh = device.disk.commit(changes);
+        device.fresh = device.disk.commit(changes, self.hurt);
         let mut recalls = Vec::new();
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {
@@ -375,6 +444,9 @@ impl World {
             match output {
                 Output::Send(frame) => {
                     if let Some(conn) = device.conn {
+                        if let ToHub::Append(append) = &frame {
+                            self.asked.insert((conn, append.req), append.log);
+                        }
                         self.post(Packet::ToHub(conn, frame));
                     }
                 }
@@ -400,7 +472,7 @@ impl World {
 
     /// The history answers what the engine asked of it.
     fn recall(&mut self, who: usize, recalls: Vec<Recall>) {
-        let (me, now) = (self.id(who), self.now);
+        let (me, now) = (self.id(who), self.local(who));
         let Device { engine, disk, .. } = &mut self.devices[who];
         let Some(engine) = engine else { return };
         for recall in recalls {
@@ -410,7 +482,38 @@ impl World {
         self.settle(who);
     }
 
+    /// What was never committed reaches the hub.
+    fn send_unwritten(&mut self, who: usize) {
+        let Some(conn) = self.devices[who].conn else { return };
+        while let Some(output) = self.devices[who].engine.as_mut().and_then(Engine::poll_output) {
+            if let Output::Send(frame) = output {
+                for (conn, frame) in self.hub.tell(Input::Frame { conn, frame }, self.now) {
+                    self.carry(conn, frame);
+                }
+            }
+        }
+    }
+
+    /// The hub crashes with this frame: before its commit, or right after it.
+    fn fall(&mut self, input: Input) {
+        if self.rng.next_u64().is_multiple_of(2) {
+            drop(self.hub.tell(input, self.now));
+        } else if self.hurt == Some(Hurt::HubAnswersEarly) {
+            for (conn, frame) in self.hub.answer_unwritten(input, self.now) {
+                let who = self.devices.iter().position(|device| device.conn == Some(conn));
+                if let Some(who) = who {
+                    self.give(who, frame);
+                }
+            }
+        }
+        self.crash_hub();
+    }
+
     fn tell_hub(&mut self, input: Input) {
+        let frame = matches!(input, Input::Frame { .. });
+        if frame && self.rng.next_u64() % 10_000 < self.hub_crashes {
+            return self.fall(input);
+        }
         for (conn, frame) in self.hub.tell(input, self.now) {
             self.carry(conn, frame);
         }
@@ -422,4 +525,8 @@ impl World {
             self.post(Packet::ToNode(who, conn, frame));
         }
     }
+}
+
+fn shifted(at: Timestamp, by: i64) -> Timestamp {
+    Timestamp(at.0.saturating_add_signed(by))
 }

@@ -10,5 +10,6 @@ mod gaps;
 mod groups;
 mod liars;
 mod receipts;
+mod storm;
 mod tampering;
 mod two;

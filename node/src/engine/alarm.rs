@@ -26,6 +26,8 @@ pub(super) enum Alarm {
     Heads,
     /// The beacon is left again.
     Beacon,
+    /// A group's log is read again for a message that waits for it.
+    Withheld,
     /// A control entry that lost a race is proposed again.
     Control,
     /// A bundle that was not to be had is asked for again.
@@ -80,8 +82,12 @@ impl Engine {
                 Alarm::Gaps => self.ask_for_gaps(),
                 Alarm::Heads => self.remind(),
                 Alarm::Beacon => self.leave_beacon_again(),
+                Alarm::Withheld => self.read_for_held(),
                 Alarm::Control => self.work_on_groups(),
-                Alarm::Bundles => self.want_bundles(),
+                Alarm::Bundles => {
+                    self.begin_anew_with_those_put_off();
+                    self.want_bundles();
+                }
                 Alarm::Names => self.ask_names_again(),
                 Alarm::Upkeep => self.upkeep(),
             }

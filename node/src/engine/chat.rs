@@ -81,6 +81,7 @@ impl Engine {
         let number = self.post(Entry::new(docket, plain, None));
         self.seal_for(peer);
         self.say_when_unsealed(number, peer);
+        self.say_if_behind(number);
         Ok(vec![peer])
     }
 
@@ -106,7 +107,8 @@ impl Engine {
             group.members().into_iter().filter(|node| *node != me).collect();
         let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
         let docket = Docket { log: LogId::Channel(id), rank: Rank::Group, created: self.now, chat };
-        self.post(Entry::new(docket, plain, Some(sealed)));
+        let number = self.post(Entry::new(docket, plain, Some(sealed)));
+        self.say_if_behind(number);
         Ok(recipients)
     }
 

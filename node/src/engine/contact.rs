@@ -5,7 +5,7 @@
 
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::fingerprint::{qr_bytes, safety_number};
-use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::id::{MessageId, NodeId, SessionId};
 use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,14 @@ pub(super) struct Person {
     pub(super) sent: u64,
     /// The last of these.
     pub(super) last: MessageId,
+    /// The last counts of the eras before the present one, newest last.
+    pub(super) earlier: Vec<u64>,
     /// To be told, in a new session, that this node began anew.
     pub(super) owes_reset: bool,
+    /// The session in which it was told that, until it is heard from there.
+    pub(super) reset_in: Option<SessionId>,
+    /// Began anew a moment after it had: what follows from that is still to be done.
+    pub(super) reset_again: bool,
 }
 
 impl Person {
@@ -54,7 +60,10 @@ impl Person {
             idk_epoch: 0,
             sent: 0,
             last: NO_MESSAGE,
+            earlier: Vec::new(),
             owes_reset: false,
+            reset_in: None,
+            reset_again: false,
         }
     }
 }

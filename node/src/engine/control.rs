@@ -81,6 +81,7 @@ impl Engine {
         if self.held.values().any(|held| held.group == id) {
             self.retry_after_reading(id);
         }
+        self.take_early_heads(id);
         self.work_on(id);
     }
 
@@ -241,6 +242,9 @@ impl Engine {
             group.facts.removed.remove(0);
         }
         self.no_longer_for(id, node);
+        if node == self.id() {
+            self.say_we_are_out(ConversationId::Group(id));
+        }
         if author == self.id() && author != node && !self.is_lobby(&id) {
             self.fresh_meta_key(id);
             self.wish(id, Wish::Describe { name: None, topic: None }, None);

@@ -11,11 +11,12 @@
 //! of one state at most one sends anything sealed in it.
 
 use hubbub_shared::beacon::Beacon;
-use hubbub_shared::content::count::begin_of;
+use hubbub_shared::content::count::{begin_of, era_of};
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::content::{GroupPlain, PairPlain};
 use hubbub_shared::crypto::SecretBytes;
-use hubbub_shared::id::{MessageId, NodeId};
+use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
+use hubbub_shared::limits::LOG_TTL;
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::from_hub::Welcome;
 use hubbub_shared::wire::to_hub::PutBeacon;
@@ -31,6 +32,8 @@ use crate::api::ConversationId;
 
 /// Pause before a beacon the hub had no time for is left again.
 const AGAIN: Millis = Millis::secs(2);
+/// Eras whose ends are remembered for each conversation.
+const ERAS: usize = 8;
 /// Highest era that minutes are taken for.
 const ERA_MAX: u64 = 1 << 30;
 /// Members of groups larger than this learn of a new era when something is said to them.
@@ -101,6 +104,7 @@ impl Engine {
     /// Begins a new era: no key from before is used again.
     fn begin_era(&mut self) {
         self.own.era = self.own.generation;
+        self.own.era_since = self.now;
         self.prekeys.renew(&self.me, self.now, &mut self.rng);
         self.touch(Key::Prekeys);
         self.own.stale_prekeys = true;
@@ -146,6 +150,12 @@ impl Engine {
         self.dirty.extend(touched);
     }
 
+    /// Whether the hub may still hold what was sealed for another life of this node: that others
+    /// are further on in a session than we are is no reason for alarm then.
+    pub(super) fn lived_otherwise(&self) -> bool {
+        self.own.era > 0 && self.now.since(self.own.era_since) < LOG_TTL
+    }
+
     /// Whoever may write to us is to do it in a new session.
     fn tell_of_era(&mut self) {
         let me = self.id();
@@ -161,7 +171,8 @@ impl Engine {
         peers.sort_unstable();
         peers.dedup();
         for peer in peers.into_iter().filter(|peer| *peer != me) {
-            self.meet(peer).owes_reset = true;
+            let person = self.meet(peer);
+            (person.owes_reset, person.reset_in) = (true, None);
             self.touch(Key::Contact(peer));
             self.repairs.reset(peer);
         }
@@ -195,17 +206,39 @@ impl Engine {
         let message = chat.message;
         self.history.push(HistoryChange::Renumber { conversation, message, number: n });
         if let ConversationId::Group(group) = conversation {
-            self.spread_chain(group);
-            let plain = self.outbox.get(number).map(|entry| entry.plain.duplicate());
-            let sealed = plain.map(|plain| self.seal_in_group(group, plain.expose()));
-            match sealed {
-                Some(Ok(bytes)) => self.sealed(number, bytes),
-                _ => {
-                    self.stuck_because(number, "you are no longer a member");
-                    self.drop_entry(number);
-                }
-            }
+            self.say_anew(number, group, &chat);
         }
+    }
+
+    /// Seals a message for a group once more; for its recipients one by one, if somebody has come
+    /// since it was written.
+    fn say_anew(&mut self, number: u64, gid: GroupId, chat: &Chat) {
+        let me = self.id();
+        let Some(group) = self.groups.get(&gid).filter(|group| group.is_active(&me)) else {
+            self.stuck_because(number, "you are no longer a member");
+            return self.drop_entry(number);
+        };
+        let all_meant = group.members().iter().all(|m| *m == me || chat.recipients.contains(m));
+        let Some(plain) = self.outbox.get(number).map(|entry| entry.plain.duplicate()) else {
+            return;
+        };
+        if all_meant {
+            self.spread_chain(gid);
+            match self.seal_in_group(gid, plain.expose()) {
+                Ok(bytes) => self.sealed(number, bytes),
+                Err(_) => self.drop_entry(number),
+            }
+            return;
+        }
+        let waiting = self.outbox.said_one_by_one(number);
+        if waiting.is_empty() {
+            return self.finish(number);
+        }
+        for node in waiting {
+            let (chain, idx, plain) = (ChainId([0; 16]), 0, plain.duplicate());
+            self.tell(node, &PairPlain::Resend { gid, plain, chain, idx });
+        }
+        self.touch(Key::Progress(number));
     }
 
     /// The next count in a conversation, and the message before it.
@@ -228,16 +261,27 @@ impl Engine {
         match conversation {
             ConversationId::Direct(peer) => {
                 let person = self.meet(peer);
+                leave_era(&mut person.earlier, person.sent, n);
                 (person.sent, person.last) = (n, message);
                 self.touch(Key::Contact(peer));
             }
             ConversationId::Group(id) => {
                 if let Some(group) = self.groups.get_mut(&id) {
+                    leave_era(&mut group.facts.earlier, group.facts.sent, n);
                     (group.facts.sent, group.facts.last) = (n, message);
                     self.touch(Key::Group(id));
                 }
             }
         }
+    }
+}
+
+/// Remembers where an era ended when a count of the next is given.
+fn leave_era(earlier: &mut Vec<u64>, sent: u64, n: u64) {
+    if sent > 0 && era_of(sent) < era_of(n) {
+        earlier.push(sent);
+        let surplus = earlier.len().saturating_sub(ERAS);
+        earlier.drain(..surplus);
     }
 }
 

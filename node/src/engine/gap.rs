@@ -35,6 +35,8 @@ const TRIES: u32 = 24;
 const ASKS: usize = 4_096;
 /// Lines shown for one gap; of a longer one the newest.
 const LINES: u64 = 64;
+/// Heads kept of groups we are not known to be in.
+const EARLY: usize = 64;
 /// Lines said to be gone at once.
 const GONE: usize = 1_024;
 /// A gap longer than this is no reason to show lines: somebody counts wildly.
@@ -202,9 +204,34 @@ impl Engine {
             if self.shares(conversation, &peer) {
                 self.take_head(peer, conversation, (head.from, head.to));
             } else {
-                self.count("heads-not-a-member");
+                self.keep_early_head(peer, head);
             }
         }
+    }
+
+    /// A group's log was read: looks at the heads that came before it.
+    pub(super) fn take_early_heads(&mut self, group: GroupId) {
+        let conversation = ConversationId::Group(group);
+        let early = core::mem::take(&mut self.own.early_heads);
+        for (peer, gid, from, to) in early {
+            if gid != group || !self.shares(conversation, &peer) {
+                self.own.early_heads.push((peer, gid, from, to));
+            } else {
+                self.take_head(peer, conversation, (from, to));
+                self.touch(Key::Own);
+            }
+        }
+    }
+
+    /// It may be on its way that we are in that group.
+    fn keep_early_head(&mut self, peer: NodeId, head: &CountHead) {
+        let Some(gid) = head.conversation else { return };
+        self.count("heads-not-a-member");
+        if self.own.early_heads.len() >= EARLY {
+            self.own.early_heads.remove(0);
+        }
+        self.own.early_heads.push((peer, gid, head.from, head.to));
+        self.touch(Key::Own);
     }
 
     fn take_head(&mut self, peer: NodeId, conversation: ConversationId, head: Range) {

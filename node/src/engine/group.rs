@@ -54,6 +54,8 @@ pub(super) struct Facts {
     pub(super) sent: u64,
     /// The last of these.
     pub(super) last: MessageId,
+    /// The last counts of the eras before the present one, newest last.
+    pub(super) earlier: Vec<u64>,
     pub(super) own_chains: Vec<ChainId>,
     /// Who is out: when that was learned, and the place of the entry in the channel once known.
     pub(super) removed: Vec<(NodeId, Timestamp, Option<u64>)>,
@@ -94,6 +96,7 @@ impl Facts {
         Self {
             sent: 0,
             last: NO_MESSAGE,
+            earlier: Vec::new(),
             own_chains: Vec::new(),
             removed: Vec::new(),
             wishes: Vec::new(),

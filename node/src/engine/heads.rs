@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_shared::content::count::Ranges;
+use hubbub_shared::content::count::{Ranges, begin_of, era_of};
 use hubbub_shared::content::{ChatEvent, CountHead, GroupPlain, PairPlain};
 use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::group::Role;
 use hubbub_shared::group::sender_key::GroupHeader;
 use hubbub_shared::id::{ChainId, GroupId, NodeId};
 use hubbub_shared::limits::{ACK_RANGES_MAX, HEADS_MAX};
@@ -36,6 +37,8 @@ const SILENT: Millis = Millis::hours(1);
 const SILENT_MAX: Millis = Millis::hours(24);
 /// Peers remembered for this.
 const PEERS: usize = 4_096;
+/// Of its messages an author offers so many anew to a peer that began anew.
+const REMEMBERED: u64 = 1_024;
 /// Messages said again for one request.
 pub const RECALLED: usize = 64;
 /// One peer's requests in one conversation are answered at most this often.
@@ -95,15 +98,42 @@ impl Engine {
         }
     }
 
-    fn say_heads(&mut self, peer: NodeId, heads: BTreeMap<ConversationId, Range>) {
+    /// A peer began anew and may have lost what it had: it is told which groups it belongs to, and
+    /// how far our messages go in everything we share.
+    pub(super) fn remember_to(&mut self, peer: NodeId) {
+        let me = self.id();
+        let groups =
+            self.groups.iter().filter(|(_, group)| group.is_active(&me) && group.is_member(&peer));
+        let shared: Vec<GroupId> = groups.map(|(id, _)| *id).collect();
+        for group in &shared {
+            let role = self.groups.get(group).and_then(|group| group.role(&me));
+            if role > Some(Role::Member) {
+                self.welcome(*group, peer);
+            }
+        }
+        let shared = shared.into_iter().map(ConversationId::Group);
+        let conversations = shared.chain([ConversationId::Direct(peer)]);
+        let heads = |conversation| {
+            let ends = self.counts(conversation).into_iter();
+            ends.filter_map(newest).map(move |range| (conversation, range))
+        };
+        let heads: Vec<(ConversationId, Range)> = conversations.flat_map(heads).collect();
+        self.say_heads(peer, heads);
+    }
+
+    fn say_heads(
+        &mut self,
+        peer: NodeId,
+        heads: impl IntoIterator<Item = (ConversationId, Range)>,
+    ) {
         let head = |(conversation, (from, to))| CountHead {
             conversation: group_of(conversation),
             from,
             to,
         };
-        let heads: Vec<CountHead> = heads.into_iter().map(head).take(HEADS_MAX).collect();
-        if !heads.is_empty() {
-            self.tell(peer, &PairPlain::Heads(heads));
+        let heads: Vec<CountHead> = heads.into_iter().map(head).collect();
+        for heads in heads.chunks(HEADS_MAX) {
+            self.tell(peer, &PairPlain::Heads(heads.to_vec()));
         }
     }
 
@@ -218,7 +248,9 @@ impl Engine {
         if self.shares(conversation, &peer) && self.may_say_again(peer, found.len()) {
             let head = self.last_count(conversation);
             let all = found.len() < RECALLED;
-            let upto = if all { head } else { found.last().map_or(head, |last| last.n) };
+            // Of eras that were left there will never be more.
+            let end = head.max(begin_of(self.own.era));
+            let upto = if all { end } else { found.last().map_or(head, |last| last.n) };
             let found: Vec<Recalled> =
                 found.into_iter().filter(|message| message.recipients.contains(&peer)).collect();
             self.say_void(peer, conversation, void(&ranges, &found, upto));
@@ -231,10 +263,20 @@ impl Engine {
     }
 
     fn last_count(&self, conversation: ConversationId) -> u64 {
-        match conversation {
-            ConversationId::Direct(peer) => self.people.get(&peer).map_or(0, |person| person.sent),
-            ConversationId::Group(id) => self.groups.get(&id).map_or(0, |group| group.facts.sent),
-        }
+        self.counts(conversation).pop().unwrap_or(0)
+    }
+
+    /// The last counts of the eras so far, the present one last.
+    fn counts(&self, conversation: ConversationId) -> Vec<u64> {
+        let counts = match conversation {
+            ConversationId::Direct(peer) => {
+                self.people.get(&peer).map(|person| (&person.earlier, person.sent))
+            }
+            ConversationId::Group(id) => {
+                self.groups.get(&id).map(|group| (&group.facts.earlier, group.facts.sent))
+            }
+        };
+        counts.map(|(earlier, last)| [earlier, &[last][..]].concat()).unwrap_or_default()
     }
 
     fn say_void(&mut self, peer: NodeId, conversation: ConversationId, ranges: Ranges) {
@@ -278,6 +320,12 @@ impl Engine {
             self.tell(peer, &PairPlain::Heads(vec![head]));
         }
     }
+}
+
+/// The newest counts of an era, up to the last one.
+fn newest(to: u64) -> Option<Range> {
+    let first = begin_of(era_of(to)).saturating_add(1);
+    (to >= first).then_some((first.max(to.saturating_sub(REMEMBERED)), to))
 }
 
 /// What of the ranges, up to a count, was found for nobody.

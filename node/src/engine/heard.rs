@@ -14,6 +14,8 @@ use super::ranges::{KEPT, Range, add, add_range, has, highest};
 /// Newest messages remembered by name, so that a count used twice is noticed. As many as an author
 /// sends again at once.
 const RECENT: usize = 64;
+/// Such ranges kept.
+const OLDER: usize = 8;
 /// The end of a request for everything there is.
 pub(super) const OPEN_END: u64 = u64::MAX >> 1;
 
@@ -26,6 +28,8 @@ pub(super) struct Heard {
     floor: u64,
     /// The author has said that there is something up to here.
     expected: u64,
+    /// What the author has said that there is in eras before the newest one heard of.
+    older: Vec<Range>,
     /// The author is to be asked what there is beyond.
     pub(super) ask_on: bool,
     /// To be acknowledged as delivered.
@@ -77,13 +81,20 @@ impl Heard {
         !self.owed.is_empty() || !self.owed_read.is_empty()
     }
 
-    /// The author has said something up to `to`, and what we do not have begins at `from` at the
-    /// earliest. Gives what is newly known to be missing.
+    /// The author has said something from `from` up to `to`. Gives what is newly known to be
+    /// missing after what was known before.
     pub(super) fn expect(&mut self, from: u64, to: u64) -> Option<Range> {
-        if self.ranges.is_empty() && self.expected == 0 {
-            self.floor = from.saturating_sub(1);
+        let newest = era_of(highest(&self.ranges).max(self.expected));
+        if era_of(to) < newest {
+            self.older_lacks((from, to));
+            return None;
         }
+        self.leave_era(to);
+        let new = self.ranges.is_empty() && self.expected == 0;
+        self.floor = if new { from.saturating_sub(1) } else { self.floor };
         let last = highest(&self.ranges).max(self.expected).max(self.floor);
+        // What was heard first may not have been the first that was for us.
+        self.floor = self.floor.min(from.saturating_sub(1));
         self.expected = self.expected.max(to);
         span(last, to.saturating_add(1))
     }
@@ -95,9 +106,26 @@ impl Heard {
         if new || n <= highest(&self.ranges).max(self.expected) {
             return None;
         }
+        self.leave_era(n);
         let last = highest(&self.ranges).max(self.expected).max(self.floor);
         self.expected = n;
         span(last, n)
+    }
+
+    /// What is known to be missing at the end of an era stays so when the next one begins.
+    fn leave_era(&mut self, n: u64) {
+        let last = highest(&self.ranges).max(self.floor);
+        if era_of(n) > era_of(self.expected) && self.expected > last {
+            self.older_lacks((last.saturating_add(1), self.expected));
+        }
+    }
+
+    fn older_lacks(&mut self, range: Range) {
+        if !self.older.contains(&range) {
+            self.older.push(range);
+        }
+        let surplus = self.older.len().saturating_sub(OLDER);
+        self.older.drain(..surplus);
     }
 
     /// The author owes us nothing under these counts.
@@ -115,12 +143,16 @@ impl Heard {
     /// What is missing, lowest first, as much as one request carries.
     pub(super) fn missing(&self) -> Ranges {
         let mut missing = Vec::new();
+        for range in self.older.iter().flat_map(|range| without(*range, &self.ranges)) {
+            add_range(&mut missing, range);
+        }
         let mut last = self.floor;
         for (from, to) in &self.ranges {
-            missing.extend(span(last, *from));
+            span(last, *from).into_iter().for_each(|range| add_range(&mut missing, range));
             last = last.max(*to);
         }
-        missing.extend(span(last, self.expected.saturating_add(1)));
+        let tail = span(last, self.expected.saturating_add(1));
+        tail.into_iter().for_each(|range| add_range(&mut missing, range));
         missing.truncate(ACK_RANGES_MAX - 1);
         if self.ask_on {
             let last = last.max(self.expected);
@@ -141,6 +173,21 @@ impl Heard {
             self.floor = self.floor.max(lowest.saturating_sub(1));
         }
     }
+}
+
+/// What of a range is in none of the others.
+fn without((from, to): Range, others: &[Range]) -> Vec<Range> {
+    let (mut left, mut next) = (Vec::new(), from);
+    for (a, b) in others.iter().filter(|(a, b)| from <= *b && *a <= to) {
+        if next < *a {
+            left.push((next, a.saturating_sub(1)));
+        }
+        next = b.saturating_add(1);
+    }
+    if next <= to {
+        left.push((next, to));
+    }
+    left
 }
 
 /// The counts after `last` and before `next`; in an era that `last` is not of, from its beginning.
@@ -200,6 +247,26 @@ mod tests {
         assert_eq!(heard.expect(5, 7), Some((5, 7)));
         heard.note(6, MessageId([6; 16]));
         assert_eq!(heard.missing(), [(5, 5), (7, 7)]);
+    }
+
+    #[test]
+    fn heads_may_begin_before_what_was_heard_first() {
+        let mut heard = heard(&[4]);
+        assert_eq!(heard.expect(2, 5), Some((5, 5)));
+        assert_eq!(heard.missing(), [(2, 3), (5, 5)]);
+    }
+
+    #[test]
+    fn what_an_author_said_in_an_earlier_era_is_missing_once_it_says_so() {
+        let mut heard = heard(&[ERA + 1, ERA + 2]);
+        assert_eq!(heard.expect(1, 3), None);
+        assert_eq!(heard.missing(), [(1, 3)]);
+        heard.note(2, MessageId([2; 16]));
+        assert_eq!(heard.missing(), [(1, 1), (3, 3)]);
+        assert_eq!(heard.expect(2, 3), None);
+        assert_eq!(heard.missing(), [(1, 1), (3, 3)]);
+        heard.void(&[(1, 3)]);
+        assert_eq!(heard.missing(), []);
     }
 
     #[test]

@@ -4,17 +4,24 @@
 //! when what it waits for comes, and forgotten when a hub would have forgotten it too. Who sent it
 //! is only known once it opens; the hub's hint serves to share out the room.
 
+use std::collections::BTreeSet;
+
 use hubbub_shared::id::{ChainId, GroupId};
 use hubbub_shared::limits::{HELD_PER_SENDER, LOG_TTL};
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::from_hub::Item;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::alarm::Alarm;
+use super::channel::Wait;
 use super::record::Key;
 
 /// Held in all; beyond it arrivals are dropped and their authors send them again when asked.
 const HELD: usize = 8_192;
+
+/// How long a message may wait for an entry before the hub is said to withhold it.
+const WITHHELD: Millis = Millis::minutes(2);
 
 /// One envelope that waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,12 +55,24 @@ impl Engine {
         let numbers: Vec<u64> =
             self.held.iter().filter(|(_, held)| fits(held)).map(|(number, _)| *number).collect();
         for number in numbers {
-            let Some(held) = self.held.remove(&number) else { continue };
-            if self.try_channel_item(group, &held.item).is_err() {
-                self.held.insert(number, held);
-            } else {
+            let Some(mut held) = self.held.remove(&number) else { continue };
+            let waits = match self.try_channel_item(group, &held.item) {
+                Ok(()) => None,
+                Err(Wait::Log) => Some(None),
+                Err(Wait::Key(chain)) => {
+                    self.need_key(group, chain, held.item.from);
+                    Some(Some(chain))
+                }
+            };
+            let Some(chain) = waits else {
+                self.touch(Key::Held(number));
+                continue;
+            };
+            if held.chain != chain {
+                held.chain = chain;
                 self.touch(Key::Held(number));
             }
+            self.held.insert(number, held);
         }
     }
 
@@ -66,14 +85,40 @@ impl Engine {
         self.retry_held(id, None);
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.reading = false;
-        // One whose key is here can only wait for the log.
         let mut held = self.held.values().filter(|held| held.group == id);
-        let waits = held.find(|held| held.chain.is_none_or(|chain| group.chain(&chain).is_some()));
-        let from = waits.map(|held| held.item.from);
-        if let (true, Some(from)) = (known, from) {
+        let waits = held.find(|held| held.chain.is_none());
+        let Some((from, since)) = waits.map(|held| (held.item.from, held.since)) else { return };
+        // A page may be older than the message, and a hub that lost its store is told again.
+        let patient = self.now.since(since) < WITHHELD && since <= self.now;
+        if known && patient {
+            self.alarms.set(Alarm::Withheld, since + WITHHELD);
+        } else if known {
             let words = "a member wrote after a change of the group that the hub does not show; \
                          the message waits for it";
             self.refuse_unproven(id, from, "log-withheld", words.to_owned());
+        }
+    }
+
+    /// Reads once more the logs that messages have waited for.
+    pub(super) fn read_for_held(&mut self) {
+        let groups: BTreeSet<GroupId> = self.held.values().map(|held| held.group).collect();
+        groups.into_iter().for_each(|group| self.read_control(group));
+    }
+
+    /// The key of a chain did not come: its owner has left it behind. What it sealed is missing as
+    /// what never came is, and its author says it again.
+    pub(super) fn let_go_of(&mut self, chain: ChainId) {
+        let of_chain = |held: &Held| held.chain == Some(chain);
+        let numbers: Vec<u64> = self
+            .held
+            .iter()
+            .filter(|(_, held)| of_chain(held))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            self.held.remove(&number);
+            self.touch(Key::Held(number));
+            self.count("key-never-came");
         }
     }
 

@@ -107,6 +107,7 @@ impl Engine {
         }
         self.refresh_meta(gid, peer);
         self.retry_held(gid, None);
+        self.take_early_heads(gid);
         self.changed(ConversationId::Group(gid));
     }
 

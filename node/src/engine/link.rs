@@ -10,7 +10,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::codec::encode;
 use hubbub_shared::wire::from_hub::{Refused, Welcome};
 use hubbub_shared::wire::to_hub::PutPrekeys;
-use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode, ToHub};
 
 use super::Engine;
 use super::lookup::NAME_PAUSE;
@@ -48,6 +48,10 @@ pub(super) struct Link {
     /// The hub has the beacon of this link: what is sealed may leave.
     pub(super) confirmed: bool,
     asked: BTreeMap<u32, Asked>,
+    /// Logs that took an envelope on this link; and those the first one is on its way to, by its
+    /// number.
+    pub(super) takes: BTreeSet<LogId>,
+    pub(super) tried: BTreeMap<u64, LogId>,
     /// Nodes whose names are to be asked, and those being asked.
     pub(super) nameless: VecDeque<NodeId>,
     pub(super) naming: BTreeSet<NodeId>,
@@ -68,6 +72,8 @@ impl Default for Link {
             next: 0,
             confirmed: false,
             asked: BTreeMap::new(),
+            takes: BTreeSet::new(),
+            tried: BTreeMap::new(),
             nameless: VecDeque::new(),
             naming: BTreeSet::new(),
             unnamed: BTreeMap::new(),
@@ -191,6 +197,7 @@ impl Engine {
             FromHub::Appended(appended) => match self.link.asked.remove(&appended.req) {
                 Some(Asked::Append(number, sealing)) => self.appended(number, sealing),
                 Some(Asked::Control(group)) => self.control_appended(group),
+                Some(Asked::Restore(group)) => self.resume_log(LogId::Channel(group)),
                 _ => {}
             },
             FromHub::ControlPage(page) => {

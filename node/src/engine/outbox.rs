@@ -111,6 +111,10 @@ impl Entry {
         }
     }
 
+    pub(super) fn is_to_be_sent(&self) -> bool {
+        self.sealed.is_some() && !self.progress.stored
+    }
+
     fn size(&self) -> usize {
         self.plain.len() + self.sealed.as_ref().map_or(0, Vec::len)
     }
@@ -244,6 +248,32 @@ impl Outbox {
         }
     }
 
+    /// Takes the first that is ready and whose log is not held up.
+    fn next_ready(&mut self, held_up: &BTreeSet<LogId>) -> Option<u64> {
+        if held_up.is_empty() {
+            return self.ready.pop_first().map(|(_, number)| number);
+        }
+        let log = |number: &u64| self.entries.get(number).map(|entry| entry.docket.log);
+        let free =
+            |(_, number): &&(Rank, u64)| log(number).is_none_or(|log| !held_up.contains(&log));
+        let first = *self.ready.iter().find(free)?;
+        self.ready.remove(&first);
+        Some(first.1)
+    }
+
+    /// What this entry says goes to those it waits for in their sessions; gives them.
+    pub(super) fn said_one_by_one(&mut self, number: u64) -> Vec<NodeId> {
+        self.unindex(number);
+        let mut waiting = Vec::new();
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.progress.stored = true;
+            let recipients = entry.docket.chat.iter().flat_map(|chat| &chat.recipients);
+            waiting = recipients.filter(|node| entry.waits_for(node)).copied().collect();
+        }
+        self.index_one(number);
+        waiting
+    }
+
     fn forget_count(&mut self, number: u64) {
         if let Some(chat) = self.entries.get(&number).and_then(|e| e.docket.chat.as_ref()) {
             self.by_count.remove(&(chat.conversation, chat.n));
@@ -260,12 +290,13 @@ impl Outbox {
     }
 
     pub(super) fn link_down(&mut self) {
-        for number in core::mem::take(&mut self.in_flight) {
-            if let Some(entry) = self.entries.get(&number) {
+        let paused = core::mem::take(&mut self.pauses).into_keys();
+        for number in core::mem::take(&mut self.in_flight).into_iter().chain(paused) {
+            let again = self.entries.get(&number).filter(|entry| entry.is_to_be_sent());
+            if let Some(entry) = again {
                 self.ready.insert((entry.docket.rank, number));
             }
         }
-        self.pauses.clear();
     }
 
     /// Counts for views: unsent and undelivered messages.
@@ -327,13 +358,20 @@ impl Engine {
         self.unseal(number);
     }
 
-    /// Sends what is ready, as much as may be on the way at once.
+    /// Sends what is ready, as much as may be on the way at once. To a log that took nothing on
+    /// this link yet one goes ahead: were it refused, those behind would overtake it.
     pub(super) fn pump(&mut self) {
+        let mut held_up = self.held_up();
+        held_up.extend(self.link.tried.values());
         while self.link.confirmed && self.outbox.in_flight.len() < APPENDS_IN_FLIGHT {
-            let Some((_, number)) = self.outbox.ready.pop_first() else { return };
+            let Some(number) = self.outbox.next_ready(&held_up) else { return };
             let Some(entry) = self.outbox.get(number) else { continue };
             let Some(sealed) = entry.sealed.clone() else { continue };
             let (log, envelope) = (entry.docket.log, ByteBuf::from(sealed));
+            if !self.link.takes.contains(&log) {
+                self.link.tried.insert(number, log);
+                held_up.insert(log);
+            }
             let asked = Asked::Append(number, entry.sealing);
             self.outbox.in_flight.insert(number);
             self.sends = self.sends.saturating_add(1);
@@ -346,6 +384,7 @@ impl Engine {
     pub(super) fn appended(&mut self, number: u64, sealing: u32) {
         self.outbox.in_flight.remove(&number);
         self.outbox.pauses.remove(&number);
+        self.link.takes.extend(self.link.tried.remove(&number));
         let Some(entry) = self.outbox.get_mut(number) else { return };
         if entry.sealing != sealing || entry.sealed.is_none() {
             return;

@@ -134,7 +134,7 @@ impl Engine {
         self.repairs.unpause(&peer);
         if reset {
             self.tell(peer, &PairPlain::ResetNotice);
-            self.meet(peer).owes_reset = false;
+            self.meet(peer).reset_in = Some(id);
             self.touch(Key::Contact(peer));
         }
         self.seal_for(peer);
@@ -249,6 +249,7 @@ impl Engine {
         let sessions = self.sessions.get_mut(&peer);
         let session = sessions.and_then(|all| all.iter_mut().find(|s| s.id() == id));
         let Some(session) = session else { return };
+        let retired = session.is_retired();
         match session.open(message, now) {
             Ok(plain) => {
                 self.note_hint(item, peer);
@@ -258,7 +259,8 @@ impl Engine {
             Err(OpenError::Replay) => self.replayed(peer),
             Err(error) => {
                 self.count(error.reason());
-                if matches!(error, OpenError::Auth | OpenError::Malformed) {
+                let broken = matches!(error, OpenError::Auth | OpenError::Malformed);
+                if broken && !retired && !self.lived_otherwise() {
                     let words = format!("a message was refused: {error}");
                     self.refuse(ConversationId::Direct(peer), peer, error.reason(), words);
                 }
@@ -283,6 +285,7 @@ impl Engine {
 
     /// Something a peer said, proven to be theirs.
     fn opened(&mut self, peer: NodeId, session: SessionId, plain: &[u8]) {
+        self.reset_came(peer, session);
         let plain = match PairPlain::decode(plain) {
             Ok(plain) => plain,
             Err(error) => return self.count(error.reason()),

@@ -9,6 +9,7 @@ use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
 use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX};
 use hubbub_shared::session::Session;
+use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::codec::{decode, encode};
 use serde::de::DeserializeOwned;
@@ -53,6 +54,10 @@ pub(super) struct Own {
     pub(super) generation: u64,
     /// The era own messages are counted in.
     pub(super) era: u64,
+    /// When it began.
+    pub(super) era_since: Timestamp,
+    /// Heads of groups not known yet: whose, where, from, to.
+    pub(super) early_heads: Vec<(NodeId, GroupId, u64, u64)>,
 }
 
 /// A record by name.

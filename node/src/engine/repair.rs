@@ -35,6 +35,8 @@ const STRANGERS: u32 = 16;
 /// First pause after a bundle was not to be had; it doubles up to [`BUNDLE_PAUSE_MAX`].
 const BUNDLE_PAUSE: Millis = Millis::secs(30);
 const BUNDLE_PAUSE_MAX: Millis = Millis::hours(1);
+/// Of a peer's new beginnings one in this time is followed at once.
+const NOTICED_EVERY: Millis = Millis::minutes(1);
 /// In groups larger than this, asking is spread over [`SPREAD`].
 const LARGE: usize = 64;
 const SPREAD: u64 = 30_000;
@@ -208,7 +210,7 @@ impl Engine {
         let Some(ask) = self.repairs.asks.get_mut(&missing) else { return };
         if ask.tries >= KEY_TRIES {
             self.repairs.asks.remove(&missing);
-            return;
+            return self.let_go_of(chain);
         }
         ask.at = now + Millis(ASK_EVERY.0.saturating_mul(1 << ask.tries.min(8)));
         ask.tries = ask.tries.saturating_add(1);
@@ -218,9 +220,18 @@ impl Engine {
 
     /// A peer is to be told, in a new session, that this node began anew.
     pub(super) fn resume_resets(&mut self) {
-        let owed = self.people.iter().filter(|(_, person)| person.owes_reset);
+        let untold = |person: &super::Person| person.owes_reset && person.reset_in.is_none();
+        let owed = self.people.iter().filter(|(_, person)| untold(person));
         let owed: Vec<NodeId> = owed.map(|(node, _)| *node).collect();
         owed.into_iter().for_each(|peer| self.repairs.reset(peer));
+        self.alarms.set(Alarm::Bundles, self.now + NOTICED_EVERY);
+    }
+
+    /// Does what was put off because a peer began anew too often.
+    pub(super) fn begin_anew_with_those_put_off(&mut self) {
+        let late = self.people.iter().filter(|(_, person)| person.reset_again);
+        let late: Vec<NodeId> = late.map(|(node, _)| *node).collect();
+        late.into_iter().for_each(|peer| self.begin_anew_with(peer));
     }
 
     /// A peer's message did not open: begins a new session, if we have to do with each other.
@@ -232,7 +243,8 @@ impl Engine {
             return;
         }
         if may(&mut self.repairs.began_anew, peer, now, ANEW_EVERY) {
-            self.meet(peer).owes_reset = true;
+            let person = self.meet(peer);
+            (person.owes_reset, person.reset_in) = (true, None);
             self.touch(Key::Contact(peer));
             self.repairs.reset(peer);
             self.want_bundles();
@@ -241,11 +253,35 @@ impl Engine {
 
     /// A peer lost its side and began anew: what it has not acknowledged goes out again.
     pub(super) fn peer_began_anew(&mut self, peer: NodeId, session: SessionId) {
+        self.retire_others(peer, session);
+        // Both have begun anew, and word of it may have been lost with the peer's old session.
+        if self.people.get(&peer).is_some_and(|person| person.owes_reset) {
+            self.meet(peer).reset_in = Some(session);
+            self.tell(peer, &PairPlain::ResetNotice);
+        }
+        self.begin_anew_with(peer);
+    }
+
+    /// Whoever answers in a session has read its first message.
+    pub(super) fn reset_came(&mut self, peer: NodeId, session: SessionId) {
+        if let Some(person) = self.people.get_mut(&peer)
+            && person.reset_in == Some(session)
+        {
+            (person.owes_reset, person.reset_in) = (false, None);
+            self.touch(Key::Contact(peer));
+        }
+    }
+
+    /// What follows from a peer's new beginning, now or a little later.
+    fn begin_anew_with(&mut self, peer: NodeId) {
         let now = self.now;
-        if !may(&mut self.repairs.noticed, peer, now, Millis::minutes(10)) {
+        let too_often = !may(&mut self.repairs.noticed, peer, now, NOTICED_EVERY);
+        self.meet(peer).reset_again = too_often;
+        self.touch(Key::Contact(peer));
+        if too_often {
+            self.alarms.set(Alarm::Bundles, now + NOTICED_EVERY);
             return self.count("reset-too-often");
         }
-        self.retire_others(peer, session);
         self.meet(peer).told.clear();
         self.touch(Key::Contact(peer));
         let direct = ConversationId::Direct(peer);
@@ -273,6 +309,7 @@ impl Engine {
             }
         }
         self.owe_all_to(peer);
+        self.remember_to(peer);
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Whoever wrote a message can see of each recipient why it has not got it.
 
-use hubbub_shared::id::NodeId;
+use std::collections::BTreeSet;
+
+use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::limits::LOG_TTL;
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::{LogId, Refusal, RefusalCode};
@@ -13,6 +15,8 @@ use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
 
+/// Said of what waits for something before it.
+const BEHIND: &str = "waits behind an earlier message that was refused";
 /// First pause after a refusal; it doubles.
 const PAUSE: Millis = Millis::secs(30);
 /// Longest pause.
@@ -22,18 +26,66 @@ impl Engine {
     /// The hub did not take an entry: it waits, or it can never go.
     pub(super) fn append_refused(&mut self, number: u64, refusal: &Refusal) {
         self.outbox.in_flight.remove(&number);
+        self.link.tried.remove(&number);
         let Some(entry) = self.outbox.get(number) else { return };
         let log = entry.docket.log;
+        self.link.takes.remove(&log);
         self.mark_stuck(number, refusal);
+        self.say_to_those_behind(number, log);
         match (refusal.code, log) {
             (RefusalCode::TooLarge | RefusalCode::BadFrame, _) => self.drop_entry(number),
-            (RefusalCode::NotAMember, LogId::Channel(_)) => self.drop_entry(number),
-            (RefusalCode::NoSuchGroup, LogId::Channel(group)) => {
+            // A hub that lost its store may not have heard yet who is a member.
+            (RefusalCode::NotAMember, LogId::Channel(group)) if !self.is_in(&group) => {
+                self.drop_entry(number);
+            }
+            (RefusalCode::NoSuchGroup | RefusalCode::NotAMember, LogId::Channel(group)) => {
                 self.pause(number, refusal.retry_after);
                 self.read_control(group);
             }
             _ => self.pause(number, refusal.retry_after),
         }
+    }
+
+    /// What waits behind a message that was refused, waits too.
+    fn say_to_those_behind(&mut self, number: u64, log: LogId) {
+        let behind = self.outbox.chats().filter(|(other, entry, _)| {
+            *other != number && entry.docket.log == log && !entry.progress.stored
+        });
+        let behind: Vec<u64> = behind.map(|(other, ..)| other).collect();
+        for other in behind {
+            self.stuck_because(other, BEHIND);
+        }
+    }
+
+    /// Tells why a message just written cannot leave yet, if it cannot.
+    pub(super) fn say_if_behind(&mut self, number: u64) {
+        let log = self.outbox.get(number).map(|entry| entry.docket.log);
+        if log.is_some_and(|log| self.held_up().contains(&log)) {
+            self.stuck_because(number, BEHIND);
+        }
+    }
+
+    fn is_in(&self, group: &GroupId) -> bool {
+        self.groups.get(group).is_some_and(|group| group.is_active(&self.id()))
+    }
+
+    /// Logs for which something waits that was refused: what was written later waits behind it, so
+    /// that it does not overtake it.
+    pub(super) fn held_up(&self) -> BTreeSet<LogId> {
+        let waiting = self.outbox.pauses.iter().filter(|(_, (until, _))| *until > self.now);
+        waiting.filter_map(|(number, _)| Some(self.outbox.get(*number)?.docket.log)).collect()
+    }
+
+    /// What was refused may be taken now.
+    pub(super) fn resume_log(&mut self, log: LogId) {
+        let of_log = |number: &&u64| self.outbox.get(**number).is_some_and(|e| e.docket.log == log);
+        let paused: Vec<u64> = self.outbox.pauses.keys().filter(of_log).copied().collect();
+        for number in paused {
+            if let Some((until, _)) = self.outbox.pauses.get_mut(&number) {
+                *until = self.now;
+            }
+        }
+        self.retry_due();
     }
 
     fn pause(&mut self, number: u64, asked: Option<Millis>) {
@@ -61,7 +113,7 @@ impl Engine {
         }
         for number in due {
             let Some(entry) = self.outbox.get(number) else { continue };
-            if entry.sealed.is_some() && !entry.progress.stored {
+            if entry.is_to_be_sent() {
                 let key = (entry.docket.rank, number);
                 self.outbox.ready.insert(key);
             }
@@ -113,6 +165,16 @@ impl Engine {
             if finished {
                 self.finish(number);
             }
+        }
+    }
+
+    /// We are out of a group: what is not delivered yet may still come to some, and no longer to
+    /// who lost it on the way.
+    pub(super) fn say_we_are_out(&mut self, conversation: ConversationId) {
+        let ours = self.outbox.chats().filter(|(.., chat)| chat.conversation == conversation);
+        let numbers: Vec<u64> = ours.map(|(number, ..)| number).collect();
+        for number in numbers {
+            self.stuck_because(number, "you left the group before it was delivered");
         }
     }
 

@@ -170,6 +170,12 @@ impl Session {
         self.retired = true;
     }
 
+    /// Whether it was taken out of use for sending.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
     /// Whether messages may be sealed in it: not retired, and heard from (or begun) within
     /// [`limits::SESSION_SILENCE`].
     #[must_use]

@@ -1,0 +1,332 @@
+//! A storm: one seed makes people, what they do, and everything that goes wrong meanwhile.
+//!
+//! Afterwards everything heals, and time passes until the model (`model.rs`) has nothing to
+//! complain of any more, or has had its time.
+
+use std::collections::BTreeMap;
+
+use hubbub_hub::relay::{LogBounds, RelayConfig};
+use hubbub_node::api::command::MessageText;
+use hubbub_node::api::view::Role;
+use hubbub_node::api::{Command, ConversationId};
+use hubbub_shared::id::MessageId;
+use hubbub_shared::time::Millis;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::disk::Disk;
+use crate::hurt::Hurt;
+use crate::keywatch::KeyWatch;
+use crate::model::Model;
+use crate::world::World;
+
+const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+const GROUPS: [&str; 2] = ["team", "club"];
+/// Longest that healing may take; pauses after refusals and silences grow to hours.
+const HEALING: Millis = Millis::hours(60);
+const HOUR: Millis = Millis::hours(1);
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// A storm going on.
+struct Storm {
+    world: World,
+    model: Model,
+    rng: ChaCha20Rng,
+    seed: u64,
+    people: usize,
+    said: u64,
+    copies: BTreeMap<usize, (u64, Disk)>,
+    wiped: bool,
+    /// Prints what happens.
+    trace: bool,
+}
+
+/// Lives through a storm. `hurt` breaks something on purpose; `trace` prints what happens.
+///
+/// # Errors
+/// What is wrong in the end.
+pub fn live(seed: u64, hurt: Option<Hurt>, trace: bool) -> Result<(), String> {
+    let mut storm = Storm::gather(seed, trace);
+    if let Some(hurt) = hurt {
+        storm.world.hurt(hurt);
+    }
+    let watch = KeyWatch::on(&mut storm.world);
+    storm.rage();
+    let healed = storm.heal();
+    storm.log(|| storm.aftermath());
+    healed?;
+    if let Some(broken) = storm.world.broken.first() {
+        return Err(format!("seed {seed}: {broken}"));
+    }
+    match watch.reused().first() {
+        Some(reused) => Err(reused.clone()),
+        None => Ok(()),
+    }
+}
+
+impl Storm {
+    /// Two to four people, in a group of most of them.
+    fn gather(seed: u64, trace: bool) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5707);
+        let people = 2 + usize::try_from(rng.next_u64() % 3).unwrap();
+        let items = if rng.next_u64().is_multiple_of(4) { 12 } else { 1_000 };
+        let small = LogBounds { bytes: 1 << 20, items };
+        let config = RelayConfig {
+            open: true,
+            mailbox: small,
+            channel: small,
+            mailbox_share: small,
+            channel_share: small,
+            ..RelayConfig::default()
+        };
+        let world = World::on(config, seed, &NAMES[..people]);
+        let model = Model::default();
+        let (copies, wiped) = (BTreeMap::new(), false);
+        let mut storm = Self { world, model, rng, seed, people, said: 0, copies, wiped, trace };
+        storm.found(0, GROUPS[0]);
+        if people > 2 {
+            storm.found(1, GROUPS[1]);
+        }
+        storm.world.run(Millis::secs(5));
+        storm
+    }
+
+    fn found(&mut self, founder: usize, name: &'static str) {
+        let others = (0..self.people).filter(|who| *who != founder);
+        let members: Vec<&str> = others.map(|who| NAMES[who]).collect();
+        let left_out = self.below(4) == 0 && members.len() > 1;
+        let members = if left_out { &members[1..] } else { &members[..] };
+        let group = self.world.found(founder, name, members);
+        self.model.found(name, group);
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.rng.next_u64() % n
+    }
+
+    fn somebody(&mut self) -> usize {
+        usize::try_from(self.below(self.people as u64)).unwrap()
+    }
+
+    #[allow(clippy::print_stdout)] // what `trace` is for
+    fn log(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:>12} {}", self.world.now.since(crate::world::DAWN).0, what());
+        }
+    }
+
+    fn rage(&mut self) {
+        self.world.delay = 1 + self.below(2_000);
+        self.world.crashes = self.below(200);
+        self.world.hub_crashes = self.below(60);
+        for _ in 0..10 + self.below(25) {
+            self.act();
+            let pause = match self.below(12) {
+                0 => self.below(600_000),
+                1..4 => 0,
+                _ => self.below(8_000),
+            };
+            self.world.run(Millis(pause));
+        }
+    }
+
+    fn act(&mut self) {
+        match self.below(22) {
+            0..11 => self.say(),
+            11 => self.say_again(),
+            12 => {
+                let who = self.somebody();
+                self.log(|| format!("{} is cut off", NAMES[who]));
+                self.world.disconnect(who);
+            }
+            13 => (0..self.people).for_each(|who| self.world.connect(who)),
+            14 => {
+                let who = self.somebody();
+                self.log(|| format!("{} crashes", NAMES[who]));
+                self.world.crash(who);
+            }
+            15 => self.trouble_the_hub(),
+            16 | 17 => self.govern(),
+            18 => self.turn_a_clock(),
+            19 => self.slow_one_down(),
+            20 => self.copy_or_restore(),
+            _ => self.mark_read(),
+        }
+    }
+
+    // --- What people do ---
+
+    fn say(&mut self) {
+        let who = self.somebody();
+        let place = self.below(3);
+        let peer =
+            (who + 1 + usize::try_from(self.below(self.people as u64 - 1)).unwrap()) % self.people;
+        let to = match place {
+            0 => NAMES[peer].to_owned(),
+            1 if self.people > 2 => format!("#{}", GROUPS[1]),
+            _ => format!("#{}", GROUPS[0]),
+        };
+        self.said += 1;
+        let mut id = [0xaa; 16];
+        id[..8].copy_from_slice(&self.said.to_le_bytes());
+        self.send(who, to, MessageId(id));
+    }
+
+    /// As a script does that had no answer.
+    fn say_again(&mut self) {
+        if let Some((who, to, id)) = self.model.last_tried() {
+            self.send(who, to, id);
+        }
+    }
+
+    fn send(&mut self, who: usize, to: String, id: MessageId) {
+        let text = format!("{id:?}");
+        let command = Command::Send { to: to.clone(), text, id: Some(MessageText(id)) };
+        self.model.tried(who, to.clone(), id);
+        let ticket = self.world.begin(who, command);
+        let queued = self.model.note(&self.world, who, id);
+        self.log(|| format!("{} says {id:?} to {to} ({ticket}): {queued}", NAMES[who]));
+    }
+
+    fn mark_read(&mut self) {
+        let who = self.somebody();
+        let line = self.world.devices[who].disk.history.last();
+        if let Some(conversation) = line.map(|line| line.conversation) {
+            self.world.begin(who, Command::MarkRead { conversation });
+        }
+    }
+
+    /// Somebody changes a group, or two at once do.
+    fn govern(&mut self) {
+        self.change_a_group();
+        if self.below(2) == 0 {
+            self.change_a_group();
+        }
+    }
+
+    fn change_a_group(&mut self) {
+        let (who, whom) = (self.somebody(), self.somebody());
+        let name = GROUPS[usize::try_from(self.below(2)).unwrap()];
+        let (group, member) = (format!("#{name}"), NAMES[whom].to_owned());
+        let command = match self.below(7) {
+            0 => Command::GroupRemove { group, member },
+            1 if self.below(2) == 0 => Command::GroupLeave { group },
+            2 => Command::GroupRole { group, member, role: Role::Admin },
+            3 => Command::GroupDescribe { group, name: None, topic: Some(format!("{whom}")) },
+            _ => Command::GroupInvite { group, member },
+        };
+        match &command {
+            Command::GroupRemove { .. } => self.model.may_be_out(name, whom),
+            Command::GroupLeave { .. } => self.model.may_be_out(name, who),
+            _ => {}
+        }
+        self.log(|| format!("{} wants {command:?}", NAMES[who]));
+        self.world.begin(who, command);
+    }
+
+    // --- What happens to them ---
+
+    fn trouble_the_hub(&mut self) {
+        match self.below(4) {
+            0 if !self.wiped => {
+                self.log(|| "the hub loses its disk".to_owned());
+                self.wiped = true;
+                self.model.wiped();
+                self.world.wipe_hub();
+            }
+            0 | 1 => {
+                let away = Millis::secs(self.below(300));
+                self.log(|| format!("the hub is away for {away:?}"));
+                self.world.hub_up(false);
+                self.world.run(away);
+                self.world.hub_up(true);
+            }
+            _ => {
+                self.log(|| "the hub crashes".to_owned());
+                self.world.crash_hub();
+            }
+        }
+    }
+
+    fn turn_a_clock(&mut self) {
+        let who = self.somebody();
+        let skew = match self.below(4) {
+            0 => DAY_MS,
+            1 => -DAY_MS,
+            2 => 0,
+            _ => i64::try_from(self.below(7_200_000)).unwrap() - 3_600_000,
+        };
+        self.log(|| format!("{}'s clock is {skew} ms ahead", NAMES[who]));
+        self.world.devices[who].skew = skew;
+    }
+
+    fn slow_one_down(&mut self) {
+        let who = self.somebody();
+        let slow = self.below(2) * 90_000;
+        self.log(|| format!("{} reads with up to {slow} ms delay", NAMES[who]));
+        self.world.devices[who].slow = slow;
+    }
+
+    /// A copy of somebody's disk is made, or put back.
+    fn copy_or_restore(&mut self) {
+        let who = self.somebody();
+        match self.copies.remove(&who) {
+            None => {
+                self.log(|| format!("{}'s disk is copied", NAMES[who]));
+                let disk = self.world.devices[who].disk.clone();
+                self.copies.insert(who, (self.said, disk));
+            }
+            Some((said, disk)) => {
+                self.log(|| format!("{}'s disk is put back", NAMES[who]));
+                self.world.restore(who, disk);
+                self.model.restored(&self.world, who, said);
+            }
+        }
+    }
+
+    // --- Afterwards ---
+
+    /// What each device warned of and refused since its start.
+    fn aftermath(&self) -> String {
+        let one = |who: usize| {
+            let (device, refused) =
+                (&self.world.devices[who], self.world.engine(who).status().refused);
+            format!("\n{}: warned {:?}, refused {refused:?}", device.name, device.warnings)
+        };
+        (0..self.people).map(one).collect()
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        self.world.crashes = 0;
+        self.world.hub_crashes = 0;
+        self.world.delay = 20;
+        for who in 0..self.people {
+            self.world.devices[who].slow = 0;
+            self.world.connect(who);
+        }
+        self.log(|| "the storm is over".to_owned());
+        let end = self.world.now + HEALING;
+        let mut wrong = Err("no time has passed".to_owned());
+        while wrong.is_err() && self.world.now < end {
+            self.world.run(HOUR);
+            wrong = self.model.check(&self.world);
+        }
+        wrong.map_err(|wrong| format!("seed {}: {wrong}", self.seed))?;
+        // And it stays so.
+        self.world.run(HOUR);
+        self.model.check(&self.world).map_err(|wrong| format!("seed {}: later {wrong}", self.seed))
+    }
+}
+
+/// How a conversation is written.
+pub(crate) fn place(world: &World, conversation: ConversationId) -> String {
+    match conversation {
+        ConversationId::Group(id) => {
+            format!("group {}", &data_encoding::HEXLOWER.encode(&id.0)[..6])
+        }
+        ConversationId::Direct(node) => {
+            let who = (0..world.devices.len()).find(|who| world.id(*who) == node);
+            who.map_or("nobody".to_owned(), |who| format!("@{}", world.devices[who].name))
+        }
+    }
+}
