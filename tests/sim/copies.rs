@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use hubbub_node::api::Command;
 use hubbub_node::api::view::Delivery;
 use hubbub_shared::time::Millis;
 use hubbub_tests::keywatch::KeyWatch;
@@ -151,5 +152,31 @@ fn after_the_hub_lost_everything_all_begin_anew_and_nothing_is_lost() {
         assert!(words.contains(&"for carol too".to_owned()), "seed {seed}: {words:?}");
         assert!(words.contains(&"and this".to_owned()), "seed {seed}: {words:?}");
         assert_eq!(watch.reused(), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn what_is_sealed_anew_is_not_for_who_came_after_it_was_written() {
+    for seed in 0..8 {
+        let mut world = World::new(seed, &["alice", "bob", "carol"]);
+        world.found(ALICE, "team", &["bob"]);
+        world.run(Millis::secs(5));
+        world.say(ALICE, "#team", "hello");
+        world.run(Millis::secs(10));
+        world.disconnect(BOB);
+        let early = world.say(ALICE, "#team", "before carol");
+        world.run(Millis::secs(5));
+        let (group, member) = ("team".to_owned(), "carol".to_owned());
+        world.ask(ALICE, Command::GroupInvite { group, member }).unwrap();
+        world.run(Millis::secs(10));
+        world.wipe_hub();
+        world.connect(BOB);
+        world.run(Millis::minutes(10));
+        assert_eq!(world.delivery(ALICE, early, BOB), Some(Delivery::Delivered), "seed {seed}");
+        assert!(world.words(BOB).contains(&"before carol".to_owned()), "seed {seed}");
+        assert_eq!(world.words(CAROL), [""; 0], "seed {seed}");
+        world.say(ALICE, "#team", "with carol");
+        world.run(Millis::minutes(1));
+        assert_eq!(world.words(CAROL), ["with carol"], "seed {seed}");
     }
 }
