@@ -95,6 +95,23 @@ fn a_restored_profile_begins_a_new_era_and_is_told_what_it_missed() {
 }
 
 #[test]
+fn a_restored_profile_that_only_read_since_is_noticed_too() {
+    let (mut world, watch) = acquainted(9);
+    let copy = world.devices[CAROL].disk.clone();
+    let (group, member) = ("club".to_owned(), "carol".to_owned());
+    world.found(ALICE, "club", &["bob"]);
+    world.ask(ALICE, Command::GroupInvite { group, member }).unwrap();
+    world.run(Millis(500));
+    world.restore(CAROL, copy);
+    world.run(Millis::minutes(5));
+    assert_eq!(warned(&world, CAROL), 1);
+    let said = world.say(ALICE, "#club", "welcome");
+    world.run(Millis::minutes(5));
+    assert_eq!(world.delivery(ALICE, said, CAROL), Some(Delivery::Delivered));
+    assert_eq!(watch.reused(), [""; 0]);
+}
+
+#[test]
 fn what_a_copy_had_queued_arrives_once_though_the_original_sent_it_too() {
     for seed in 0..8 {
         let (mut world, watch) = acquainted(seed);

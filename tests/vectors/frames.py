@@ -48,10 +48,11 @@ TO_HUB = [
 FROM_HUB = [
     ("Welcome", "a known node", 1, {
         "version": 1, "hub": HUB, "store": bytes([8]) * 16, "now": NOW, "nickname": "alice",
-        "lobby": GROUP, "prekeys_left": 50, "beacon": b"beacon", "appends": 300}),
+        "lobby": GROUP, "prekeys_left": 50, "beacon": b"beacon", "appends": 300,
+        "mailbox": 7}),
     ("Welcome", "a new node", 1, {
         "version": 1, "hub": HUB, "store": bytes([8]) * 16, "now": NOW, "nickname": None,
-        "lobby": GROUP, "prekeys_left": 0, "beacon": None, "appends": 0}),
+        "lobby": GROUP, "prekeys_left": 0, "beacon": None, "appends": 0, "mailbox": 0}),
     ("Bye", "", 2, {"code": 8}),
     ("Done", "", 3, {"req": 1}),
     ("Refused", "a full mailbox", 4, {

@@ -86,6 +86,7 @@ fn welcome(nickname: Option<&str>, prekeys_left: u32, beacon: Option<&str>) -> F
         prekeys_left,
         beacon: beacon.map(buf),
         appends: if beacon.is_some() { 300 } else { 0 },
+        mailbox: if beacon.is_some() { 7 } else { 0 },
     })
 }
 

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::from_hub::Welcome;
-use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode};
 
 use super::Relay;
 use super::command::{Command, Note, Write};
@@ -76,6 +76,8 @@ impl Relay {
 
     fn welcome(&mut self, arrival: &Arrival) {
         let left = self.beacons.of(&arrival.node);
+        let mail = self.logs.get(&LogId::Mailbox(arrival.node));
+        let read = mail.and_then(|log| log.readers.get(&arrival.node));
         let welcome = Welcome {
             version: arrival.version,
             hub: self.hub,
@@ -86,6 +88,7 @@ impl Relay {
             prekeys_left: self.prekeys.left(&arrival.node),
             beacon: left.map(|(beacon, _)| ByteBuf::from(beacon)),
             appends: left.map_or(0, |(_, appends)| appends),
+            mailbox: read.map_or(0, |reader| reader.cursor),
         };
         self.send(arrival.conn, FromHub::Welcome(welcome));
     }

@@ -1,8 +1,9 @@
 //! Finding out that there is a copy of this node, and beginning anew (PROTOCOL.md, Beacons).
 //!
 //! A node leaves a beacon at the hub whenever it connects, and the hub counts what the node sends
-//! after it. Finding another beacon there than the one it left, or more sent than it has sent, it
-//! was restored from an older state or is running twice, and has keys in common with another. Then
+//! after it. Finding another beacon there than the one it left, or more sent than it has sent, or
+//! more mail acknowledged than it has read, it was restored from an older state or is running
+//! twice, and has keys in common with another. Then
 //! nothing sealed so far may leave: it begins a new era of counts, with new chains, prekeys and
 //! sessions, seals again what is not delivered, tells its contacts' nodes, and asks the authors it
 //! knows for what it may have missed.
@@ -20,7 +21,7 @@ use hubbub_shared::limits::LOG_TTL;
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::from_hub::Welcome;
 use hubbub_shared::wire::to_hub::PutBeacon;
-use hubbub_shared::wire::{ByteBuf, Refusal, ToHub};
+use hubbub_shared::wire::{ByteBuf, LogId, Refusal, ToHub};
 
 use super::Engine;
 use super::alarm::Alarm;
@@ -51,7 +52,9 @@ impl Engine {
             // A hub that lost its store cannot tell whether a copy was there before it did.
             None => (self.own.beacon.is_none() && self.own.next_beacon.is_none()).then_some(0),
         };
-        let ours = sent.is_some_and(|sent| welcome.appends <= sent);
+        // What was acknowledged was durable first, so no more can have been than is known here.
+        let read = self.cursors.get(&LogId::Mailbox(self.id())).copied().unwrap_or(0);
+        let ours = sent.is_some_and(|sent| welcome.appends <= sent) && welcome.mailbox <= read;
         if held.is_some() && held == self.own.next_beacon.as_ref() {
             self.own.beacon = self.own.next_beacon.take();
             self.sends = 0;

@@ -57,6 +57,8 @@ pub struct Welcome {
     pub beacon: Option<ByteBuf>,
     /// Envelopes this node has sent since it left the beacon, refused ones too.
     pub appends: u64,
+    /// Up to which number this node has acknowledged its mailbox.
+    pub mailbox: u64,
 }
 
 /// Body of [`FromHub::Bye`].

@@ -71,3 +71,16 @@ fn what_was_sent_since_the_beacon_is_counted_refused_or_not_and_survives_a_crash
     hub.tell(put(4, b"two"));
     assert_eq!(welcomed(&hub.connect(5, ALICE)).appends, 0);
 }
+
+#[test]
+fn a_node_is_told_how_much_of_its_mail_it_has_acknowledged_also_after_a_crash() {
+    let mut hub = RelayProbe::open();
+    hub.connect(1, ALICE);
+    assert_eq!(welcomed(&hub.connect(2, BOB)).mailbox, 0);
+    hub.append(1, mailbox(BOB), "one");
+    hub.append(1, mailbox(BOB), "two");
+    hub.tell(ack(2, mailbox(BOB), 1));
+    assert_eq!(welcomed(&hub.connect(3, BOB)).mailbox, 1);
+    hub.crash();
+    assert_eq!(welcomed(&hub.connect(4, BOB)).mailbox, 1);
+}
