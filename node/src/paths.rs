@@ -155,7 +155,11 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+/// Makes durable that a file or directory has this name.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened, and a rename is durable by itself.
     if cfg!(unix) {
         path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())?;

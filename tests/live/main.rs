@@ -6,6 +6,7 @@
 // The long runs report figures.
 #![allow(clippy::print_stdout)]
 
+mod backup;
 mod canary;
 mod chaos;
 mod commands;

@@ -105,6 +105,10 @@ pub(super) enum Verb {
     Api,
     /// Set, change or remove the passphrase that locks the profile
     Passphrase(Passphrase),
+    /// Keep the profile in one file, sealed under a passphrase of its own
+    Backup(Backup),
+    /// Make a profile of a backup
+    Restore(Restore),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -342,6 +346,32 @@ pub(super) enum Message {
         #[arg(value_parser = message_id)]
         id: MessageText,
     },
+}
+
+/// `hubbub backup`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Backup {
+    /// The file to make; `-` for stdout
+    pub(super) file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Read the backup's passphrase from this file's first line
+    #[arg(long, value_name = "FILE")]
+    pub(super) backup_passphrase_file: Option<PathBuf>,
+}
+
+/// `hubbub restore`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Restore {
+    /// The backup; `-` for stdin
+    pub(super) file: PathBuf,
+    /// Only read it through: right passphrase, nothing missing, nothing damaged
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// Read the backup's passphrase from this file's first line
+    #[arg(long, value_name = "FILE")]
+    pub(super) backup_passphrase_file: Option<PathBuf>,
 }
 
 /// `hubbub passphrase`. The passphrases themselves are asked for, or come from files.

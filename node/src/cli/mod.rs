@@ -6,6 +6,7 @@
 
 mod args;
 mod ask;
+mod backup;
 mod bridge;
 mod chat;
 mod group;

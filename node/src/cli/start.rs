@@ -11,7 +11,8 @@ use super::args::{Global, Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
 use super::{
-    bridge, chat, group, invite, join, lists, manual, open, passphrase, read, send, up, verify,
+    backup, bridge, chat, group, invite, join, lists, manual, open, passphrase, read, send, up,
+    verify,
 };
 use crate::api::{ApiError, Code};
 use crate::display::{Charset, Clock};
@@ -46,6 +47,8 @@ async fn carry_out(typed: Typed, out: &mut Out) -> Done {
         Some(Verb::Join(args)) => join::run(&global, args, out).await,
         Some(Verb::Invite(args)) => invite::run(&global, &args, out).await,
         Some(Verb::Passphrase(args)) => passphrase::run(&global, args, out).await,
+        Some(Verb::Backup(args)) => backup::make(&global, args, out).await,
+        Some(Verb::Restore(args)) => backup::restore(&global, args, out).await,
         Some(Verb::Completions { shell }) => manual::completions(shell, out),
         Some(Verb::Man) => manual::page(out),
         Some(Verb::ExitCodes) => manual::exit_codes(out),

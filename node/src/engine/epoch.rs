@@ -55,6 +55,7 @@ impl Engine {
         // What was acknowledged was durable first, so no more can have been than is known here.
         let read = self.cursors.get(&LogId::Mailbox(self.id())).copied().unwrap_or(0);
         let ours = sent.is_some_and(|sent| welcome.appends <= sent) && welcome.mailbox <= read;
+        let ours = ours && !core::mem::take(&mut self.own.restored);
         if held.is_some() && held == self.own.next_beacon.as_ref() {
             self.own.beacon = self.own.next_beacon.take();
             self.sends = 0;

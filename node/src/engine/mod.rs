@@ -15,7 +15,8 @@
 //! * `receipt`: what arrived is acknowledged to its author, batched
 //! * `heard`: what of an author is missing, `gap`: showing it and asking for it, `heads`: reminding
 //!   and answering; `kept`: what other members may be given
-//! * `epoch`: a copy of this node is at work, or was: everything begins anew
+//! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
+//!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
 //!   `invited`: being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
@@ -25,6 +26,7 @@
 //! messages. What is absent: clock, randomness, disk and network.
 
 mod alarm;
+pub mod backup;
 mod channel;
 mod chat;
 mod command;
@@ -155,6 +157,7 @@ impl Engine {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let fresh = loaded.is_empty();
         let kept = loaded.iter().find(|(table, ..)| *table == Table::Prekeys);
+        let new_prekeys = kept.is_none();
         let prekeys = match kept {
             Some((.., record)) => LocalPrekeys::load(record.expose())?,
             None => LocalPrekeys::generate(&identity, now, &mut rng),
@@ -188,7 +191,10 @@ impl Engine {
             out: VecDeque::new(),
         };
         if fresh {
-            engine.dirty.extend([Key::Own, Key::Prekeys]);
+            engine.dirty.insert(Key::Own);
+        }
+        if new_prekeys {
+            engine.dirty.insert(Key::Prekeys);
         }
         engine.load(loaded)?;
         engine.start();

@@ -54,6 +54,8 @@ pub(super) struct Own {
     pub(super) generation: u64,
     /// The era own messages are counted in.
     pub(super) era: u64,
+    /// Made from a backup: the first beacon found is another life's.
+    pub(super) restored: bool,
     /// When it began.
     pub(super) era_since: Timestamp,
     /// Heads of groups not known yet: whose, where, from, to.

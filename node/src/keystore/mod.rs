@@ -88,12 +88,26 @@ pub fn create(
     passphrase: Option<&[u8]>,
     rng: &mut impl CryptoRng,
 ) -> Result<Keys, KeystoreError> {
+    let identity = Identity::generate(rng);
+    create_for(dir, identity, passphrase, rng)
+}
+
+/// The same for an identity there is already, which a backup brought.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_for(
+    dir: &Path,
+    identity: Identity,
+    passphrase: Option<&[u8]>,
+    rng: &mut impl CryptoRng,
+) -> Result<Keys, KeystoreError> {
     let path = dir.join(KEY);
     if path.try_exists().map_err(|error| io_error(&path, error))? {
         return Err(KeystoreError::Exists(path));
     }
     paths::private_dir(dir).map_err(|error| io_error(dir, error))?;
-    let keys = Keys { identity: Identity::generate(rng), master: Secret32::random(rng) };
+    let keys = Keys { identity, master: Secret32::random(rng) };
     write(dir, &keys, passphrase, rng)?;
     Ok(keys)
 }

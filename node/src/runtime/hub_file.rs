@@ -64,6 +64,11 @@ impl HubFile {
 
     /// Writes the file.
     pub(super) fn write(&self) -> io::Result<()> {
+        paths::replace_private(&self.path, self.to_text().as_bytes())
+    }
+
+    /// What is in the file.
+    pub(super) fn to_text(&self) -> Zeroizing<String> {
         let mut table = toml::Table::new();
         table.insert("hub".to_owned(), self.hub.to_text().into());
         table.insert("addresses".to_owned(), self.addresses.clone().into());
@@ -74,8 +79,7 @@ impl HubFile {
         if let Some(nickname) = &self.nickname {
             table.insert("nickname".to_owned(), nickname.clone().into());
         }
-        let text = Zeroizing::new(format!("{NOTE}{table}"));
-        paths::replace_private(&self.path, text.as_bytes())
+        Zeroizing::new(format!("{NOTE}{table}"))
     }
 
     pub(super) fn hub(&self) -> HubId {

@@ -6,9 +6,10 @@
 //! knows more than the disk.
 //!
 //! * `driver`: the loop; `views`: what is looked up; `handle`: what faces hold
-//! * [`profile`]: makes and opens profiles; [`socket`] and [`client`]: the same API for other
-//!   processes
+//! * [`profile`]: makes and opens profiles; [`backup`]: keeps them; [`socket`] and [`client`]: the
+//!   same API for other processes
 
+pub mod backup;
 pub mod client;
 mod driver;
 pub mod handle;

@@ -208,7 +208,7 @@ fn in_use(file: &mut File) -> ApiError {
     )
 }
 
-fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
+pub(super) fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
     tls::os_rng().map_err(|error| {
         ApiError::new(Code::Internal, error.to_string(), "this machine's system is broken")
     })
@@ -220,13 +220,13 @@ fn from_config(error: &ConfigError) -> ApiError {
     ApiError::new(Code::Config, what, hint)
 }
 
-fn from_keystore(error: &KeystoreError) -> ApiError {
+pub(super) fn from_keystore(error: &KeystoreError) -> ApiError {
     let text = error.to_string();
     let (what, hint) = text.split_once("; ").unwrap_or((&text, "check the profile's directory"));
     ApiError::new(Code::Profile, what, hint)
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> ApiError {
+pub(super) fn unusable(path: &Path, error: &std::io::Error) -> ApiError {
     let what = format!("cannot use {}: {error}", path.display());
     ApiError::new(Code::Profile, what, "check its owner and the free space")
 }

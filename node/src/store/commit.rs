@@ -37,7 +37,7 @@ const VOID: &str = "DELETE FROM messages
     WHERE conversation = ?1 AND sender = ?2 AND number BETWEEN ?3 AND ?4 AND kind = 3";
 const RENUMBER: &str =
     "UPDATE messages SET number = ?3 WHERE conversation = ?1 AND id = ?2 AND own = 1";
-const INSERT_TEXT: &str = "INSERT INTO texts(rowid, text) VALUES(?1, ?2)";
+pub(super) const INSERT_TEXT: &str = "INSERT INTO texts(rowid, text) VALUES(?1, ?2)";
 const INSERT_RECIPIENT: &str =
     "INSERT OR IGNORE INTO recipients(message, node, delivery, at) VALUES(?1, ?2, 0, ?3)";
 const PROGRESS: &str = "UPDATE recipients SET delivery = ?4, at = ?5, stuck = ?6

@@ -8,6 +8,7 @@
 
 mod commit;
 mod error;
+mod export;
 mod migrations;
 mod query;
 mod row;
@@ -22,6 +23,7 @@ use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
 
 pub use self::error::StoreError;
+pub use self::export::{Cell, Import, Row};
 pub use self::query::{Ledger, Message, Summary};
 use crate::engine::output::Loaded;
 
@@ -58,6 +60,21 @@ impl Store {
         settings(&db)?;
         migrations::run(&mut db)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { db, me })
+    }
+
+    /// Opens the database at `path` for looking at it only, also while a node runs on it.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also when there is none, or it is of another version.
+    pub fn look_at(path: &Path, key: &Secret32, me: NodeId) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags)?;
+        db.execute_batch("PRAGMA cipher_log_level = NONE")?;
+        unlock(&db, key)?;
+        db.busy_timeout(BUSY)?;
+        migrations::run(&mut db)?;
+        db.pragma_update(None, "query_only", "ON")?;
         Ok(Self { db, me })
     }
 

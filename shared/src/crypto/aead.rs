@@ -40,6 +40,8 @@ pub enum Purpose {
     Invite,
     /// A stored record.
     Store,
+    /// A piece of a backup.
+    Backup,
     /// A datagram that may be lost.
     Datagram,
 }
@@ -53,6 +55,7 @@ impl Purpose {
             Self::Keyfile => Label::Cae1Keyfile,
             Self::Invite => Label::Cae1Invite,
             Self::Store => Label::Cae1Store,
+            Self::Backup => Label::Cae1Backup,
             Self::Datagram => Label::Cae1Datagram,
         }
     }

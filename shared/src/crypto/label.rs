@@ -90,6 +90,8 @@ labels! {
     Cae1Invite = "cae1/invite",
     /// AEAD: stored records.
     Cae1Store = "cae1/store",
+    /// AEAD: a backup's pieces.
+    Cae1Backup = "cae1/backup",
     /// AEAD: datagrams that may be lost.
     Cae1Datagram = "cae1/datagram",
     /// Key: a sealed file.
