@@ -11,6 +11,7 @@ mod canary;
 mod chaos;
 mod commands;
 mod errors;
+mod faults;
 mod newcomer;
 mod operator;
 mod profiles;

@@ -2,7 +2,7 @@
 //!
 //! What says who there is and what was said. Not what seals or opens: sessions, chains and prekeys
 //! stay out, so that a stolen backup opens nothing that is under way, and a restored node cannot
-//! use a key again even at a hub that hides its beacon ([`super::epoch`]). Nor what is only true of
+//! use a key again even at a hub that hides its beacon (`epoch`). Nor what is only true of
 //! one life of a node: where it was in each log, what it held for a key.
 
 use hubbub_shared::crypto::SecretBytes;
