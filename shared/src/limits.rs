@@ -106,8 +106,9 @@ pub const CHAIN_INDEX_MAX: u32 = 1024;
 pub const CHAIN_AGE: Millis = Millis::hours(24);
 /// Bytes one sender chain seals before it must be replaced.
 pub const CHAIN_BYTES: u64 = 8 * 1024 * 1024;
-/// Receiving chains kept per sender and group, oldest dropped first.
-pub const CHAINS_PER_SENDER: usize = 8;
+/// Receiving chains kept per sender and group, oldest dropped first: 25,600 messages that somebody
+/// away has yet to read, at some hundred bytes a chain.
+pub const CHAINS_PER_SENDER: usize = 256;
 /// Messages held per sender and group while their key is on its way.
 pub const HELD_PER_SENDER: usize = 64;
 /// How long a message is held for its key, and a hub keeps an unread entry.

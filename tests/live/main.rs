@@ -8,6 +8,7 @@
 
 mod backup;
 mod canary;
+mod catch_up;
 mod chaos;
 mod commands;
 mod errors;

@@ -15,6 +15,8 @@ use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
 
+/// A pause that is no reason to say anything: a hub that is asked less than it wants to be.
+const BRIEF: Millis = Millis::secs(10);
 /// Said of what waits for something before it.
 const BEHIND: &str = "waits behind an earlier message that was refused";
 /// First pause after a refusal; it doubles.
@@ -31,7 +33,9 @@ impl Engine {
         let log = entry.docket.log;
         self.link.takes.remove(&log);
         self.mark_stuck(number, refusal);
-        self.say_to_those_behind(number, log);
+        if refusal.retry_after.is_none_or(|pause| pause > BRIEF) {
+            self.say_to_those_behind(number, log);
+        }
         match (refusal.code, log) {
             (RefusalCode::TooLarge | RefusalCode::BadFrame, _) => self.drop_entry(number),
             // A hub that lost its store may not have heard yet who is a member.
@@ -59,8 +63,11 @@ impl Engine {
 
     /// Tells why a message just written cannot leave yet, if it cannot.
     pub(super) fn say_if_behind(&mut self, number: u64) {
-        let log = self.outbox.get(number).map(|entry| entry.docket.log);
-        if log.is_some_and(|log| self.held_up().contains(&log)) {
+        let Some(log) = self.outbox.get(number).map(|entry| entry.docket.log) else { return };
+        let soon = self.now + BRIEF;
+        let mut waiting = self.outbox.pauses.iter().filter(|(_, (until, _))| *until > soon);
+        let in_log = |other: &u64| self.outbox.get(*other).is_some_and(|e| e.docket.log == log);
+        if waiting.any(|(other, _)| in_log(other)) {
             self.stuck_because(number, BEHIND);
         }
     }
