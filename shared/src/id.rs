@@ -95,6 +95,10 @@ fixed_id! {
     NodeId, 32
 }
 fixed_id! {
+    /// One person with several devices: kept for a later version, and nil in this one.
+    AccountId, 32
+}
+fixed_id! {
     /// One hub's identity: its Ed25519 public key, pinned by the invite.
     HubId, 32
 }

@@ -1,8 +1,9 @@
-//! Invites: the one line that leads somebody to a hub.
+//! Invites: the one line that leads somebody to a hub, and perhaps into a group there.
 //!
 //! ```text
-//! hubbub://HOST:PORT[,HOST:PORT..]/#CODE
-//! CODE = base32 of  u8 version | hub id (32) | token (16, or nothing) | checksum (4)
+//! hubbub://HOST:PORT[,HOST:PORT..]/#CODE[.GROUP]
+//! CODE  = base32 of  u8 version | hub id (32) | token (16, or nothing) | checksum (4)
+//! GROUP = base32 of  u8 version | group id (32) | secret (16, or nothing) | checksum (4)
 //! ```
 //!
 //! What admits and what identifies stands after the `#`, which a browser sends to nobody. The
@@ -14,6 +15,7 @@ use core::net::Ipv6Addr;
 use data_encoding::BASE32_NOPAD;
 
 use crate::crypto::{Label, SecretBytes, blake3, hash};
+use crate::group::link::{CodeError, GroupCode};
 use crate::id::HubId;
 
 /// Most addresses in one invite.
@@ -34,6 +36,7 @@ pub struct Invite {
     addresses: Vec<String>,
     hub: HubId,
     token: Option<SecretBytes>,
+    group: Option<GroupCode>,
 }
 
 /// Why a text is no invite, said to the person who pasted it.
@@ -99,7 +102,19 @@ impl Invite {
             return Err(InviteError::BadAddress(bad.clone()));
         }
         let token = token.map(|t| SecretBytes::from_vec(t.to_vec()));
-        Ok(Self { addresses, hub, token })
+        Ok(Self { addresses, hub, token, group: None })
+    }
+
+    /// The same invite, leading on into a group of that hub.
+    #[must_use]
+    pub fn into_group(self, group: GroupCode) -> Self {
+        Self { group: Some(group), ..self }
+    }
+
+    /// The group it leads into.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupCode> {
+        self.group.as_ref()
     }
 
     /// Where the hub may be reached, the best address first.
@@ -126,7 +141,9 @@ impl Invite {
         let token = self.token.as_ref().map_or(&[][..], SecretBytes::expose);
         let payload = [&[VERSION][..], self.hub.as_bytes(), token].concat();
         let code = BASE32_NOPAD.encode(&[&payload[..], &checksum(&payload)].concat());
-        format!("{SCHEME}{}/#{}", self.addresses.join(","), code.to_ascii_lowercase())
+        let group = self.group.as_ref().map(|group| format!(".{}", group.to_text()));
+        let (addresses, group) = (self.addresses.join(","), group.unwrap_or_default());
+        format!("{SCHEME}{addresses}/#{}{group}", code.to_ascii_lowercase())
     }
 
     /// Reads an invite as somebody pasted it: blanks and line breaks around and inside do not
@@ -150,9 +167,21 @@ impl Invite {
             "" => Vec::new(),
             some => some.split(',').map(str::to_owned).collect(),
         };
+        let (code, group) = match code.split_once('.') {
+            Some((code, group)) => (code, Some(read_group(group)?)),
+            None => (code, None),
+        };
         let (hub, token) = read_code(code)?;
-        Self::new(addresses, hub, token)
+        Ok(Self { group, ..Self::new(addresses, hub, token)? })
     }
+}
+
+fn read_group(code: &str) -> Result<GroupCode, InviteError> {
+    GroupCode::parse(code).map_err(|error| match error {
+        CodeError::CutShort => InviteError::CutShort(code.len()),
+        CodeError::Mistyped => InviteError::Mistyped,
+        CodeError::Newer(version) => InviteError::Newer(version),
+    })
 }
 
 fn read_code(code: &str) -> Result<(HubId, Option<[u8; TOKEN]>), InviteError> {

@@ -98,6 +98,10 @@ pub const GROUP_HEADER_MAX: usize = 256;
 pub const MEMBERS_MAX: usize = 1024;
 /// Control entries in one group over its life: bounds what a newcomer replays.
 pub const CONTROL_ENTRIES_MAX: u64 = 65_536;
+/// Invite links of one group that are good at the same time; each is an entry of the log.
+pub const INVITES_MAX: usize = 64;
+/// Members a hub names to a stranger who asks about a group: enough that one is awake.
+pub const KEEPERS_MAX: usize = 8;
 /// Messages one sender chain seals before it must be replaced.
 pub const CHAIN_MESSAGES: u32 = 100;
 /// Hard cap a receiver puts on a chain's index and on a jump inside it.

@@ -94,7 +94,7 @@ impl Hub {
         };
         append(self, first);
         for n in 2..=members {
-            let op = Op::Add { node: person(n).id(), role: Role::Member, via: 0 };
+            let op = Op::add(person(n).id(), Role::Member, 0);
             let entry = log.propose(&owner, op, NOW);
             log.apply(&entry).unwrap();
             append(self, entry);

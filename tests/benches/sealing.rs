@@ -84,7 +84,7 @@ impl Scene {
         let (_, first) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
         let mut log = ControlLog::genesis(&first).unwrap();
         for n in 1..MEMBERS {
-            let op = Op::Add { node: person(n).id(), role: Role::Member, via: 0 };
+            let op = Op::add(person(n).id(), Role::Member, 0);
             log.apply(&log.propose(&alice, op, NOW)).unwrap();
         }
         Self { log, speaker: person(1).id(), rng }

@@ -497,7 +497,7 @@ impl Liar {
     fn false_entry(&self, group: GroupId, which: FalseEntry) -> Option<Vec<u8>> {
         let (log, entries) = self.logs.get(&group)?;
         let node = self.mallory.id();
-        let op = Op::Add { node, role: Role::Member, via: 0 };
+        let op = Op::add(node, Role::Member, 0);
         let body = |author, prev| EntryBody {
             v: VERSION,
             gid: Some(group),

@@ -5,6 +5,7 @@
 
 mod copies;
 mod crash;
+mod doors;
 mod forgery;
 mod gaps;
 mod groups;

@@ -40,9 +40,13 @@ TO_HUB = [
     ("Append", "to a channel, 300 bytes", 7, {
         "req": 70_000, "log": CHANNEL, "envelope": bytes([9]) * 300}),
     ("AppendControl", "", 8, {"req": 6, "group": GROUP, "entry": b"entry"}),
-    ("ReadControl", "", 9, {"req": 7, "group": GROUP, "from": 256}),
+    ("ReadControl", "as a member", 9, {"req": 7, "group": GROUP, "from": 256, "pass": None}),
+    ("ReadControl", "with an invite link", 9, {
+        "req": 7, "group": GROUP, "from": 0, "pass": {"key": BOB, "proof": bytes([5]) * 64}}),
     ("Ack", "", 10, {"log": CHANNEL, "upto": 70_000}),
     ("PutBeacon", "", 11, {"req": 8, "beacon": b"beacon"}),
+    ("FindRoom", "by its public name", 12, {"req": 9, "alias": "tearoom", "group": None}),
+    ("FindRoom", "by its id", 12, {"req": 9, "alias": None, "group": GROUP}),
 ]
 
 FROM_HUB = [
@@ -77,6 +81,8 @@ FROM_HUB = [
         "log": CHANNEL,
         "items": [item(255, 1, NOW, BOB, b"entry 1"), item(256, 0, NOW + 1, ALICE, b"sealed")]}),
     ("PrekeysLow", "", 10, {"left": 19}),
+    ("Room", "", 11, {
+        "req": 9, "group": GROUP, "passphrase": True, "requests": False, "keepers": [ALICE, BOB]}),
 ]
 
 # First frames of relayed streams, and the datagram both ways.

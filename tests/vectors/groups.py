@@ -18,7 +18,7 @@ from blake3 import blake3
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 NOW = 1_800_000_000_000
 HUB = bytes([3]) * 32
@@ -52,7 +52,16 @@ def pack(value):
 
 class Ed:
     def __init__(self, byte):
-        self.seed = bytes([byte]) * 32
+        self.set(bytes([byte]) * 32)
+
+    @classmethod
+    def of(cls, seed):
+        pair = cls.__new__(cls)
+        pair.set(seed)
+        return pair
+
+    def set(self, seed):
+        self.seed = seed
         self.key = Ed25519PrivateKey.from_private_bytes(self.seed)
         self.id = self.key.public_key().public_bytes_raw()
 
@@ -83,9 +92,14 @@ def seal(mk, purpose, ad, plain, salt):
 
 ALICE, BOB, CHAIN = Ed(1), Ed(2), Ed(7)
 META_KEY = bytes([9]) * 32
+LINK = bytes([13]) * 16
 
 
 # --- Membership ---
+
+
+def of_link(gid, what):
+    return HKDF(hashes.SHA256(), 32, gid, name("invite/key") + bytes([what])).derive(LINK)
 
 
 def entry(gid, seq, prev, author, op):
@@ -100,19 +114,33 @@ def sealed_meta(gid):
     return salt + seal(mk, "meta", lp("meta", [gid, salt]), plain, bytes([11]) * 16)
 
 
+def sealed_package(gid, link):
+    plain = pad(b"\1" + META_KEY + with_length(b"tea"))
+    ad = lp("cae1/invite", [gid, link.id])
+    return seal(of_link(gid, 2), "invite", ad, plain, bytes([14]) * 16)
+
+
 def control():
-    first, bytes0 = entry(None, 0, ZEROS, ALICE, [0, [[0, 0], bytes([6]) * 32, True]])
+    first, bytes0 = entry(None, 0, ZEROS, ALICE, [0, [[0, 0], bytes([6]) * 32, True, None]])
     gid = H("log/genesis", [first])
+    link = Ed.of(of_link(gid, 1))
     entries, heads = [bytes0], [gid]
     ops = [
-        [1, [BOB.id, 2, 1]],
+        [1, [BOB.id, None, 2, 1]],
         [6, [sealed_meta(gid)]],
         [4, [BOB.id, 1]],
         [7, []],
         [2, [BOB.id, 0]],
+        [15, [1, 1, True, False, True, "tearoom"]],
+        [9, [link.id, 3, NOW + 1000, sealed_package(gid, link)]],
+        [11, [link.id, link.sign("invite/use", [gid, link.id, BOB.id]), None]],
+        [10, [link.id]],
+        [14, [BOB.id, 0]],
+        [16, [BOB.id]],
     ]
     for op in ops:
-        body, whole = entry(gid, len(heads), heads[-1], ALICE, op)
+        author = BOB if op[0] == 11 else ALICE
+        body, whole = entry(gid, len(heads), heads[-1], author, op)
         heads.append(H("log/head", [heads[-1], body]))
         entries.append(whole)
     return gid, entries, heads
@@ -204,9 +232,13 @@ def base32(data):
     return base64.b32encode(data).decode().rstrip("=").lower()
 
 
-def invite(addresses, token):
-    payload = b"\1" + HUB + token
-    return f"hubbub://{addresses}/#" + base32(payload + blake3(payload).digest()[:4])
+def code(payload):
+    return base32(payload + blake3(payload).digest()[:4])
+
+
+def invite(addresses, token, group=None):
+    group = "" if group is None else "." + code(b"\1" + group)
+    return f"hubbub://{addresses}/#" + code(b"\1" + HUB + token) + group
 
 
 def hexed(value):
@@ -226,7 +258,7 @@ print(json.dumps(hexed({
     "alice_seed": ALICE.seed,
     "bob_seed": BOB.seed,
     "control": {"gid": gid, "entries": entries, "heads": heads, "meta_key": META_KEY,
-                "name": "tea", "topic": "four o'clock"},
+                "name": "tea", "topic": "four o'clock", "link": LINK},
     "chain": alice_chain,
     "pairwise": pairwise(gid, heads[1], alice_chain["id"], alice_chain["skdm"]),
     "claims": claims(),
@@ -234,6 +266,8 @@ print(json.dumps(hexed({
     "invites": {
         "open": invite("chat.example.org:4433", b""),
         "closed": invite("192.0.2.7:4433,[2001:db8::1]:4433", bytes([9]) * 16),
+        "group": invite("chat.example.org:4433", b"", gid + LINK),
+        "group_to_ask": invite("chat.example.org:4433", b"", gid),
         "hub_fingerprint": " ".join(letters[i:i + 4] for i in range(0, 32, 4)),
     },
 }), indent=1))

@@ -52,6 +52,7 @@ fn to_hub() -> Vec<ToHub> {
         let (version, min_version, proof) = (1, 1, Signature([5; 64]));
         ToHub::Hello(to_hub::Hello { version, min_version, node: ALICE, proof, admission })
     };
+    let pass = Some(to_hub::Pass { key: BOB, proof: Signature([5; 64]) });
     vec![
         hello(None),
         hello(Some(buf([6u8; 16]))),
@@ -69,9 +70,12 @@ fn to_hub() -> Vec<ToHub> {
         ToHub::Append(to_hub::Append { req: 200, log: MAILBOX, envelope: buf("sealed") }),
         ToHub::Append(to_hub::Append { req: 70_000, log: CHANNEL, envelope: buf([9u8; 300]) }),
         ToHub::AppendControl(to_hub::AppendControl { req: 6, group: GROUP, entry: buf("entry") }),
-        ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 256 }),
+        ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 256, pass: None }),
+        ToHub::ReadControl(to_hub::ReadControl { req: 7, group: GROUP, from: 0, pass }),
         ToHub::Ack(to_hub::Ack { log: CHANNEL, upto: 70_000 }),
         ToHub::PutBeacon(to_hub::PutBeacon { req: 8, beacon: buf("beacon") }),
+        ToHub::FindRoom(to_hub::FindRoom { req: 9, alias: Some("tearoom".into()), group: None }),
+        ToHub::FindRoom(to_hub::FindRoom { req: 9, alias: None, group: Some(GROUP) }),
     ]
 }
 
@@ -147,6 +151,13 @@ fn from_hub() -> Vec<FromHub> {
             ],
         ),
         FromHub::PrekeysLow(from_hub::PrekeysLow { left: 19 }),
+        FromHub::Room(from_hub::Room {
+            req: 9,
+            group: GROUP,
+            passphrase: true,
+            requests: false,
+            keepers: vec![ALICE, BOB],
+        }),
     ]
 }
 

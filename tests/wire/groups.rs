@@ -8,9 +8,10 @@ use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlai
 use hubbub_shared::crypto::{Identity, Secret32, Signed, blake3};
 use hubbub_shared::group::control::Op;
 use hubbub_shared::group::epoch::Arrival;
+use hubbub_shared::group::link::{GroupCode, LinkSecret};
 use hubbub_shared::group::meta::open_meta;
 use hubbub_shared::group::sender_key::{InboundChain, Skdm};
-use hubbub_shared::group::{ControlLog, Role};
+use hubbub_shared::group::{ControlLog, Role, Settings, Who};
 use hubbub_shared::id::{ChainId, Digest, GroupId, Head, HubId, MessageId};
 use hubbub_shared::invite::{Invite, fingerprint};
 use hubbub_shared::nickname::{NickClaim, Nickname, claim_hash};
@@ -77,6 +78,44 @@ fn a_control_log_replays_to_the_same_heads() {
     assert_eq!(roles(5), [Some(Role::Owner), None]);
     let remove = Op::Remove { node: bob.id(), code: 0 };
     assert_eq!(log(&vectors, 4).propose(&alice, remove, NOW + Millis(5)), entries[5]);
+}
+
+#[test]
+fn the_ways_in_and_out_agree() {
+    let vectors = vectors();
+    let (alice, bob, gid) = (person(1), person(2), gid(&vectors));
+    let entries = list(&vectors["control"]["entries"]);
+    let secret = LinkSecret::from_slice(&bytes(&vectors["control"]["link"])).unwrap();
+    let key = secret.key(&gid);
+    let settings = Settings {
+        posting: Who::Members,
+        adding: Who::Members,
+        history: true,
+        passphrase: false,
+        requests: true,
+        alias: Some("tearoom".to_owned()),
+    };
+    assert_eq!(log(&vectors, 6).settings(), settings);
+    let package = log(&vectors, 7).invite(&key).unwrap().package.clone();
+    let opened = secret.open(&gid, &package).ok().unwrap();
+    assert_eq!(opened.meta.name(), vectors["control"]["name"].as_str().unwrap());
+    assert_eq!(opened.meta_key.expose()[..], bytes(&vectors["control"]["meta_key"]));
+    let (uses, expires) = (3, NOW + Millis(1000));
+    let (proof, node) = (secret.proof(&gid, &bob.id()), bob.id());
+    let ours = [
+        (&alice, Op::Set(settings)),
+        (&alice, Op::Invite { key, uses, expires, ct: package.into() }),
+        (&bob, Op::UseInvite { key, proof, account: None }),
+        (&alice, Op::Revoke { key }),
+        (&alice, Op::Ban { node, code: 0 }),
+        (&alice, Op::Unban { node }),
+    ];
+    for (n, (by, op)) in (6..).zip(ours) {
+        let at = NOW + Millis(u64::try_from(n).unwrap());
+        assert_eq!(log(&vectors, n - 1).propose(by, op, at), entries[n], "entry {n}");
+    }
+    assert_eq!(log(&vectors, 8).roster().role(&node), Some(Role::Member));
+    assert!(log(&vectors, 10).is_banned(&node) && !log(&vectors, 11).is_banned(&node));
 }
 
 #[test]
@@ -194,5 +233,14 @@ fn invites_agree() {
     assert_eq!(make(&["chat.example.org:4433"], None), Ok(text("open")));
     let addresses = ["192.0.2.7:4433", "[2001:db8::1]:4433"];
     assert_eq!(make(&addresses, Some([9; 16])), Ok(text("closed")));
+    let gid = gid(&vectors);
+    for (name, secret) in [("group", true), ("group_to_ask", false)] {
+        let secret = secret.then(|| bytes(&vectors["control"]["link"]));
+        let secret = secret.map(|bytes| LinkSecret::from_slice(&bytes).unwrap());
+        let open = Invite::parse(&text("open")).ok().unwrap();
+        let ours = open.into_group(GroupCode { gid, secret }).to_text();
+        assert_eq!(ours, text(name));
+        assert_eq!(Invite::parse(&ours).ok().unwrap().to_text(), ours);
+    }
     assert_eq!(fingerprint(&HUB), text("hub_fingerprint"));
 }

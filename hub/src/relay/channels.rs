@@ -12,6 +12,7 @@ use hubbub_shared::group::control::{
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::limits::{CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES};
 use hubbub_shared::wire::from_hub::ItemKind;
+use hubbub_shared::wire::to_hub::{Pass, ReadControl};
 use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode};
 
 use super::bounds::{
@@ -118,24 +119,28 @@ impl Relay {
         if let Membership::In(node) = change {
             self.join(group, node);
         }
+        if matches!(change, Membership::Named | Membership::Over) {
+            self.name_room(group);
+        }
         let seq = self.keep(asked, log, ItemKind::Control, (entry, trace));
         self.dismiss(group, change, seq);
         Ok(())
     }
 
     /// Sends a page of a group's control log: to members, to those still reading their own removal,
-    /// and, of the lobby, to everybody, since everybody may join it.
-    pub(super) fn read_control(
-        &mut self,
-        asked: Asked,
-        group: GroupId,
-        from: u64,
-    ) -> Result<(), Refusal> {
+    /// to holders of an invite link, and, of the lobby, to everybody, since everybody may join it.
+    pub(super) fn read_control(&mut self, asked: Asked, body: &ReadControl) -> Result<(), Refusal> {
+        let ReadControl { group, from, .. } = *body;
         let control = self.channels.get(&group).ok_or(RefusalCode::NoSuchGroup.plain())?;
         let total = control.seq() + 1;
         let log = self.logs.get(&LogId::Channel(group));
         let reads = log.is_some_and(|log| log.readers.get(&asked.node).is_some());
-        if !reads && !control.roster().is_member(&asked.node) && group != self.lobby {
+        let member = reads || control.roster().is_member(&asked.node) || group == self.lobby;
+        let pass = |pass: Pass| {
+            let Pass { key, proof } = pass;
+            control.may(&asked.node, &Op::UseInvite { key, proof, account: None }, asked.at)
+        };
+        if !member && body.pass.is_none_or(|held| pass(held).is_err()) {
             return Err(RefusalCode::NotAMember.plain());
         }
         self.charge_read(asked, total.saturating_sub(from).min(PAGE))?;
@@ -187,7 +192,7 @@ impl Relay {
             return Ok(());
         }
         match Entry::read(entry).map_err(refusal)?.body.op {
-            Op::Remove { .. } | Op::Leave | Op::Close => Ok(()),
+            op if op.is_ending() => Ok(()),
             _ => Err(Refusal { code: RefusalCode::Full, about, retry_after: None }),
         }
     }
@@ -196,7 +201,7 @@ impl Relay {
     /// comes and goes until its log is used up.
     fn may_enter(&self, entry: &[u8]) -> Result<(), Refusal> {
         let EntryBody { author, op, .. } = Entry::read(entry).map_err(refusal)?.body;
-        if op != Op::Join {
+        if !matches!(op, Op::Join { .. }) {
             return Ok(());
         }
         if !self.admitted.contains(&author) {
@@ -259,7 +264,7 @@ impl Relay {
         let out: Vec<NodeId> = match change {
             Membership::Out(node) => vec![node],
             Membership::Over => readers.nodes().copied().collect(),
-            Membership::In(_) | Membership::Same => Vec::new(),
+            Membership::In(_) | Membership::Named | Membership::Same => Vec::new(),
         };
         for reader in out {
             self.logs.open(log).readers.leave(&reader, until);
@@ -274,6 +279,8 @@ enum Membership {
     In(NodeId),
     Out(NodeId),
     Over,
+    /// Nobody came or went, but settings changed.
+    Named,
     Same,
 }
 
@@ -281,13 +288,21 @@ impl Membership {
     fn of(author: NodeId, change: &Change) -> Self {
         match change {
             Change::Added { node, .. } => Self::In(*node),
-            Change::Joined => Self::In(author),
-            Change::Removed { node, .. } => Self::Out(*node),
+            Change::Joined { .. } => Self::In(author),
+            Change::Removed { node, .. } | Change::Banned { node, was_member: true, .. } => {
+                Self::Out(*node)
+            }
             Change::Left { .. } => Self::Out(author),
             Change::Closed => Self::Over,
-            Change::Created | Change::RoleSet { .. } | Change::Meta | Change::RekeyAll => {
-                Self::Same
-            }
+            Change::Settings => Self::Named,
+            Change::Created
+            | Change::RoleSet { .. }
+            | Change::Meta
+            | Change::RekeyAll
+            | Change::Banned { .. }
+            | Change::Unbanned { .. }
+            | Change::Invited { .. }
+            | Change::Revoked { .. } => Self::Same,
         }
     }
 }

@@ -197,6 +197,13 @@ pub enum Write {
         /// So many.
         appends: u64,
     },
+    /// A group's public name: granted, or free again with `None`.
+    Room {
+        /// The name's skeleton.
+        skeleton: String,
+        /// Whose.
+        group: Option<GroupId>,
+    },
     /// An invite: stored with uses left, or removed with `None`.
     Invite {
         /// BLAKE3 hash of the token.

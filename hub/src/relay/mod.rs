@@ -7,7 +7,8 @@
 //! * `presence`, `access`, `invites`: who is connected and who may; `beacons`: what they left
 //! * `log`, `logs`, `append`, `shares`: the one primitive, a sequence with a cursor per reader
 //! * `flow`, `delivery`: getting entries to readers, in order and never too much at once
-//! * `channels`: groups as the hub sees them; `nicknames`, `prekeys`: how nodes find each other
+//! * `channels`: groups as the hub sees them; `rooms`: how strangers find one
+//! * `nicknames`, `prekeys`: how nodes find each other
 //! * `streams`: what is relayed without being stored
 //! * `restore`: beginning from what the store kept
 
@@ -28,6 +29,7 @@ mod prekeys;
 mod presence;
 mod quota;
 mod restore;
+mod rooms;
 mod shares;
 mod streams;
 #[cfg(test)]
@@ -85,6 +87,7 @@ pub struct Relay {
     beacons: beacons::Beacons,
     logs: logs::Logs,
     channels: channels::Channels,
+    rooms: rooms::Rooms,
     streams: streams::Streams,
     quotas: quota::Quotas,
     loads: delivery::Loads,
@@ -278,7 +281,8 @@ impl Relay {
             ToHub::TakeBundle(body) => self.take_bundle(asked, body.node),
             ToHub::Append(body) => self.append(asked, body.log, body.envelope),
             ToHub::AppendControl(body) => self.append_control(asked, body.group, body.entry),
-            ToHub::ReadControl(body) => self.read_control(asked, body.group, body.from),
+            ToHub::ReadControl(body) => self.read_control(asked, &body),
+            ToHub::FindRoom(body) => self.find_room(asked, &body),
             ToHub::PutBeacon(body) => self.put_beacon(asked, body.beacon),
             ToHub::Hello(_) | ToHub::Ack(_) => Ok(()), // have no question number, see `question`
         }
@@ -329,5 +333,6 @@ fn question(frame: &ToHub) -> Option<(u32, usize)> {
         ToHub::AppendControl(body) => Some((body.req, body.entry.len())),
         ToHub::ReadControl(body) => Some((body.req, 0)),
         ToHub::PutBeacon(body) => Some((body.req, body.beacon.len())),
+        ToHub::FindRoom(body) => Some((body.req, 0)),
     }
 }

@@ -19,6 +19,7 @@ use super::logs::Logs;
 use super::nicknames::Nicknames;
 use super::prekeys::Prekeys;
 use super::quota::Quotas;
+use super::rooms::Rooms;
 use super::shares::Sender;
 use super::{Batch, Relay, RelayConfig};
 use crate::store::{LogSummary, Snapshot};
@@ -79,6 +80,10 @@ impl Relay {
         for (token_hash, left, end) in snapshot.invites {
             invites.restore(token_hash, left, end);
         }
+        let mut rooms = Rooms::default();
+        for (skeleton, group) in snapshot.rooms {
+            rooms.restore(skeleton, group);
+        }
         let mut prekeys = Prekeys::default();
         for (node, one_time) in snapshot.prekeys {
             prekeys.restore(node, one_time);
@@ -104,6 +109,7 @@ impl Relay {
             beacons,
             logs,
             channels,
+            rooms,
             streams: super::streams::Streams::default(),
             loads: super::delivery::Loads::default(),
             batch: Batch::default(),

@@ -201,6 +201,7 @@ impl Tables {
             admitted: self.all(What::Admitted, |key, _| NodeId::from_slice(key))?,
             nicknames: self.all(What::Nickname, restored::nickname)?,
             invites: self.all(What::Invite, restored::invite)?,
+            rooms: self.all(What::Room, restored::room)?,
             prekeys: self.prekeys()?,
             beacons: self.beacons()?,
             logs: restored::summaries(floors, self.entries()?),

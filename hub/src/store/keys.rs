@@ -30,6 +30,7 @@ pub(super) enum What {
     Nickname = b'N',
     OneTime = b'O',
     Prekeys = b'P',
+    Room = b'R',
 }
 
 impl What {

@@ -36,6 +36,7 @@ struct State {
     beacons: BTreeMap<NodeId, Vec<u8>>,
     appends: BTreeMap<NodeId, u64>,
     invites: BTreeMap<[u8; 32], (u32, Timestamp)>,
+    rooms: BTreeMap<String, GroupId>,
 }
 
 impl MemoryStore {
@@ -150,6 +151,7 @@ impl State {
             Write::Beacon { node, beacon } => drop(self.beacons.insert(node, beacon)),
             Write::Appends { node, appends } => drop(self.appends.insert(node, appends)),
             Write::OneTime { node, id, prekey } => set(&mut self.one_time, (node, id), prekey),
+            Write::Room { skeleton, group } => set(&mut self.rooms, skeleton, group),
             Write::Invite { token_hash, left } => set(&mut self.invites, token_hash, left),
         }
     }
@@ -169,6 +171,7 @@ impl State {
                 })
                 .collect(),
             invites: self.invites.iter().map(|(hash, (left, end))| (*hash, *left, *end)).collect(),
+            rooms: self.rooms.iter().map(|(name, group)| (name.clone(), *group)).collect(),
             prekeys: self.prekeys.keys().map(|node| (*node, numbers(node))).collect(),
             beacons: self.beacons.iter().map(|(node, beacon)| self.left(node, beacon)).collect(),
             logs: self.next.iter().map(|(log, next)| self.summary(*log, *next)).collect(),

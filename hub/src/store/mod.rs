@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub nicknames: Vec<(String, String, NodeId, Vec<u8>)>,
     /// Invites: token hash, uses left, end.
     pub invites: Vec<([u8; 32], u32, Timestamp)>,
+    /// Public names of groups, by skeleton.
+    pub rooms: Vec<(String, GroupId)>,
     /// Nodes with published prekeys and the numbers of their one-time prekeys.
     pub prekeys: Vec<(NodeId, Vec<u32>)>,
     /// The beacon each node left last, and how many envelopes it has sent since.

@@ -25,6 +25,10 @@ pub(super) fn invite(key: &[u8], value: &[u8]) -> Option<([u8; 32], u32, Timesta
     Some((key.try_into().ok()?, left, end))
 }
 
+pub(super) fn room(key: &[u8], value: &[u8]) -> Option<(String, GroupId)> {
+    Some((core::str::from_utf8(key).ok()?.to_owned(), GroupId::from_slice(value)?))
+}
+
 /// A reader's position in a log: a cursor, or where it ends.
 pub(super) fn position(key: &[u8], value: &[u8]) -> Option<(LogId, NodeId, u64)> {
     let (log, reader) = keys::read_log(key)?;

@@ -100,6 +100,10 @@ impl Staged {
             Write::Appends { node, appends } => {
                 (What::Appends.key(&[node.as_bytes()]), Some(appends.to_be_bytes().to_vec()))
             }
+            Write::Room { skeleton, group } => {
+                let value = group.map(|group| group.as_bytes().to_vec());
+                (What::Room.key(&[skeleton.as_bytes()]), value)
+            }
             Write::Invite { token_hash, left } => {
                 let value = left.map(|(left, end)| encode(&(left, end)));
                 (What::Invite.key(&[token_hash]), value)

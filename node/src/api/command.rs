@@ -4,6 +4,7 @@ use hubbub_shared::id::MessageId;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::ConversationId;
+use super::group::SettingsChange;
 use super::view::{Delivery, Role};
 
 /// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
@@ -86,6 +87,55 @@ pub enum Command {
         /// Which group.
         group: Target,
     },
+    /// Change what a group allows.
+    GroupSet {
+        /// Which group.
+        group: Target,
+        /// What changes.
+        change: SettingsChange,
+    },
+    /// Keep somebody out, and remove them if they are in.
+    GroupBan {
+        /// Which group.
+        group: Target,
+        /// Who.
+        member: Target,
+    },
+    /// End a ban. It lets nobody in.
+    GroupUnban {
+        /// Which group.
+        group: Target,
+        /// Who.
+        member: Target,
+    },
+    /// Make somebody else owner, and oneself an admin.
+    GroupHandOver {
+        /// Which group.
+        group: Target,
+        /// To whom.
+        member: Target,
+    },
+    /// Make an invite link. Answered with the line to hand over.
+    GroupLink {
+        /// Which group.
+        group: Target,
+        /// How many may come in by it.
+        uses: u16,
+        /// For how long, in milliseconds.
+        expires_in_ms: u64,
+    },
+    /// Make an invite link worthless.
+    GroupUnlink {
+        /// Which group.
+        group: Target,
+        /// The line itself, or its public key (or the first letters of that).
+        link: String,
+    },
+    /// Come into a group by an invite link. Answered when the group's log says that we are in.
+    GroupJoin {
+        /// The whole line, or what stands behind its dot.
+        link: String,
+    },
     /// Mark a contact as verified (after comparing the safety number) or take that back.
     Verify {
         /// Who.
@@ -137,6 +187,11 @@ pub enum Reply {
     Conversation {
         /// Which.
         conversation: ConversationId,
+    },
+    /// An invite link, to hand over. It is a secret between whoever hands it and whoever gets it.
+    Link {
+        /// The whole line.
+        link: String,
     },
     /// The nickname as prepared and granted.
     Nickname {

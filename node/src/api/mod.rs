@@ -9,6 +9,7 @@ pub mod command;
 pub mod conversation;
 pub mod error;
 pub mod event;
+pub mod group;
 pub mod node;
 pub mod query;
 pub mod view;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
+use super::group::DoorsView;
 use super::view::{
     ContactView, ConversationView, MemberView, MessageView, RecipientView, SafetyView, StatusView,
     WhoamiView,
@@ -45,6 +46,11 @@ pub enum Query {
         /// Which group.
         group: Target,
     },
+    /// The ways into a group, and who is kept out.
+    Doors {
+        /// Which group.
+        group: Target,
+    },
     /// The safety number with a contact.
     Safety {
         /// With whom.
@@ -77,6 +83,8 @@ pub enum Answer {
     Contacts(Vec<ContactView>),
     /// To [`Query::Members`].
     Members(Vec<MemberView>),
+    /// To [`Query::Doors`].
+    Doors(DoorsView),
     /// To [`Query::Safety`].
     Safety(SafetyView),
     /// To [`Query::Whoami`].

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::command::MessageText;
 use super::conversation::ConversationId;
 use super::error::Code;
+use super::group::SettingsChange;
 
 /// How far a message has got, for the slowest of its recipients.
 #[derive(
@@ -124,6 +125,18 @@ pub enum Notice {
     Added(PersonView),
     /// Somebody came in by themselves.
     Joined(PersonView),
+    /// Somebody came in by a link that the second one made.
+    JoinedBy(PersonView, PersonView),
+    /// The sender of the notice keeps somebody out from now on.
+    Banned(PersonView),
+    /// The sender of the notice ended a ban.
+    Unbanned(PersonView),
+    /// The sender of the notice changed what the group allows.
+    Set(SettingsChange),
+    /// The sender of the notice made an invite link for so many.
+    LinkMade(u16),
+    /// The sender of the notice made an invite link worthless.
+    LinkRevoked,
     /// Somebody was removed by the sender of the notice.
     Removed(PersonView),
     /// Somebody left.

@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hubbub_shared::time::Millis;
 
+pub(super) use super::group_args::Group;
 use crate::api::command::MessageText;
-use crate::api::view::{Delivery, Role};
+use crate::api::view::Delivery;
 
 /// Exit codes as people look them up (`hubbub help exit-codes`).
 pub(super) const EXIT_CODES: &str = "\
@@ -255,86 +256,6 @@ pub(super) struct Verify {
     /// Take the verification back
     #[arg(long)]
     pub(super) undo: bool,
-}
-
-/// `hubbub group`.
-#[derive(Clone, Debug, Subcommand)]
-pub(super) enum Group {
-    /// Found a group
-    New {
-        /// Its name; the hub never sees it
-        name: String,
-        /// Nicknames of the first members
-        members: Vec<String>,
-    },
-    /// Add somebody
-    Invite {
-        /// Which group
-        group: String,
-        /// Who
-        #[arg(required = true)]
-        members: Vec<String>,
-    },
-    /// Leave
-    Leave {
-        /// Which group
-        group: String,
-    },
-    /// Remove somebody
-    Remove {
-        /// Which group
-        group: String,
-        /// Who
-        member: String,
-    },
-    /// Give somebody a role
-    Role {
-        /// Which group
-        group: String,
-        /// Who
-        member: String,
-        /// What they may do from now on
-        #[arg(value_enum)]
-        role: RoleName,
-    },
-    /// Who is in it
-    Members {
-        /// Which group
-        group: String,
-    },
-    /// Rename it, or set its topic
-    #[command(arg_required_else_help = true)]
-    Describe {
-        /// Which group
-        group: String,
-        /// New name
-        #[arg(long, required_unless_present = "topic")]
-        name: Option<String>,
-        /// New topic
-        #[arg(long)]
-        topic: Option<String>,
-    },
-}
-
-/// A role on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum RoleName {
-    /// Speaks and listens
-    Member,
-    /// Adds and removes members, renames
-    Admin,
-    /// All of it
-    Owner,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Member => Self::Member,
-            RoleName::Admin => Self::Admin,
-            RoleName::Owner => Self::Owner,
-        }
-    }
 }
 
 /// `hubbub message`.

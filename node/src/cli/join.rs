@@ -110,7 +110,7 @@ async fn ask_until_granted(node: &dyn Node) -> Result<String, ApiError> {
     }
 }
 
-fn from_stdin() -> Result<String, ApiError> {
+pub(super) fn from_stdin() -> Result<String, ApiError> {
     use std::io::Read;
     let longest = u64::try_from(INVITE_MAX).unwrap_or(u64::MAX).saturating_mul(2);
     let mut text = String::new();

@@ -10,6 +10,7 @@ mod backup;
 mod bridge;
 mod chat;
 mod group;
+mod group_args;
 mod invite;
 mod join;
 mod lists;

@@ -6,6 +6,7 @@
 mod charset;
 mod clean;
 mod clock;
+mod govern;
 mod marks;
 mod qr;
 mod words;
@@ -13,6 +14,7 @@ mod words;
 pub use charset::Charset;
 pub use clean::{block, line};
 pub use clock::Clock;
+pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use qr::qr_lines;
 pub use words::{LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, path, role};

@@ -41,6 +41,14 @@ pub fn notice(notice: &Notice, sender: &PersonView) -> String {
         Notice::Created => format!("{by} founded this group"),
         Notice::Added(who) => format!("{by} added {}", line(&who.name)),
         Notice::Joined(who) => format!("{} came in", line(&who.name)),
+        Notice::JoinedBy(who, maker) => {
+            format!("{} came in by {}'s link", line(&who.name), line(&maker.name))
+        }
+        Notice::Banned(who) => format!("{by} banned {}", line(&who.name)),
+        Notice::Unbanned(who) => format!("{by} ended the ban of {}", line(&who.name)),
+        Notice::Set(change) => super::govern::settings(&by, change),
+        Notice::LinkMade(uses) => format!("{by} made an invite link for {uses}"),
+        Notice::LinkRevoked => format!("{by} took an invite link back"),
         Notice::Removed(who) => format!("{by} removed {}", line(&who.name)),
         Notice::Left(who) => format!("{} left", line(&who.name)),
         Notice::RoleChanged(who, to) => format!("{by} made {} {}", line(&who.name), role(*to)),

@@ -109,6 +109,7 @@ impl Engine {
         self.rotate_prekeys();
         self.expire_held();
         self.expire_outbox();
+        self.revoke_expired();
         self.remind_all();
     }
 }

@@ -97,6 +97,11 @@ impl Engine {
             let what = format!("you are not a member of {} now", self.title(&id));
             return Err(ApiError::new(Code::Forbidden, what, "ask an admin to add you"));
         }
+        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
+        if log.is_some_and(|log| !log.may_post_at(&me, log.seq())) {
+            let what = format!("only admins write in {}", self.title(&id));
+            return Err(ApiError::new(Code::Forbidden, what, "write to an admin directly"));
+        }
         self.spread_chain(id);
         let (plain, n) = self.number_in_group(id, message, event)?;
         let sealed = self.seal_in_group(id, plain.expose())?;

@@ -6,7 +6,8 @@ use hubbub_shared::group::meta::GroupMeta;
 use hubbub_shared::group::{ControlLog, Policy, Role};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
 use hubbub_shared::limits::TITLE_MAX;
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::nickname::Nickname;
+use hubbub_shared::time::{Millis, Timestamp};
 use rand_core::Rng;
 
 use super::Engine;
@@ -17,6 +18,7 @@ use super::output::{HistoryChange, Ticket};
 use super::record::Key;
 use super::wish::{Asker, Wish};
 use crate::api::command::MessageText;
+use crate::api::group::SettingsChange;
 use crate::api::{ApiError, Code, Command, ConversationId, Event, Reply, view};
 
 /// Members a group may be founded with.
@@ -110,6 +112,50 @@ impl Engine {
                 (self.group_to_change(&group)?, Wish::Describe { name, topic })
             }
             Command::GroupLeave { group } => (self.group_to_change(&group)?, Wish::Leave),
+            door => return self.change_doors(ticket, door, found),
+        };
+        self.wish(group, wish, Some(Asker { ticket, reply: Reply::Done }));
+        Ok(())
+    }
+
+    /// What concerns the ways into a group.
+    fn change_doors(
+        &mut self,
+        ticket: Ticket,
+        command: Command,
+        found: &Found,
+    ) -> Result<(), ApiError> {
+        let (group, wish) = match command {
+            Command::GroupSet { group, change } => {
+                (self.group_to_change(&group)?, Wish::Set(checked(change)?))
+            }
+            Command::GroupBan { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                (group, Wish::Ban(member))
+            }
+            Command::GroupUnban { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                (group, Wish::Unban(member))
+            }
+            Command::GroupHandOver { group, member } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                (group, Wish::HandOver(member))
+            }
+            Command::GroupUnlink { group, link } => {
+                let group = self.group_to_change(&group)?;
+                let key = self.link_meant(&group, &link)?;
+                (group, Wish::Revoke(key))
+            }
+            Command::GroupLink { group, uses, expires_in_ms } => {
+                let group = self.group_to_change(&group)?;
+                return self.make_link(ticket, group, (uses, Millis(expires_in_ms)));
+            }
+            Command::GroupJoin { link } => {
+                if !self.link.is_up() {
+                    return Err(unreachable("a group is joined at the hub; try again then"));
+                }
+                return self.come_by_link(ticket, &link);
+            }
             _ => return Err(ApiError::new(Code::Usage, "no change of a group", "try another")),
         };
         self.wish(group, wish, Some(Asker { ticket, reply: Reply::Done }));
@@ -229,6 +275,16 @@ impl Engine {
 /// What cannot be read back must not be sent.
 fn unicode_is_composed(status: &str) -> bool {
     PairPlain::decode(PairPlain::Profile { status: status.to_owned() }.encode().expose()).is_ok()
+}
+
+/// A public name has to be one; the hub would not grant another.
+fn checked(change: SettingsChange) -> Result<SettingsChange, ApiError> {
+    let alias = change.alias.as_deref().map(str::trim).filter(|alias| !alias.is_empty());
+    if let Some(Err(error)) = alias.map(Nickname::prepare) {
+        let what = format!("this cannot be a public name: {error}");
+        return Err(ApiError::new(Code::Usage, what, "choose another"));
+    }
+    Ok(change)
 }
 
 fn role_of(role: view::Role) -> Role {

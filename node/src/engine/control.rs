@@ -38,7 +38,10 @@ impl Engine {
             return;
         }
         let from = state.next_entry();
-        self.ask(Asked::Read(group), |req| ToHub::ReadControl(ReadControl { req, group, from }));
+        let pass = self.pass(&group);
+        self.ask(Asked::Read(group), |req| {
+            ToHub::ReadControl(ReadControl { req, group, from, pass })
+        });
     }
 
     pub(super) fn control_page(&mut self, id: GroupId, page: &ControlPage) {
@@ -112,6 +115,8 @@ impl Engine {
             let at = self.now + refusal.retry_after.unwrap_or(Millis::secs(30));
             (group.not_before, group.synced) = (Some(at), false);
             self.alarms.set(Alarm::Control, at);
+        } else if group.link.is_some() {
+            self.link_refused(id);
         }
     }
 
@@ -175,7 +180,7 @@ impl Engine {
     fn note_place(&mut self, id: GroupId, bytes: &[u8], place: Option<u64>) {
         let Ok(entry) = Entry::read(bytes) else { return };
         let out = match entry.body.op {
-            Op::Remove { node, .. } => node,
+            Op::Remove { node, .. } | Op::Ban { node, .. } => node,
             Op::Leave => entry.body.author,
             _ => return,
         };
@@ -210,10 +215,7 @@ impl Engine {
                     self.welcome(id, *node);
                 }
             }
-            Change::Joined => {
-                self.meet(author);
-                self.log_notice(id, author, head, Notice::Joined(self.person(&author)));
-            }
+            Change::Joined { invited_by } => self.joined(id, (author, *invited_by), head),
             Change::Removed { node, .. } => self.gone(id, (author, *node), head, place),
             Change::Left { .. } => self.gone(id, (author, author), head, place),
             Change::RoleSet { node, to, .. } => {
@@ -221,7 +223,11 @@ impl Engine {
                 self.log_notice(id, author, head, notice);
             }
             Change::Meta => self.refresh_meta(id, author),
+            Change::Banned { node, was_member: true, .. } => {
+                self.gone(id, (author, *node), head, place);
+            }
             Change::Created | Change::RekeyAll | Change::Closed => {}
+            door => self.door_notice(id, applied, door),
         }
         if author == self.id() {
             self.fulfilled(id, &applied.change);
@@ -229,10 +235,51 @@ impl Engine {
         self.changed(ConversationId::Group(id));
     }
 
+    /// Somebody let itself in.
+    fn joined(&mut self, id: GroupId, who: (NodeId, Option<NodeId>), head: Head) {
+        let (node, maker) = who;
+        self.meet(node);
+        if node == self.id() {
+            self.in_by_link(id);
+        }
+        let person = self.person(&node);
+        let notice = match maker {
+            Some(maker) => Notice::JoinedBy(person, self.person(&maker)),
+            None => Notice::Joined(person),
+        };
+        self.log_notice(id, node, head, notice);
+        if let Some(maker) = maker {
+            self.greet(id, node, maker);
+        }
+    }
+
+    /// What changed about the ways in is a line of the conversation: everybody sees who may.
+    fn door_notice(&mut self, id: GroupId, applied: &Applied, change: &Change) {
+        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
+        let uses = |key| log.and_then(|log| log.invite(key)).map_or(0, |invite| invite.uses);
+        let notice = match change {
+            Change::Banned { node, .. } => Some(Notice::Banned(self.person(node))),
+            Change::Unbanned { node } => Some(Notice::Unbanned(self.person(node))),
+            Change::Invited { key } => Some(Notice::LinkMade(uses(key))),
+            Change::Revoked { .. } => Some(Notice::LinkRevoked),
+            Change::Settings => self.settings_notice(&id, applied.seq),
+            _ => None,
+        };
+        if let Some(notice) = notice {
+            self.log_notice(id, applied.author, applied.head, notice);
+        }
+    }
+
     fn gone(&mut self, id: GroupId, who: (NodeId, NodeId), head: Head, place: Option<u64>) {
         let (author, node) = who;
         let person = self.person(&node);
-        let notice = if author == node { Notice::Left(person) } else { Notice::Removed(person) };
+        let group = self.groups.get(&id);
+        let banned = group.and_then(|g| g.log.as_ref()).is_some_and(|log| log.is_banned(&node));
+        let notice = match (author == node, banned) {
+            (true, _) => Notice::Left(person),
+            (_, true) => Notice::Banned(person),
+            _ => Notice::Removed(person),
+        };
         self.log_notice(id, author, head, notice);
         let now = self.now;
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -292,7 +339,8 @@ impl Engine {
     /// A notice of what an entry did, named after the entry, while we belong to the group.
     pub(super) fn log_notice(&mut self, id: GroupId, author: NodeId, head: Head, notice: Notice) {
         let me = self.id();
-        let about_us = matches!(&notice, Notice::Removed(p) | Notice::Left(p) if p.node.0 == me);
+        let about_us = matches!(&notice,
+            Notice::Removed(p) | Notice::Banned(p) | Notice::Left(p) if p.node.0 == me);
         let Some(group) = self.groups.get(&id).filter(|group| group.facts.invited) else { return };
         if !group.is_member(&me) && !about_us {
             return;

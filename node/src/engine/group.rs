@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::link::LinkSecret;
 use hubbub_shared::group::meta::{GroupMeta, open_meta};
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::group::{ControlLog, Role};
@@ -28,6 +29,10 @@ pub(super) struct Group {
     pub(super) meta_key: Option<Secret32>,
     /// Who says that we belong, until the log shows who of them may.
     pub(super) offers: Vec<Offer>,
+    /// The invite link we come in by, until we are in.
+    pub(super) link: Option<LinkSecret>,
+    /// Links made here that are good, by public key.
+    pub(super) links: BTreeMap<NodeId, LinkSecret>,
     pub(super) outbound: Option<Outbound>,
     pub(super) inbound: BTreeMap<NodeId, Vec<Inbound>>,
     /// The newest messages of others, for the next own message to name.
@@ -116,6 +121,8 @@ impl Group {
             entries: Vec::new(),
             meta_key: None,
             offers: Vec::new(),
+            link: None,
+            links: BTreeMap::new(),
             outbound: None,
             inbound: BTreeMap::new(),
             seen: VecDeque::new(),

@@ -5,7 +5,7 @@
 //! log is read as far as the offer says and shows its author to be an admin.
 
 use hubbub_shared::crypto::Secret32;
-use hubbub_shared::group::Role;
+use hubbub_shared::group::control::Entry;
 use hubbub_shared::id::{GroupId, NodeId};
 
 use super::Engine;
@@ -64,7 +64,6 @@ impl Engine {
 
     /// Takes the first offer the log proves, and drops those it disproves.
     pub(super) fn judge_offers(&mut self, gid: GroupId) {
-        let me = self.id();
         let Some(group) = self.groups.get_mut(&gid) else { return };
         let next = group.next_entry();
         if group.offers.iter().all(|offer| offer.seq >= next) {
@@ -75,22 +74,38 @@ impl Engine {
         group.offers = green;
         self.touch(Key::Group(gid));
         for Offer { by, meta_key, .. } in ripe {
-            let group = self.groups.get(&gid);
-            if group.and_then(|group| group.role(&by)).is_some_and(|role| role >= Role::Admin) {
+            if self.may_welcome(&gid, &by) {
                 self.let_in(by, gid, meta_key);
             } else {
                 self.count("welcome-not-by-admin");
             }
         }
+        self.forget_if_stray(gid);
+    }
+
+    /// Forgets a group that is neither ours nor on its way to be.
+    pub(super) fn forget_if_stray(&mut self, gid: GroupId) {
+        let me = self.id();
         let stray = |group: &Group| {
-            !group.facts.invited && group.offers.is_empty() && !group.is_member(&me)
+            let waiting = !group.offers.is_empty() || group.link.is_some();
+            !group.facts.invited && !waiting && !group.is_member(&me)
         };
         if self.own.lobby != Some(gid) && self.groups.get(&gid).is_some_and(stray) {
             self.forget_group(gid);
         }
     }
 
-    /// An admin says that we belong.
+    /// Whether somebody's word that we belong counts: they may let people in, or let us in.
+    fn may_welcome(&self, gid: &GroupId, by: &NodeId) -> bool {
+        let Some(group) = self.groups.get(gid) else { return false };
+        let Some(log) = &group.log else { return false };
+        let ours = log.roster().member(&self.id()).and_then(|me| usize::try_from(me.joined).ok());
+        let entry = ours.and_then(|at| group.entries.get(at));
+        let author = entry.and_then(|entry| Entry::read(entry).ok()).map(|entry| entry.body.author);
+        log.may_add(by) || author == Some(*by)
+    }
+
+    /// One who may says that we belong.
     fn let_in(&mut self, peer: NodeId, gid: GroupId, key: Secret32) {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&gid) else { return };
@@ -139,7 +154,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use hubbub_shared::crypto::Identity;
-    use hubbub_shared::group::{ControlLog, Op, Policy};
+    use hubbub_shared::group::{ControlLog, Op, Policy, Role};
     use hubbub_shared::time::Timestamp;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -180,7 +195,7 @@ mod tests {
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
         let (gid, genesis) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
         let mut log = ControlLog::genesis(&genesis).unwrap();
-        let add = Op::Add { node: bob.id(), role: Role::Member, via: 1 };
+        let add = Op::add(bob.id(), Role::Member, 1);
         let added = log.propose(&alice, add, NOW);
         log.apply(&added).unwrap();
         bob.welcomed(mallory, gid, 0, key(66));

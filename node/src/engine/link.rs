@@ -205,6 +205,7 @@ impl Engine {
                     self.control_page(group, &page);
                 }
             }
+            FromHub::Room(_) => self.count("unexpected-room"),
         }
         self.pump();
     }

@@ -18,7 +18,7 @@
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//!   `invited`: being let in; `lobby`: the open group of the hub
+//!   `doors`: the ways in; `invited`: being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -32,6 +32,7 @@ mod chat;
 mod command;
 mod contact;
 mod control;
+mod doors;
 mod epoch;
 mod gap;
 mod group;

@@ -3,11 +3,14 @@
 //! What changed is noted by [`Key`] and written once per transaction, however often it changed.
 //! Secrets are written field by field and never pass through a general encoder.
 
+use std::collections::BTreeMap;
+
 use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use hubbub_shared::group::ControlLog;
+use hubbub_shared::group::link::{LinkSecret, SECRET};
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
-use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX};
+use hubbub_shared::limits::{CONTROL_ENTRIES_MAX, ENVELOPE_MAX, INVITES_MAX};
 use hubbub_shared::session::Session;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::LogId;
@@ -267,6 +270,13 @@ fn save_group(group: &Group) -> SecretBytes {
     for offer in &group.offers {
         w.fixed(&offer.by.0).u64(offer.seq).fixed(offer.meta_key.expose());
     }
+    w.option(group.link.as_ref(), |w, link: &LinkSecret| {
+        w.fixed(link.expose());
+    });
+    w.count(group.links.len());
+    for (key, link) in &group.links {
+        w.fixed(&key.0).fixed(link.expose());
+    }
     w.finish()
 }
 
@@ -278,8 +288,17 @@ fn load_group(record: &[u8]) -> Result<Group, RecordError> {
     for _ in 0..r.count(OFFERS)? {
         offers.push(Offer { by: NodeId(r.array()?), seq: r.u64()?, meta_key: r.secret()? });
     }
+    let link = r.option(read_link)?;
+    let mut links = BTreeMap::new();
+    for _ in 0..r.count(INVITES_MAX)? {
+        links.insert(NodeId(r.array()?), read_link(&mut r)?);
+    }
     r.finish()?;
-    Ok(Group { meta_key, offers, ..Group::new(facts) })
+    Ok(Group { meta_key, offers, link, links, ..Group::new(facts) })
+}
+
+fn read_link(r: &mut RecordReader<'_>) -> Result<LinkSecret, RecordError> {
+    LinkSecret::from_slice(&r.array::<SECRET>()?).ok_or(RecordError::Range)
 }
 
 fn save_outbound(outbound: &Outbound) -> SecretBytes {

@@ -179,12 +179,20 @@ fn people_in(command: &Command) -> Vec<&str> {
         Command::Send { to, .. } | Command::Open { to } => vec![to],
         Command::GroupNew { members, .. } => members.iter().map(String::as_str).collect(),
         Command::GroupInvite { member, .. } => vec![member],
-        Command::GroupRemove { member, .. } | Command::GroupRole { member, .. } => vec![member],
+        Command::GroupRemove { member, .. }
+        | Command::GroupRole { member, .. }
+        | Command::GroupBan { member, .. }
+        | Command::GroupUnban { member, .. }
+        | Command::GroupHandOver { member, .. } => vec![member],
         Command::Verify { contact, .. } => vec![contact],
         Command::SetNickname { .. }
         | Command::MarkRead { .. }
         | Command::GroupDescribe { .. }
         | Command::GroupLeave { .. }
+        | Command::GroupSet { .. }
+        | Command::GroupLink { .. }
+        | Command::GroupUnlink { .. }
+        | Command::GroupJoin { .. }
         | Command::SetStatus { .. } => Vec::new(),
     }
 }

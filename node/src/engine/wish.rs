@@ -7,8 +7,8 @@
 use hubbub_shared::group::control::Forbidden;
 use hubbub_shared::group::meta::{GroupMeta, seal_meta};
 use hubbub_shared::group::{Change, ControlError, Op, Role};
-use hubbub_shared::id::{GroupId, NodeId};
-use hubbub_shared::time::Millis;
+use hubbub_shared::id::{GroupId, NodeId, Signature};
+use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::to_hub::AppendControl;
 use hubbub_shared::wire::{ByteBuf, Refusal, RefusalCode, ToHub};
 use rand_core::Rng;
@@ -21,6 +21,7 @@ use super::link::Asked;
 use super::output::{Output, Ticket};
 use super::record::Key;
 use crate::api::error::from_refusal;
+use crate::api::group::SettingsChange;
 use crate::api::{ApiError, Code, Reply};
 
 /// Wishes one group keeps.
@@ -32,9 +33,28 @@ pub(super) enum Wish {
     Add(NodeId),
     Remove(NodeId),
     Role(NodeId, Role),
-    Describe { name: Option<String>, topic: Option<String> },
+    Describe {
+        name: Option<String>,
+        topic: Option<String>,
+    },
     Leave,
     Join,
+    Ban(NodeId),
+    Unban(NodeId),
+    Set(SettingsChange),
+    /// That node becomes owner, and then we an admin.
+    HandOver(NodeId),
+    Invite {
+        key: NodeId,
+        uses: u16,
+        expires: Timestamp,
+        ct: ByteBuf,
+    },
+    Revoke(NodeId),
+    UseInvite {
+        key: NodeId,
+        proof: Signature,
+    },
 }
 
 /// The command that waits for a wish, and what it is told when the wish is granted.
@@ -110,18 +130,36 @@ impl Engine {
     /// The entry a wish needs now; none when it is granted already.
     fn op_for(&mut self, id: GroupId, wish: &Wish) -> Result<Option<Op>, ApiError> {
         let op = match wish {
-            Wish::Add(node) => Op::Add { node: *node, role: Role::Member, via: 1 },
+            Wish::Add(node) => Op::add(*node, Role::Member, 1),
             Wish::Remove(node) => Op::Remove { node: *node, code: 0 },
             Wish::Role(node, role) => Op::SetRole { node: *node, role: *role },
             Wish::Leave => Op::Leave,
-            Wish::Join => Op::Join,
+            Wish::Join => Op::join(),
+            Wish::Ban(node) => Op::Ban { node: *node, code: 0 },
+            Wish::Unban(node) => Op::Unban { node: *node },
+            Wish::Invite { key, uses, expires, ct } => {
+                let (key, uses, expires, ct) = (*key, *uses, *expires, ct.clone());
+                Op::Invite { key, uses, expires, ct }
+            }
+            Wish::Revoke(key) => Op::Revoke { key: *key },
+            Wish::UseInvite { key, proof } => {
+                Op::UseInvite { key: *key, proof: *proof, account: None }
+            }
+            Wish::Set(change) => match self.changed_settings(&id, change) {
+                Some(settings) => Op::Set(settings),
+                None => return Ok(None),
+            },
+            Wish::HandOver(node) => match self.next_of_handover(&id, *node) {
+                Some(op) => op,
+                None => return Ok(None),
+            },
             Wish::Describe { name, topic } => {
                 self.describe(id, name.as_deref(), topic.as_deref())?
             }
         };
-        let me = self.id();
+        let (me, now) = (self.id(), self.now);
         let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
-        match log.map(|log| log.may(&me, &op)) {
+        match log.map(|log| log.may(&me, &op, now)) {
             Some(Ok(())) => Ok(Some(op)),
             Some(Err(error)) if is_granted(&op, &error) => Ok(None),
             Some(Err(error)) => Err(self.forbidden(&error)),
@@ -158,6 +196,13 @@ impl Engine {
             ControlError::UnknownMember(node) => {
                 let what = format!("{} is not a member", self.person(node).name);
                 ApiError::new(Code::NotFound, what, "`hubbub group members` lists who is")
+            }
+            ControlError::Banned(node) => {
+                let what = format!("{} is banned", self.person(node).name);
+                ApiError::new(Code::Forbidden, what, "`hubbub group unban` ends that first")
+            }
+            ControlError::NoInvite | ControlError::BadInvite => {
+                ApiError::new(Code::Invite, error.to_string(), "ask whoever invited you")
             }
             ControlError::Full | ControlError::LogFull => {
                 ApiError::new(Code::Full, error.to_string(), "start another group")
@@ -225,6 +270,9 @@ impl Engine {
         group.facts.wishes.retain(|(n, _)| *n != number);
         let asker = group.askers.remove(&number);
         self.touch(Key::Group(id));
+        if matches!((&wish, &result), (Some(Wish::UseInvite { .. }), Err(_))) {
+            self.not_by_link(id);
+        }
         match (asker, result) {
             (Some(Asker { ticket, reply }), result) => {
                 self.out.push_back(Output::Answer(ticket, result.map(|()| reply)));
@@ -243,9 +291,15 @@ impl Engine {
             (Wish::Add(a), Change::Added { node: b, .. })
             | (Wish::Remove(a), Change::Removed { node: b, .. })
             | (Wish::Role(a, _), Change::RoleSet { node: b, .. }) => a == b,
-            (Wish::Describe { .. }, Change::Meta)
+            (Wish::Ban(a), Change::Banned { node: b, .. })
+            | (Wish::Unban(a), Change::Unbanned { node: b })
+            | (Wish::Invite { key: a, .. }, Change::Invited { key: b })
+            | (Wish::Revoke(a), Change::Revoked { key: b }) => a == b,
+            (Wish::Set(_), Change::Settings)
+            | (Wish::UseInvite { .. }, Change::Joined { .. })
+            | (Wish::Describe { .. }, Change::Meta)
             | (Wish::Leave, Change::Left { .. })
-            | (Wish::Join, Change::Joined) => true,
+            | (Wish::Join, Change::Joined { .. }) => true,
             _ => false,
         };
         let number = group.facts.wishes.iter().find(|(_, wish)| fits(wish)).map(|(n, _)| *n);
@@ -263,8 +317,12 @@ pub(super) fn passes(code: RefusalCode) -> bool {
 /// Whether an entry is refused because what it wants is so already.
 fn is_granted(op: &Op, error: &ControlError) -> bool {
     match (op, error) {
-        (Op::Add { .. } | Op::Join, ControlError::AlreadyMember(_)) => true,
-        (Op::Remove { .. }, ControlError::UnknownMember(_)) => true,
+        (Op::Add { .. } | Op::Join { .. }, ControlError::AlreadyMember(_))
+        | (Op::UseInvite { .. }, ControlError::AlreadyMember(_))
+        | (Op::Remove { .. }, ControlError::UnknownMember(_))
+        | (Op::Ban { .. }, ControlError::Banned(_))
+        | (Op::Unban { .. }, ControlError::NotBanned(_))
+        | (Op::Revoke { .. }, ControlError::NoInvite) => true,
         (Op::Leave, ControlError::NotAllowed { why, .. }) => *why == Forbidden::NotAMember,
         _ => false,
     }

@@ -323,12 +323,23 @@ impl Driver {
         Ok(())
     }
 
+    /// What only the runtime knows of an answer: where the hub is.
+    fn completed(&self, reply: Reply) -> Reply {
+        match reply {
+            Reply::Link { link } => {
+                Reply::Link { link: views::whole_link(&self.owned.hub_file, &link) }
+            }
+            other => other,
+        }
+    }
+
     fn carry_out(&mut self, mut fresh: BTreeSet<MessageKey>) {
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
             match output {
                 Output::Send(frame) => self.send(frame),
                 Output::Answer(WISH, answer) => self.wish_answered(answer),
                 Output::Answer(ticket, answer) => {
+                    let answer = answer.map(|reply| self.completed(reply));
                     if let Some(waiting) = self.waiting.remove(&ticket) {
                         // Whoever asked may have left.
                         waiting.send(answer).ok();

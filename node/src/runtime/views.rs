@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use hubbub_shared::group::link::GroupCode;
 use hubbub_shared::id::MessageId;
+use hubbub_shared::invite::Invite;
 
 use super::driver::from_store;
 use super::hub_file::HubFile;
 use crate::api::command::MessageText;
+use crate::api::group::DoorsView;
 use crate::api::view::{
     Body, ConversationView, LinkState, MessageView, Notice, PersonView, RecipientView, StatusView,
     WhoamiView,
@@ -45,6 +48,11 @@ impl Looker<'_> {
                 let group = self.engine.resolve_group(&group)?;
                 Answer::Members(self.engine.members(&group))
             }
+            Query::Doors { group } => {
+                let group = self.engine.resolve_group(&group)?;
+                let doors = self.engine.doors(&group).ok_or_else(|| nobody(&group.short()))?;
+                Answer::Doors(self.with_lines(doors))
+            }
             Query::Safety { contact } => {
                 let node = self.engine.resolve_person(&contact)?;
                 let node = node.ok_or_else(|| nobody(&contact))?;
@@ -56,6 +64,14 @@ impl Looker<'_> {
                 Answer::Status(StatusView { link, ..self.engine.status() })
             }
         })
+    }
+
+    /// Links as whole lines, to hand over.
+    fn with_lines(&self, mut doors: DoorsView) -> DoorsView {
+        for link in &mut doors.links {
+            link.link = link.link.take().map(|code| whole_link(self.hub_file, &code));
+        }
+        doors
     }
 
     /// Most recent first.
@@ -162,11 +178,28 @@ fn named(engine: &Engine, body: Body) -> Body {
     Body::Notice(match notice {
         Notice::Added(person) => Notice::Added(now(person)),
         Notice::Joined(person) => Notice::Joined(now(person)),
+        Notice::JoinedBy(person, maker) => Notice::JoinedBy(now(person), now(maker)),
+        Notice::Banned(person) => Notice::Banned(now(person)),
+        Notice::Unbanned(person) => Notice::Unbanned(now(person)),
         Notice::Removed(person) => Notice::Removed(now(person)),
         Notice::Left(person) => Notice::Left(now(person)),
         Notice::RoleChanged(person, role) => Notice::RoleChanged(now(person), role),
-        other @ (Notice::Created | Notice::Described { .. } | Notice::Refused { .. }) => other,
+        other @ (Notice::Created
+        | Notice::Described { .. }
+        | Notice::Set(_)
+        | Notice::LinkMade(_)
+        | Notice::LinkRevoked
+        | Notice::Refused { .. }) => other,
     })
+}
+
+/// A group's code as the line that leads to it: where the hub is, which one it is, which group.
+pub(super) fn whole_link(hub_file: &HubFile, code: &str) -> String {
+    let invite = Invite::new(hub_file.addresses().to_vec(), hub_file.hub(), None);
+    match (invite, GroupCode::parse(code)) {
+        (Ok(invite), Ok(group)) => invite.into_group(group).to_text(),
+        _ => code.to_owned(),
+    }
 }
 
 fn one_line(text: &str) -> String {

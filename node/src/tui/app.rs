@@ -74,6 +74,8 @@ pub(super) enum Asked {
     Contacts,
     /// The members panel.
     Members,
+    /// The panel of ways into a group.
+    Doors,
     /// The safety number panel.
     Safety,
     /// Ourselves.
@@ -91,6 +93,8 @@ pub(super) enum Did {
     Sent(ConversationId, String),
     /// Whatever it answers, go to that conversation.
     Opened,
+    /// Show the invite link it answers, to be copied.
+    Linked,
     /// Say this when done.
     Said(String),
     /// Nobody waits for it.

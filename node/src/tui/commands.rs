@@ -12,6 +12,11 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/group remove", "<nickname>", "remove somebody from this group"),
     ("/group leave", "", "leave this group"),
     ("/group members", "", "who is in this group"),
+    ("/group doors", "", "the ways into this group, and who can let people in"),
+    ("/group link", "", "make an invite link; whoever has it can come in"),
+    ("/group ban", "<nickname>", "keep somebody out, and remove them"),
+    ("/group unban", "<nickname>", "end a ban"),
+    ("/group join", "<link>", "come in by an invite link"),
     ("/topic", "<text>", "set this group's topic"),
     ("/nick", "<nickname>", "take another nickname"),
     ("/verify", "[nickname]", "compare safety numbers"),
@@ -20,6 +25,10 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/help", "", "all keys and commands"),
     ("/quit", "", "leave; what is unsent goes out later"),
 ];
+
+/// What `/group link` makes: for ten people, for a week.
+const LINK_USES: u16 = 10;
+const LINK_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// A command with its arguments, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +39,11 @@ pub(super) enum Call {
     GroupRemove(String),
     GroupLeave,
     GroupMembers,
+    GroupDoors,
+    GroupLink,
+    GroupBan(String),
+    GroupUnban(String),
+    GroupJoin(String),
     Topic(String),
     Nick(String),
     Verify(Option<String>),
@@ -93,6 +107,11 @@ fn group(rest: &str) -> Option<Call> {
         "remove" => words.next().map(Call::GroupRemove),
         "leave" => Some(Call::GroupLeave),
         "members" => Some(Call::GroupMembers),
+        "doors" => Some(Call::GroupDoors),
+        "link" => Some(Call::GroupLink),
+        "ban" => words.next().map(Call::GroupBan),
+        "unban" => words.next().map(Call::GroupUnban),
+        "join" => words.next().map(Call::GroupJoin),
         _ => None,
     }
 }
@@ -177,7 +196,14 @@ impl App {
             | Call::GroupRemove(_)
             | Call::GroupLeave
             | Call::GroupMembers
+            | Call::GroupDoors
+            | Call::GroupLink
+            | Call::GroupBan(_)
+            | Call::GroupUnban(_)
             | Call::Topic(_) => self.group_call(call),
+            Call::GroupJoin(link) => {
+                vec![Effect::Command(Command::GroupJoin { link }, Did::Opened)]
+            }
             Call::Nick(nickname) => {
                 vec![Effect::Command(Command::SetNickname { nickname }, Did::Quiet)]
             }
@@ -216,6 +242,19 @@ impl App {
                 let said = format!("{member} is removed");
                 (Command::GroupRemove { group, member }, said)
             }
+            Call::GroupBan(member) => {
+                let said = format!("{member} is banned");
+                (Command::GroupBan { group, member }, said)
+            }
+            Call::GroupUnban(member) => {
+                let said = format!("{member} is not banned any more");
+                (Command::GroupUnban { group, member }, said)
+            }
+            Call::GroupLink => {
+                let command = Command::GroupLink { group, uses: LINK_USES, expires_in_ms: LINK_MS };
+                return vec![Effect::Command(command, Did::Linked)];
+            }
+            Call::GroupDoors => return vec![Effect::Query(Query::Doors { group }, Asked::Doors)],
             Call::GroupLeave => (Command::GroupLeave { group }, "you left".to_owned()),
             Call::Topic(topic) => {
                 let command = Command::GroupDescribe { group, name: None, topic: Some(topic) };

@@ -149,6 +149,10 @@ impl App {
                 self.status = Some(status);
             }
             (_, Answer::Members(members)) => self.overlay = Some(Overlay::Members(members)),
+            (_, Answer::Doors(doors)) => {
+                let lines = crate::display::doors(&doors, &self.clock);
+                self.overlay = Some(Overlay::Doors(lines));
+            }
             (_, Answer::Safety(safety)) => self.overlay = Some(Overlay::Safety(safety)),
             (_, Answer::MessageInfo { message, recipients }) => {
                 let says = body(&message.body, &message.sender);
@@ -188,6 +192,7 @@ impl App {
                 self.say(format!("you are {} now", line(&nickname)), false);
                 return vec![Effect::Query(Query::Whoami, Asked::Whoami)];
             }
+            (Did::Linked, Ok(Reply::Link { link })) => return self.show_link(&link),
             (Did::Said(text), Ok(_)) => self.say(text, false),
             _ => {}
         }

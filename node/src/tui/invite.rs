@@ -26,7 +26,23 @@ impl InviteCard {
     }
 }
 
+/// A link into a group, likewise.
+fn link_page(link: &str, charset: Charset) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    lines.extend(qr_lines(link.as_bytes(), charset).unwrap_or_default());
+    lines.push("Whoever has this line can come into the group:".to_owned());
+    lines.extend([String::new(), link.to_owned(), String::new()]);
+    lines.push("They run: hubbub group join '<line>', or /group join <line>".to_owned());
+    lines.push("Select and copy as usual. Any key: back to the chat.".to_owned());
+    lines
+}
+
 impl App {
+    /// Shows a link into a group so that it can be copied.
+    pub(super) fn show_link(&self, link: &str) -> Vec<Effect> {
+        vec![Effect::Aside(link_page(link, self.theme.charset))]
+    }
+
     /// Shows the invite so that it can be copied, or says who has one.
     pub(super) fn show_invite(&mut self) -> Vec<Effect> {
         if let Some(invite) = &self.invite {

@@ -12,6 +12,8 @@ pub(super) enum Overlay {
     Palette(Palette),
     /// Who is in the group.
     Members(Vec<MemberView>),
+    /// The ways into the group.
+    Doors(Vec<String>),
     /// A safety number to compare.
     Safety(SafetyView),
     /// A message in one line, and how far it got for each recipient.

@@ -27,6 +27,7 @@ impl App {
             Overlay::Help(from) => help(width, height, *from),
             Overlay::Palette(palette) => ("go to", self.palette_lines(palette, width, height)),
             Overlay::Members(members) => ("members", members_lines(members)),
+            Overlay::Doors(doors) => ("ways in", wrapped(doors, width)),
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
             Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
             Overlay::Quit => ("quit", self.quit_lines(width)),
@@ -152,6 +153,10 @@ fn help(width: usize, height: usize, from: usize) -> (&'static str, Vec<Line<'st
     }
     let from = from.min(lines.len().saturating_sub(height));
     ("help: PgDn, PgUp for the rest", lines.into_iter().skip(from).take(height).collect())
+}
+
+fn wrapped(texts: &[String], width: usize) -> Vec<Line<'static>> {
+    texts.iter().flat_map(|text| wrap(text, width)).map(Line::from).collect()
 }
 
 fn members_lines(members: &[MemberView]) -> Vec<Line<'static>> {

@@ -6,7 +6,8 @@
 //!
 //! The rules have numbers in PROTOCOL.md, Sender keys: R1 an unknown epoch waits for the log; R2
 //! the sender is a member at the epoch; R3 no removal or call for new keys between the chain's
-//! birth and the epoch; R4 a removed sender's late messages; R5 epochs never go back in a chain.
+//! birth and the epoch; R4 a removed sender's late messages; R5 epochs never go back in a chain; R6
+//! the sender could post at the epoch.
 //!
 //! A pure function: it holds nothing and changes nothing.
 
@@ -82,6 +83,9 @@ pub enum EpochError {
     /// R2: not a member at that epoch, or not where the chain was born.
     #[error("the sender was not a member at that time")]
     NotAMember,
+    /// R6: only admins post there, and the sender was none.
+    #[error("only admins could write in the group at that time")]
+    MayNotPost,
     /// R3: a removal or a call for new keys lies in between.
     #[error("the sender used a key from before a change that ended it")]
     ChainTooOld,
@@ -101,6 +105,7 @@ impl EpochError {
             Self::UnknownEpoch { .. } => "unknown-epoch",
             Self::OtherHistory { .. } => "other-history",
             Self::NotAMember => "not-a-member",
+            Self::MayNotPost => "may-not-post",
             Self::ChainTooOld => "chain-too-old",
             Self::Removed => "removed",
             Self::EpochWentBack => "epoch-went-back",
@@ -136,6 +141,9 @@ pub fn check(
     let roster = log.roster();
     if !roster.was_member(sender, epoch_seq) || !roster.was_member(sender, birth_seq) {
         return Err(EpochError::NotAMember);
+    }
+    if !log.may_post_at(sender, epoch_seq) {
+        return Err(EpochError::MayNotPost);
     }
     if roster.cut_between(birth_seq, epoch_seq) {
         return Err(EpochError::ChainTooOld);

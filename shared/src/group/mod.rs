@@ -4,16 +4,17 @@
 //! * [`roster`]: what the log says about every member at every point of its history
 //! * [`sender_key`]: each member's own ratchet and signing key
 //! * [`epoch`]: whose messages count
-//! * [`meta`]: the group's sealed name and topic
+//! * [`meta`]: the group's sealed name and topic; [`link`]: a line that lets somebody in
 //!
 //! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never
 //! from what a server delivers.
 
 pub mod control;
 pub mod epoch;
+pub mod link;
 pub mod meta;
 pub mod roster;
 pub mod sender_key;
 
-pub use control::{Applied, Change, ControlError, ControlLog, Op, Policy};
+pub use control::{Applied, Change, ControlError, ControlLog, Op, Policy, Settings, Who};
 pub use roster::{Role, Roster};

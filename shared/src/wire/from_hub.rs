@@ -7,7 +7,7 @@ use super::codec::{self, DecodeError};
 use super::log::LogId;
 use super::refusal::{Refusal, RefusalCode};
 use crate::id::{GroupId, HubId, NodeId};
-use crate::limits::{CONTROL_PAGE_ENTRIES, DELIVER_PAGE_ITEMS};
+use crate::limits::{CONTROL_PAGE_ENTRIES, DELIVER_PAGE_ITEMS, KEEPERS_MAX};
 use crate::time::Timestamp;
 
 /// Everything a hub can say to a node.
@@ -33,6 +33,8 @@ pub enum FromHub {
     Deliver(Deliver),
     /// One-time prekeys are running out.
     PrekeysLow(PrekeysLow),
+    /// Answer to a find-room: whom to ask.
+    Room(Room),
 }
 
 /// Body of [`FromHub::Welcome`].
@@ -205,6 +207,24 @@ pub struct PrekeysLow {
     pub left: u32,
 }
 
+/// Body of [`FromHub::Room`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// The question answered.
+    pub req: u32,
+    /// The group.
+    pub group: GroupId,
+    /// Whether its passphrase lets people in.
+    pub passphrase: bool,
+    /// Whether it may be asked without.
+    pub requests: bool,
+    /// Members who may let people in, those connected first. The hub's word alone: what they can
+    /// do is proven by them.
+    #[serde(deserialize_with = "codec::at_most::<KEEPERS_MAX, _, _>")]
+    pub keepers: Vec<NodeId>,
+}
+
 impl FromHub {
     /// The frame's type byte (PROTOCOL.md, Frames from hub to node).
     #[must_use]
@@ -220,6 +240,7 @@ impl FromHub {
             Self::ControlPage(_) => 8,
             Self::Deliver(_) => 9,
             Self::PrekeysLow(_) => 10,
+            Self::Room(_) => 11,
         }
     }
 
@@ -238,6 +259,7 @@ impl FromHub {
             Self::ControlPage(body) => codec::frame(kind, body),
             Self::Deliver(body) => codec::frame(kind, body),
             Self::PrekeysLow(body) => codec::frame(kind, body),
+            Self::Room(body) => codec::frame(kind, body),
         }
     }
 
@@ -257,6 +279,7 @@ impl FromHub {
             8 => Self::ControlPage(codec::decode(body)?),
             9 => Self::Deliver(codec::decode(body)?),
             10 => Self::PrekeysLow(codec::decode(body)?),
+            11 => Self::Room(codec::decode(body)?),
             _ => return Err(DecodeError::UnknownType(kind)),
         })
     }

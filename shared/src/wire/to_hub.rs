@@ -52,6 +52,8 @@ pub enum ToHub {
     Ack(Ack),
     /// Leave a beacon for this node's next connection.
     PutBeacon(PutBeacon),
+    /// Ask whom to ask about being let into a group.
+    FindRoom(FindRoom),
 }
 
 /// Body of [`ToHub::Claim`].
@@ -145,6 +147,30 @@ pub struct ReadControl {
     pub group: GroupId,
     /// Number of the first entry wanted.
     pub from: u64,
+    /// What entitles somebody who is no member: an invite link of the group.
+    pub pass: Option<Pass>,
+}
+
+/// Proof that a node holds an invite link: what its `UseInvite` entry will say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pass {
+    /// The link's public key.
+    pub key: NodeId,
+    /// By the link's secret half, over group, link and node.
+    pub proof: Signature,
+}
+
+/// Body of [`ToHub::FindRoom`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindRoom {
+    /// Question number.
+    pub req: u32,
+    /// The group's public name as typed; this or `group`, not both.
+    pub alias: Option<String>,
+    /// The group's id, from a link.
+    pub group: Option<GroupId>,
 }
 
 /// Body of [`ToHub::Ack`].
@@ -183,6 +209,7 @@ impl ToHub {
             Self::ReadControl(_) => 9,
             Self::Ack(_) => 10,
             Self::PutBeacon(_) => 11,
+            Self::FindRoom(_) => 12,
         }
     }
 
@@ -202,6 +229,7 @@ impl ToHub {
             Self::ReadControl(body) => codec::frame(kind, body),
             Self::Ack(body) => codec::frame(kind, body),
             Self::PutBeacon(body) => codec::frame(kind, body),
+            Self::FindRoom(body) => codec::frame(kind, body),
         }
     }
 
@@ -222,6 +250,7 @@ impl ToHub {
             9 => Self::ReadControl(codec::decode(body)?),
             10 => Self::Ack(codec::decode(body)?),
             11 => Self::PutBeacon(codec::decode(body)?),
+            12 => Self::FindRoom(codec::decode(body)?),
             _ => return Err(DecodeError::UnknownType(kind)),
         })
     }

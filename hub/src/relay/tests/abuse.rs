@@ -27,10 +27,10 @@ fn a_key_that_was_never_admitted_cannot_be_joined_to_the_lobby_by_somebody_who_w
     let mut hub = RelayProbe::open();
     hub.connect(1, ALICE);
     let lobby = hub.relay.lobby();
-    let entry = lobby_log(&hub).propose(&identity(MALLORY), Op::Join, hub.now);
+    let entry = lobby_log(&hub).propose(&identity(MALLORY), Op::join(), hub.now);
     let refused = refusals(&hub.tell(control_entry(1, lobby, entry)));
     assert_eq!(refused.first().map(|r| r.code), Some(RefusalCode::BadControl));
-    let entry = lobby_log(&hub).propose(&identity(ALICE), Op::Join, hub.now);
+    let entry = lobby_log(&hub).propose(&identity(ALICE), Op::join(), hub.now);
     assert_eq!(refusals(&hub.tell(control_entry(1, lobby, entry))), []);
 }
 
@@ -41,7 +41,7 @@ fn going_in_and_out_of_the_lobby_does_not_use_its_log_up_for_the_others() {
     hub.connect(2, CAROL);
     let mut log = lobby_log(&hub);
     let refused = (0..40).find_map(|_| {
-        let entry = log.propose(&identity(BOB), Op::Join, hub.now);
+        let entry = log.propose(&identity(BOB), Op::join(), hub.now);
         let refused = refusals(&hub.tell(control_entry(1, log.group(), entry.clone())));
         if refused.is_empty() {
             log.apply(&entry).unwrap();
@@ -51,7 +51,7 @@ fn going_in_and_out_of_the_lobby_does_not_use_its_log_up_for_the_others() {
     });
     let refused = refused.expect("forty times are enough for anybody");
     assert_eq!((refused.code, refused.about), (RefusalCode::Full, Some(id(BOB))));
-    assert_eq!(refusals(&hub.control(2, &mut log, CAROL, Op::Join)), []);
+    assert_eq!(refusals(&hub.control(2, &mut log, CAROL, Op::join())), []);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn reading_control_logs_again_and_again_reads_a_bounded_part_of_the_store_at_onc
     for _ in 0..255 {
         hub.control(1, &mut control, ALICE, Op::RekeyAll);
     }
-    let read = || frame(1, ToHub::ReadControl(ReadControl { req: 4, group, from: 0 }));
+    let read = || frame(1, ToHub::ReadControl(ReadControl { req: 4, group, from: 0, pass: None }));
     for _ in 0..200 {
         hub.relay.handle(Timed { at: hub.now, input: read() });
     }

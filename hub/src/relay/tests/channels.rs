@@ -19,7 +19,7 @@ fn a_new_member_reads_from_the_entry_that_lets_it_in() {
     let mut hub = connected();
     let (group, mut control) = hub.group(1, ALICE, &[]);
     hub.append(1, LogId::Channel(group), "before");
-    let op = Op::Add { node: id(BOB), role: Role::Member, via: 0 };
+    let op = Op::add(id(BOB), Role::Member, 0);
     let said = hub.control(1, &mut control, ALICE, op);
     assert_eq!(seqs(&said, 2), [3]);
     assert_eq!(seqs(&hub.append(1, LogId::Channel(group), "after"), 2), [4]);
@@ -58,7 +58,7 @@ fn one_let_in_again_before_it_left_reads_on() {
     let mut hub = connected();
     let (group, mut control) = hub.group(1, ALICE, &[BOB]);
     hub.control(1, &mut control, ALICE, Op::Remove { node: id(BOB), code: 0 });
-    let op = Op::Add { node: id(BOB), role: Role::Member, via: 0 };
+    let op = Op::add(id(BOB), Role::Member, 0);
     hub.control(1, &mut control, ALICE, op);
     hub.crash();
     hub.connect(1, ALICE);
@@ -70,7 +70,7 @@ fn one_let_in_again_before_it_left_reads_on() {
 fn of_two_entries_for_one_place_the_second_is_stale() {
     let mut hub = connected();
     let (group, control) = hub.group(1, ALICE, &[]);
-    let add = |who| Op::Add { node: id(who), role: Role::Member, via: 0 };
+    let add = |who| Op::add(id(who), Role::Member, 0);
     let first = control.propose(&identity(ALICE), add(BOB), hub.now);
     let second = control.propose(&identity(ALICE), add(CAROL), hub.now);
     assert_eq!(refusals(&hub.tell(control_entry(1, group, first.clone()))), []);
@@ -83,7 +83,7 @@ fn of_two_entries_for_one_place_the_second_is_stale() {
 fn what_breaks_the_rules_is_refused_and_changes_nothing() {
     let mut hub = connected();
     let (group, control) = hub.group(1, ALICE, &[]);
-    let op = Op::Add { node: id(MALLORY), role: Role::Owner, via: 0 };
+    let op = Op::add(id(MALLORY), Role::Owner, 0);
     let forged = control.propose(&identity(MALLORY), op, hub.now);
     let refused = refusals(&hub.tell(control_entry(2, group, forged)));
     assert_eq!(refused[0].code, RefusalCode::BadControl);
@@ -113,11 +113,11 @@ fn the_lobby_outlives_a_restart_and_lets_everybody_in() {
     hub.crash();
     assert_eq!(hub.relay.lobby(), lobby);
     hub.connect(2, BOB);
-    let read = ToHub::ReadControl(ReadControl { req: 4, group: lobby, from: 0 });
+    let read = ToHub::ReadControl(ReadControl { req: 4, group: lobby, from: 0, pass: None });
     hub.expect(frame(2, read), &["load control 0 of 1 for 2"]);
     let genesis = crate::store::Store::control(&hub.store, &lobby, 0, 1).unwrap().remove(0);
     let mut control = ControlLog::genesis(&genesis).unwrap();
-    let said = hub.control(2, &mut control, BOB, Op::Join);
+    let said = hub.control(2, &mut control, BOB, Op::join());
     assert_eq!(seqs(&said, 2), [1]);
     assert_eq!(seqs(&hub.append(2, LogId::Channel(lobby), "hello all"), 2), [2]);
 }
@@ -126,7 +126,8 @@ fn the_lobby_outlives_a_restart_and_lets_everybody_in() {
 fn only_those_inside_read_a_closed_groups_control_log() {
     let mut hub = connected();
     let (group, _) = hub.group(1, ALICE, &[BOB]);
-    let read = |conn| frame(conn, ToHub::ReadControl(ReadControl { req: 4, group, from: 1 }));
+    let read =
+        |conn| frame(conn, ToHub::ReadControl(ReadControl { req: 4, group, from: 1, pass: None }));
     hub.expect(read(2), &["load control 1 of 2 for 2"]);
     assert_eq!(refusals(&hub.tell(read(3)))[0].code, RefusalCode::NotAMember);
 }

@@ -139,7 +139,7 @@ impl RelayProbe {
         self.tell(control_entry(conn, group, genesis));
         for other in others {
             let role = hubbub_shared::group::Role::Member;
-            let op = Op::Add { node: id(*other), role, via: 0 };
+            let op = Op::add(id(*other), role, 0);
             self.control(conn, &mut control, owner, op);
         }
         (group, control)

@@ -3,7 +3,9 @@
 use crate::crypto::BadSignature;
 use crate::group::roster::Role;
 use crate::id::{GroupId, Head, NodeId};
-use crate::limits::{CONTROL_ENTRIES_MAX, CONTROL_ENTRY_MAX, MEMBERS_MAX};
+use crate::limits::{
+    CONTROL_ENTRIES_MAX, CONTROL_ENTRY_MAX, INVITES_MAX, MEMBERS_MAX, NICKNAME_BYTES,
+};
 use crate::wire::codec::DecodeError;
 
 /// Which rule stands against an author.
@@ -27,6 +29,9 @@ pub enum Forbidden {
     /// A group begins once.
     #[error("cannot begin a group that has begun")]
     CreateAgain,
+    /// A group keeps an owner.
+    #[error("is the only owner; make somebody else owner first")]
+    LastOwner,
     /// The founder of a lobby stands outside.
     #[error("founded this lobby and cannot be a member of it")]
     Steward,
@@ -111,6 +116,27 @@ pub enum ControlError {
     /// Lets in somebody who is a member already.
     #[error("{0} is a member already")]
     AlreadyMember(NodeId),
+    /// Lets in, or bans again, somebody who is kept out.
+    #[error("{0} is banned from this group")]
+    Banned(NodeId),
+    /// Ends a ban that does not exist.
+    #[error("{0} is not banned from this group")]
+    NotBanned(NodeId),
+    /// The link was never made, is over, was revoked, or its maker may let nobody in any more.
+    #[error("this invite is not good, or not any more; ask for a new one")]
+    NoInvite,
+    /// The link's key, uses or proof are wrong.
+    #[error("the invite's key or proof is wrong")]
+    BadInvite,
+    /// As many links as may be good at once.
+    #[error("the group has {INVITES_MAX} invites that are good; revoke one first")]
+    InvitesFull,
+    /// Settings that cannot be.
+    #[error("these settings cannot be: a public name has 1 to {NICKNAME_BYTES} bytes")]
+    BadSettings,
+    /// Names an account: people with several devices come in a later version.
+    #[error("the entry names an account and needs a newer version of this program")]
+    UnknownAccount,
     /// As many members as a group can have.
     #[error("the group is full ({MEMBERS_MAX} members)")]
     Full,
@@ -141,6 +167,13 @@ impl ControlError {
             Self::NotAllowed { .. } => "not-allowed",
             Self::UnknownMember(_) => "unknown-member",
             Self::AlreadyMember(_) => "already-member",
+            Self::Banned(_) => "banned",
+            Self::NotBanned(_) => "not-banned",
+            Self::NoInvite => "no-invite",
+            Self::BadInvite => "bad-invite",
+            Self::InvitesFull => "invites-full",
+            Self::BadSettings => "bad-settings",
+            Self::UnknownAccount => "unknown-account",
             Self::Full => "full",
             Self::LogFull => "log-full",
             Self::Closed => "closed",

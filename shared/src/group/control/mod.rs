@@ -6,18 +6,31 @@
 //! cannot write in it.
 //!
 //! The names and topics inside are sealed; this folder opens nothing.
+//!
+//! * `op` and [`settings`]: what an entry can say; [`entry`]: how it is signed
+//! * `rules`: who may; [`error`]: why not
+//! * `doors`: the ways in and who is kept out; who is in is the [`roster`](super::roster)
 
+mod doors;
 pub mod entry;
 pub mod error;
+mod op;
 mod rules;
+pub mod settings;
 
+#[cfg(test)]
+mod door_tests;
 #[cfg(test)]
 mod tests;
 
 use rand_core::CryptoRng;
 
-pub use entry::{Entry, EntryBody, JoinPolicy, Op, Policy};
+use self::doors::Doors;
+pub use self::doors::Invite;
+pub use entry::{Entry, EntryBody};
 pub use error::{ControlError, Forbidden};
+pub use op::{JoinPolicy, Op, Policy};
+pub use settings::{Settings, Who};
 
 use super::roster::{Role, Roster};
 use crate::crypto::{Identity, Label, hash};
@@ -38,14 +51,43 @@ pub enum Change {
         /// As what.
         role: Role,
     },
-    /// The author let itself into an open group.
-    Joined,
+    /// The author let itself in: into an open group, or by an invite link.
+    Joined {
+        /// Who made the link.
+        invited_by: Option<NodeId>,
+    },
     /// A member was removed.
     Removed {
         /// Whom.
         node: NodeId,
         /// The author's reason, for people; no rule depends on it.
         code: u8,
+    },
+    /// Somebody is kept out from now on.
+    Banned {
+        /// Whom.
+        node: NodeId,
+        /// The author's reason, for people; no rule depends on it.
+        code: u8,
+        /// Whether it was a member, and is removed.
+        was_member: bool,
+    },
+    /// A ban is over.
+    Unbanned {
+        /// Whose.
+        node: NodeId,
+    },
+    /// The settings changed; [`ControlLog::settings`] has them.
+    Settings,
+    /// An invite link was made.
+    Invited {
+        /// Its public key.
+        key: NodeId,
+    },
+    /// An invite link was taken back.
+    Revoked {
+        /// Its public key.
+        key: NodeId,
     },
     /// The author left.
     Left {
@@ -96,6 +138,7 @@ pub struct ControlLog {
     heads: Vec<Head>,
     head: Head,
     roster: Roster,
+    doors: Doors,
     meta: Option<Vec<u8>>,
     closed: bool,
 }
@@ -139,7 +182,7 @@ impl ControlLog {
             prev: Head([0; 32]),
             author: by.id(),
             ts: now,
-            op: Op::Create { policy, nonce, author_is_member },
+            op: Op::Create { policy, nonce, author_is_member, account: None },
         };
         let entry = Entry::sign(by, body);
         (entry.group_id(), entry.bytes())
@@ -153,10 +196,10 @@ impl ControlLog {
         let entry = Entry::read(bytes)?;
         let gid = entry.group_id();
         let body = &entry.body;
-        let Op::Create { policy, author_is_member, .. } = body.op else {
+        let Op::Create { policy, author_is_member, account, .. } = body.op else {
             return Err(ControlError::BadGenesis("it does not create a group"));
         };
-        rules::check_genesis(body, policy, author_is_member)?;
+        rules::check_genesis(body, policy, author_is_member, account)?;
         let mut roster = Roster::default();
         if author_is_member {
             roster.admit(body.author, Role::Owner, 0);
@@ -170,6 +213,7 @@ impl ControlLog {
             heads: vec![head],
             head,
             roster,
+            doors: Doors::default(),
             meta: None,
             closed: false,
         })
@@ -206,7 +250,7 @@ impl ControlLog {
             None => return Err(ControlError::BadGenesis("this log has begun already")),
         }
         self.check_place(&entry)?;
-        self.may(&body.author, &body.op)?;
+        self.may(&body.author, &body.op, body.ts)?;
         let head = entry.head_after(&self.head);
         let change = self.change(body);
         self.heads.push(head);
@@ -214,16 +258,17 @@ impl ControlLog {
         Ok(Applied { seq: body.seq, head, author: body.author, ts: body.ts, change })
     }
 
-    /// Whether the rules would let `author` write `op` next; the signature is another matter.
+    /// Whether the rules would let `author` write `op` next, at `ts`; the signature is another
+    /// matter.
     ///
     /// # Errors
     /// [`ControlError`] as [`Self::apply`] would give.
-    pub fn may(&self, author: &NodeId, op: &Op) -> Result<(), ControlError> {
+    pub fn may(&self, author: &NodeId, op: &Op, ts: Timestamp) -> Result<(), ControlError> {
         if self.closed {
             return Err(ControlError::Closed);
         }
         rules::check_room(self.next_seq(), op)?;
-        self.view(self.seq()).check(author, op)
+        self.view(self.seq()).check(author, op, ts)
     }
 
     /// Writes the next entry. It is not applied, nor judged: ask [`Self::may`] first, and apply it
@@ -311,7 +356,15 @@ impl ControlLog {
         let roster = &self.roster;
         let now = at == self.seq();
         let members = if now { roster.len() } else { roster.members_at(at).count() };
-        rules::View { roster, at, members, policy: self.policy, steward: self.steward }
+        rules::View {
+            gid: self.gid,
+            roster,
+            doors: &self.doors,
+            at,
+            members,
+            policy: self.policy,
+            steward: self.steward,
+        }
     }
 
     /// Whether the entry continues this log where it ends. An entry that continues it somewhere
@@ -327,7 +380,7 @@ impl ControlLog {
         if let (Some((at, prev)), Some(ours)) = (before, self.head_at(seq)) {
             let theirs = entry.head_after(&prev);
             if entry.body.prev == prev && theirs != ours {
-                self.view(at).check(&entry.body.author, &entry.body.op)?;
+                self.view(at).check(&entry.body.author, &entry.body.op, entry.body.ts)?;
                 return Err(ControlError::Fork { seq, ours, theirs });
             }
         }
@@ -343,9 +396,9 @@ impl ControlLog {
                 self.roster.admit(*node, *role, seq);
                 Change::Added { node: *node, role: *role }
             }
-            Op::Join => {
+            Op::Join { .. } => {
                 self.roster.admit(author, Role::Member, seq);
-                Change::Joined
+                Change::Joined { invited_by: None }
             }
             Op::Remove { node, code } => {
                 self.roster.dismiss(node, seq);
@@ -369,6 +422,7 @@ impl ControlLog {
                 self.closed = true;
                 Change::Closed
             }
+            door => self.change_doors(door, author, seq),
         }
     }
 

@@ -20,7 +20,7 @@ fn rng() -> ChaCha20Rng {
 }
 
 fn add(who: &Identity, role: Role) -> Op {
-    Op::Add { node: who.id(), role, via: 1 }
+    Op::add(who.id(), role, 1)
 }
 
 fn remove(who: &Identity) -> Op {
@@ -158,7 +158,7 @@ fn an_entry_that_was_never_allowed_proves_no_fork() {
 fn operations_of_newer_versions_are_named_so() {
     let alice = person(1);
     let mut log = group_of(&alice);
-    for tag in 9..=14 {
+    for tag in [12, 13, 17, 255] {
         let refused = write(&mut log, &alice, Op::Unknown(tag));
         assert_eq!(refused, Err(ControlError::UnknownOp(tag)));
         assert!(refused.unwrap_err().to_string().contains("newer version"));
@@ -206,10 +206,10 @@ fn a_lobby_lets_anybody_in_and_its_hub_only_out() {
     let (gid, bytes) = ControlLog::create_lobby(&hub, NOW, &mut rng());
     let mut log = ControlLog::check_genesis(&bytes, &gid).unwrap();
     assert!(log.is_lobby() && log.roster().is_empty() && log.founder() == hub.id());
-    write(&mut log, &alice, Op::Join).unwrap();
-    write(&mut log, &bob, Op::Join).unwrap();
-    assert_eq!(why(write(&mut log, &bob, Op::Join)), "already-member");
-    for op in [Op::Join, add(&person(3), Role::Member), Op::RekeyAll] {
+    write(&mut log, &alice, Op::join()).unwrap();
+    write(&mut log, &bob, Op::join()).unwrap();
+    assert_eq!(why(write(&mut log, &bob, Op::join())), "already-member");
+    for op in [Op::join(), add(&person(3), Role::Member), Op::RekeyAll] {
         assert_eq!(why(write(&mut log, &hub, op)), "not-allowed");
     }
     assert_eq!(why(write(&mut log, &alice, remove(&bob))), "not-allowed");
@@ -220,7 +220,7 @@ fn a_lobby_lets_anybody_in_and_its_hub_only_out() {
 #[test]
 fn nobody_adds_themselves_to_a_closed_group() {
     let mut log = group_of(&person(1));
-    let refused = write(&mut log, &person(2), Op::Join).unwrap_err();
+    let refused = write(&mut log, &person(2), Op::join()).unwrap_err();
     assert!(refused.to_string().contains("ask an admin"), "{refused}");
 }
 
@@ -249,12 +249,12 @@ fn op_of(target: u8, kind: u8) -> Op {
     let node = person(target).id();
     let role = [Role::Member, Role::Admin, Role::Owner][usize::from(kind % 3)];
     match kind {
-        0..4 => Op::Add { node, role, via: 0 },
+        0..4 => Op::add(node, role, 0),
         4..6 => Op::Remove { node, code: 0 },
         6..9 => Op::SetRole { node, role },
         9 => Op::Leave,
         10 => Op::RekeyAll,
-        _ => Op::Join,
+        _ => Op::join(),
     }
 }
 

@@ -39,7 +39,7 @@ impl Scene {
         let log = ControlLog::genesis(&first).unwrap();
         let mut scene = Self { alice, bob, carol, log, rng };
         for node in [scene.bob.id(), scene.carol.id()] {
-            scene.change(Op::Add { node, role: Role::Member, via: 0 });
+            scene.change(Op::add(node, Role::Member, 0));
         }
         scene
     }
