@@ -5,12 +5,14 @@
 //! * [`sender_key`]: each member's own ratchet and signing key
 //! * [`epoch`]: whose messages count
 //! * [`meta`]: the group's sealed name and topic
+//! * [`knock`]: letting in who knows the group's passphrase
 //!
 //! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never
 //! from what a server delivers.
 
 pub mod control;
 pub mod epoch;
+pub mod knock;
 pub mod meta;
 pub mod roster;
 pub mod sender_key;
