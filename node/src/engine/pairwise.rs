@@ -316,6 +316,10 @@ impl Engine {
             PairPlain::Void { conversation, ranges } => {
                 self.take_void(peer, conversation_with(peer, conversation), &ranges);
             }
+            PairPlain::Knock(_)
+            | PairPlain::KnockAnswer(_)
+            | PairPlain::KnockProof(_)
+            | PairPlain::KnockRefused(_) => self.count("knock-unexpected"),
         }
         self.seen_alive(peer);
         self.share_status(peer);

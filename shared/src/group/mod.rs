@@ -5,6 +5,7 @@
 //! * [`sender_key`]: each member's own ratchet and signing key
 //! * [`epoch`]: whose messages count
 //! * [`meta`]: the group's sealed name and topic; [`link`]: a line that lets somebody in
+//! * [`knock`]: letting in who knows the group's passphrase
 //!
 //! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never
 //! from what a server delivers.
@@ -12,6 +13,7 @@
 pub mod control;
 pub mod epoch;
 pub mod link;
+pub mod knock;
 pub mod meta;
 pub mod roster;
 pub mod sender_key;
