@@ -130,7 +130,7 @@ pub const HEADS_MAX: usize = 32;
 pub const KNOCK_AGE: Millis = Millis::hours(72);
 /// Keepers one attempt to come in knocks at: each can be a false one, who gets one guess.
 pub const KNOCK_ATTEMPTS: usize = 8;
-/// Knocks a keeper answers within [`KNOCK_WINDOW`]: each tests one guess.
+/// Knocks a keeper answers within [`KNOCK_WINDOW`] without a proof: each tests one guess.
 pub const KNOCK_ANSWERS: usize = 5;
 /// The stretch of time the above is counted over.
 pub const KNOCK_WINDOW: Millis = Millis::minutes(10);
@@ -138,8 +138,7 @@ pub const KNOCK_WINDOW: Millis = Millis::minutes(10);
 pub const KNOCK_FAILURES: usize = 10;
 /// How long a keeper remembers a knock it answered.
 pub const KNOCK_MEMORY: Millis = Millis::hours(24);
-/// Knocks remembered; at [`KNOCK_ANSWERS`] there are at most 725, and the rest is room for moved
-/// clocks.
+/// Knocks remembered: a whole group that comes in within a day; beyond it the door is busy.
 pub const KNOCKS_KEPT: usize = 1_024;
 /// Bits below which a passphrase chosen by a person is refused: with every keeper of the largest
 /// group, a guesser tests ten thousand of a million millions.

@@ -9,6 +9,7 @@ mod doors;
 mod forgery;
 mod gaps;
 mod groups;
+mod knocks;
 mod liars;
 mod receipts;
 mod storm;

@@ -34,6 +34,8 @@ pub(super) enum Alarm {
     Bundles,
     /// Names nobody had are asked for again.
     Names,
+    /// The next keeper of a group is knocked at.
+    Knocks,
     /// Rotation and expiry, hourly.
     Upkeep,
 }
@@ -89,6 +91,7 @@ impl Engine {
                     self.want_bundles();
                 }
                 Alarm::Names => self.ask_names_again(),
+                Alarm::Knocks => self.knock_on(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }
@@ -102,6 +105,7 @@ impl Engine {
         self.resume_keys();
         self.resume_gaps();
         self.resume_resets();
+        self.resume_knocks();
     }
 
     fn upkeep(&mut self) {
@@ -110,6 +114,7 @@ impl Engine {
         self.expire_held();
         self.expire_outbox();
         self.revoke_expired();
+        self.knock_on();
         self.remind_all();
     }
 }

@@ -211,6 +211,7 @@ impl Engine {
                 self.meet(*node);
                 let notice = Notice::Added(self.person(node));
                 self.log_notice(id, author, head, notice);
+                self.settle_request(id, node);
                 if author == self.id() {
                     self.welcome(id, *node);
                 }
@@ -221,8 +222,16 @@ impl Engine {
             Change::RoleSet { node, to, .. } => {
                 let notice = Notice::RoleChanged(self.person(node), role_view(*to));
                 self.log_notice(id, author, head, notice);
+                self.tend_door(id, 0);
             }
-            Change::Meta => self.refresh_meta(id, author),
+            Change::Meta => {
+                if author == self.id()
+                    && let Some(group) = self.groups.get_mut(&id)
+                {
+                    group.new_prs = None;
+                }
+                self.refresh_meta(id, author);
+            }
             Change::Banned { node, was_member: true, .. } => {
                 self.gone(id, (author, *node), head, place);
             }
@@ -239,6 +248,7 @@ impl Engine {
     fn joined(&mut self, id: GroupId, who: (NodeId, Option<NodeId>), head: Head) {
         let (node, maker) = who;
         self.meet(node);
+        self.settle_request(id, &node);
         if node == self.id() {
             self.in_by_link(id);
         }
@@ -267,6 +277,11 @@ impl Engine {
         };
         if let Some(notice) = notice {
             self.log_notice(id, applied.author, applied.head, notice);
+        }
+        match change {
+            Change::Settings => self.tend_door(id, applied.seq),
+            Change::Banned { node, .. } => self.settle_request(id, node),
+            _ => {}
         }
     }
 
@@ -322,8 +337,12 @@ impl Engine {
     /// Opens name and topic, if they changed and the key is here.
     pub(super) fn refresh_meta(&mut self, id: GroupId, author: NodeId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(meta) = group.meta(&id) else { return };
-        let (name, topic) = (meta.name().to_owned(), meta.topic().to_owned());
+        let Some(sealed) = group.meta(&id) else { return };
+        let (name, topic) = (sealed.meta.name().to_owned(), sealed.meta.topic().to_owned());
+        group.prs = sealed.prs;
+        self.touch(Key::Group(id));
+        self.tend_door(id, 0);
+        let Some(group) = self.groups.get_mut(&id) else { return };
         if group.facts.name == name && group.facts.topic == topic {
             return;
         }

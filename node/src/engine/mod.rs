@@ -18,7 +18,7 @@
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//!   `doors`: the ways in; `invited`: being let in; `lobby`: the open group of the hub
+//!   `doors`: the ways in, `joining` and `keeper`: knocking and answering; `invited`: being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -41,6 +41,8 @@ mod heard;
 mod held;
 mod inbound;
 mod invited;
+mod joining;
+mod keeper;
 mod kept;
 mod keys;
 mod link;
@@ -120,6 +122,7 @@ pub struct Engine {
     shares_read: bool,
     link: Link,
     pending: Vec<Pending>,
+    looking: BTreeMap<output::Ticket, joining::Looking>,
     repairs: Repairs,
     gaps: Gaps,
     reminders: Reminders,
@@ -181,6 +184,7 @@ impl Engine {
             shares_read: true,
             link: Link::default(),
             pending: Vec::new(),
+            looking: BTreeMap::new(),
             repairs: Repairs::default(),
             gaps: Gaps::default(),
             reminders: Reminders::default(),

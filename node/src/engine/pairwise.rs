@@ -316,10 +316,10 @@ impl Engine {
             PairPlain::Void { conversation, ranges } => {
                 self.take_void(peer, conversation_with(peer, conversation), &ranges);
             }
-            PairPlain::Knock(_)
-            | PairPlain::KnockAnswer(_)
-            | PairPlain::KnockProof(_)
-            | PairPlain::KnockRefused(_) => self.count("knock-unexpected"),
+            PairPlain::Knock(knock) => self.take_knock(peer, knock),
+            PairPlain::KnockAnswer(answer) => self.take_knock_answer(peer, &answer),
+            PairPlain::KnockProof(proof) => self.take_knock_proof(peer, &proof),
+            PairPlain::KnockRefused(refused) => self.take_knock_refusal(peer, &refused),
         }
         self.seen_alive(peer);
         self.share_status(peer);

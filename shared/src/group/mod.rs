@@ -12,8 +12,8 @@
 
 pub mod control;
 pub mod epoch;
-pub mod link;
 pub mod knock;
+pub mod link;
 pub mod meta;
 pub mod roster;
 pub mod sender_key;

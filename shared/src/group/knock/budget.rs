@@ -2,7 +2,7 @@
 //!
 //! An answer tests one guess whatever comes after it, so it counts as a failure from the moment it
 //! is given until its proof comes. Invariant: never more than [`KNOCK_FAILURES`] of them, and never
-//! more than [`KNOCK_ANSWERS`] answers in any [`KNOCK_WINDOW`], until an admin opens the door anew;
+//! more than [`KNOCK_ANSWERS`] unproven ones in any [`KNOCK_WINDOW`], until an admin opens the door anew;
 //! no clock that jumps gives more than the former.
 
 use std::collections::VecDeque;
@@ -34,35 +34,47 @@ pub enum Spent {
 pub(super) struct Budget {
     failures: usize,
     /// Answered knocks, oldest first.
-    answered: VecDeque<(KnockId, Timestamp)>,
+    answered: VecDeque<Answered>,
+}
+
+/// An answered knock.
+struct Answered {
+    sid: KnockId,
+    at: Timestamp,
+    /// Its proof came: it gave nothing away, so it holds nobody else up.
+    proven: bool,
 }
 
 impl Budget {
     /// Whether one more may be answered; forgets what is too old to matter.
     pub(super) fn check(&mut self, sid: &KnockId, now: Timestamp) -> Result<(), Spent> {
-        self.answered.retain(|(_, at)| apart(*at, now) < KNOCK_MEMORY);
+        self.answered.retain(|one| apart(one.at, now) < KNOCK_MEMORY);
         if self.knows(sid) {
             return Err(Spent::Seen);
         }
         if self.is_spent() {
             return Err(Spent::Locked);
         }
-        let lately = || self.answered.iter().filter(|(_, at)| apart(*at, now) < KNOCK_WINDOW);
+        let unproven = || self.answered.iter().filter(|one| !one.proven);
+        let lately = || unproven().filter(|one| apart(one.at, now) < KNOCK_WINDOW);
         if lately().count() < KNOCK_ANSWERS && self.answered.len() < KNOCKS_KEPT {
             return Ok(());
         }
-        let oldest = lately().map(|(_, at)| *at).min().unwrap_or(now);
+        let oldest = lately().map(|one| one.at).min().unwrap_or(now);
         Err(Spent::Busy { until: oldest + KNOCK_WINDOW })
     }
 
     /// One more is answered. Call it only after [`Self::check`].
     pub(super) fn spend(&mut self, sid: KnockId, now: Timestamp) {
         self.failures += 1;
-        self.answered.push_back((sid, now));
+        self.answered.push_back(Answered { sid, at: now, proven: false });
     }
 
     /// The proof of an answered knock came.
-    pub(super) fn proven(&mut self) {
+    pub(super) fn proven(&mut self, sid: &KnockId) {
+        if let Some(one) = self.answered.iter_mut().find(|one| one.sid == *sid) {
+            one.proven = true;
+        }
         self.failures = self.failures.saturating_sub(1);
     }
 
@@ -81,21 +93,24 @@ impl Budget {
 
     /// Whether this knock was answered and is remembered.
     pub(super) fn knows(&self, sid: &KnockId) -> bool {
-        self.answered.iter().any(|(known, _)| known == sid)
+        self.answered.iter().any(|one| one.sid == *sid)
     }
 
     pub(super) fn save(&self, to: &mut RecordWriter) {
         to.count(self.failures).count(self.answered.len());
-        for (sid, at) in &self.answered {
-            to.fixed(sid.as_bytes()).u64(at.0);
+        for one in &self.answered {
+            to.fixed(one.sid.as_bytes()).u64(one.at.0).bool(one.proven);
         }
     }
 
     pub(super) fn load(from: &mut RecordReader<'_>) -> Result<Self, RecordError> {
         let failures = from.count(KNOCK_FAILURES)?;
         let count = from.count(KNOCKS_KEPT)?;
-        let read = |_| Ok((KnockId(from.array()?), Timestamp(from.u64()?)));
-        let answered = (0..count).map(read).collect::<Result<_, RecordError>>()?;
+        let mut read = || {
+            let (sid, at) = (KnockId(from.array()?), Timestamp(from.u64()?));
+            Ok(Answered { sid, at, proven: from.bool()? })
+        };
+        let answered = (0..count).map(|_| read()).collect::<Result<_, RecordError>>()?;
         Ok(Self { failures, answered })
     }
 }

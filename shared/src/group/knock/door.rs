@@ -113,6 +113,12 @@ impl Door {
         Self { room, keeper, prs, opened, budget, waiting }
     }
 
+    /// Whether it checks this verifier's passphrase.
+    #[must_use]
+    pub fn is_for(&self, prs: &Prs) -> bool {
+        self.prs.secret().expose() == prs.secret().expose()
+    }
+
     /// Which group's it is.
     #[must_use]
     pub fn room(&self) -> Room {
@@ -217,7 +223,7 @@ impl Door {
         if !holds {
             return Err(DoorError::Wrong);
         }
-        self.budget.proven();
+        self.budget.proven(&proof.sid);
         Ok(())
     }
 

@@ -3,8 +3,11 @@
 //! All of it is public to whoever reads it: no guess can be tested with it. Its bytes are written
 //! in [`crate::content`].
 
+use unicode_normalization::is_nfc;
+
 use crate::crypto::cpace::Share;
 use crate::id::{GroupId, KnockId};
+use crate::limits::TITLE_MAX;
 
 /// Asks a keeper to be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +30,18 @@ pub enum How {
     },
     /// Asks a person to decide.
     Request {
-        /// Words for that person: at most [`crate::limits::TITLE_MAX`] bytes, composed (NFC); may
+        /// Words for that person: at most [`TITLE_MAX`] bytes, composed (NFC); may
         /// be empty.
         note: String,
     },
+}
+
+impl How {
+    /// Whether these words may go with a request.
+    #[must_use]
+    pub fn is_note(note: &str) -> bool {
+        note.len() <= TITLE_MAX && is_nfc(note)
+    }
 }
 
 /// A keeper's answer to a knock with a passphrase.

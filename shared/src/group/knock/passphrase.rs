@@ -36,6 +36,12 @@ impl Prs {
     pub fn secret(&self) -> &Secret32 {
         &self.0
     }
+
+    /// A second copy, for a door and the log's word beside it.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
 }
 
 /// Why a text cannot be a passphrase.
