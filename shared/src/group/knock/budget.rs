@@ -2,8 +2,8 @@
 //!
 //! An answer tests one guess whatever comes after it, so it counts as a failure from the moment it
 //! is given until its proof comes. Invariant: never more than [`KNOCK_FAILURES`] of them, and never
-//! more than [`KNOCK_ANSWERS`] unproven ones in any [`KNOCK_WINDOW`], until an admin opens the door anew;
-//! no clock that jumps gives more than the former.
+//! more than [`KNOCK_ANSWERS`] unproven ones in any [`KNOCK_WINDOW`], until an admin opens the door
+//! anew; no clock that jumps gives more than the former.
 
 use std::collections::VecDeque;
 
