@@ -18,8 +18,8 @@
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`: being
-//!   let in; `lobby`: the open group of the hub
+//! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
+//!   being let in; `lobby`: the open group of the hub
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
