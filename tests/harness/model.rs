@@ -232,11 +232,7 @@ impl Model {
         }
         for group in self.groups.values() {
             let ConversationId::Group(id) = group else { continue };
-            // Who left, and had that undone, cannot know.
-            let knows =
-                |who: &usize| !(self.restored.contains(who) && self.out.contains(&(*group, *who)));
-            let active =
-                (0..world.devices.len()).filter(knows).filter(|who| is_active(world, *who, id));
+            let active = (0..world.devices.len()).filter(|who| is_active(world, *who, id));
             let rosters: BTreeSet<_> = active.map(|who| members(world, who, id)).collect();
             if rosters.len() > 1 {
                 return Err(format!("members disagree: {rosters:?}"));

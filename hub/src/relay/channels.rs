@@ -124,7 +124,8 @@ impl Relay {
     }
 
     /// Sends a page of a group's control log: to members, to those still reading their own removal,
-    /// and, of the lobby, to everybody, since everybody may join it.
+    /// and, of the lobby, to everybody, since everybody may join it. One who is out gets what comes
+    /// up to there, whenever it asks: a node restored from a copy may not know it any more.
     pub(super) fn read_control(
         &mut self,
         asked: Asked,
@@ -132,15 +133,19 @@ impl Relay {
         from: u64,
     ) -> Result<(), Refusal> {
         let control = self.channels.get(&group).ok_or(RefusalCode::NoSuchGroup.plain())?;
-        let total = control.seq() + 1;
+        let end = control.seq() + 1;
         let log = self.logs.get(&LogId::Channel(group));
         let reads = log.is_some_and(|log| log.readers.get(&asked.node).is_some());
-        if !reads && !control.roster().is_member(&asked.node) && group != self.lobby {
-            return Err(RefusalCode::NotAMember.plain());
-        }
+        let all = reads || control.roster().is_member(&asked.node) || group == self.lobby;
+        let left = control.roster().left_at(&asked.node).filter(|left| from <= *left);
+        let (total, most) = match left {
+            _ if all => (end, PAGE),
+            Some(left) => (left + 1, (left + 1 - from).min(PAGE)),
+            None => return Err(RefusalCode::NotAMember.plain()),
+        };
         self.charge_read(asked, total.saturating_sub(from).min(PAGE))?;
         let Asked { conn, req, .. } = asked;
-        self.batch.out.push_back(Command::LoadControl { conn, req, group, from, total });
+        self.batch.out.push_back(Command::LoadControl { conn, req, group, from, most, total });
         Ok(())
     }
 
