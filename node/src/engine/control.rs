@@ -26,6 +26,8 @@ use crate::api::view::Notice;
 
 /// Who is out, remembered for judging what comes late.
 const REMOVED: usize = 64;
+/// After a log that the hub had lost was given back, nothing new is written into it for this long.
+const GIVEN_BACK: Millis = Millis::secs(15);
 
 impl Engine {
     /// Asks for what follows in a group's log.
@@ -102,6 +104,28 @@ impl Engine {
         if let (false, Some(group)) = (missing.is_empty(), self.groups.get_mut(&id)) {
             group.synced = true;
         }
+        // The one entry of a new group was never there before.
+        if missing.len() > 1 || total > 0 {
+            self.let_others_write(id);
+        }
+    }
+
+    /// Something of a log is delivered that the hub did not have when it was asked for: it is being
+    /// given back, perhaps by somebody who knows less of it than this node.
+    pub(super) fn read_if_given_back(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
+        if self.link.is_up() && !group.synced && !group.reading {
+            self.read_control(id);
+            self.let_others_write(id);
+        }
+    }
+
+    /// Others may know more of a log that the hub had lost: they write first.
+    fn let_others_write(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let at = self.now + GIVEN_BACK;
+        group.not_before = group.not_before.max(Some(at));
+        self.alarms.set(Alarm::Control, at);
     }
 
     pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {

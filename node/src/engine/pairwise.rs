@@ -225,7 +225,12 @@ impl Engine {
                 let person = self.meet(peer);
                 person.idk_epoch = person.idk_epoch.max(accepted.idk_epoch);
                 self.touch(Key::Contact(peer));
-                self.add_session(accepted.session);
+                let mut session = accepted.session;
+                if accepted.replaced.is_some_and(|at| self.is_before_era(at)) {
+                    // Another life of this node may have taken it up, too.
+                    session.retire();
+                }
+                self.add_session(session);
                 self.opened(peer, id, accepted.plain.expose());
                 self.seal_for(peer);
             }
