@@ -7,6 +7,7 @@ mod copies;
 mod crash;
 mod doors;
 mod forgery;
+mod forks;
 mod gaps;
 mod groups;
 mod knocks;

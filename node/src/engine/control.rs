@@ -190,14 +190,20 @@ impl Engine {
                 self.count(error.reason());
             }
             ControlError::NotNext { .. } => self.read_control(id),
-            _ => {
-                let sender = Entry::read(bytes).map_or(self.me.id(), |entry| entry.body.author);
-                let conversation = ConversationId::Group(id);
-                let words = format!("a change of the group was refused: {error}");
-                self.refuse(conversation, sender, error.reason(), words);
+            ControlError::Fork { .. } | ControlError::WrongPrev { .. } => {
+                self.say_refused(id, bytes, error);
+                self.compare(id);
             }
+            _ => self.say_refused(id, bytes, error),
         }
         false
+    }
+
+    fn say_refused(&mut self, id: GroupId, bytes: &[u8], error: &ControlError) {
+        let sender = Entry::read(bytes).map_or(self.me.id(), |entry| entry.body.author);
+        let conversation = ConversationId::Group(id);
+        let words = format!("a change of the group was refused: {error}");
+        self.refuse(conversation, sender, error.reason(), words);
     }
 
     /// A removal known already now has its place among the messages.
@@ -233,6 +239,7 @@ impl Engine {
         match &applied.change {
             Change::Added { node, .. } => {
                 self.meet(*node);
+                self.shun_no_more(id, node, &author);
                 let notice = Notice::Added(self.person(node));
                 self.log_notice(id, author, head, notice);
                 self.settle_request(id, node);
@@ -273,6 +280,7 @@ impl Engine {
         let (node, maker) = who;
         self.meet(node);
         self.settle_request(id, &node);
+        self.shun_no_more(id, &node, &maker.unwrap_or(node));
         if node == self.id() {
             self.in_by_link(id);
         }
@@ -310,7 +318,10 @@ impl Engine {
     }
 
     fn gone(&mut self, id: GroupId, who: (NodeId, NodeId), head: Head, place: Option<u64>) {
+        let me = self.id();
         let (author, node) = who;
+        // Who goes by itself needs no shunning any more, whoever it is.
+        self.shun_no_more(id, &node, if author == node { &me } else { &author });
         let person = self.person(&node);
         let group = self.groups.get(&id);
         let banned = group.and_then(|g| g.log.as_ref()).is_some_and(|log| log.is_banned(&node));

@@ -284,6 +284,18 @@ fn who_shown(who: Who) -> shown::Who {
     }
 }
 
+/// A change that sets everything as it is here.
+pub(super) fn whole(settings: &Settings) -> SettingsChange {
+    SettingsChange {
+        posting: Some(who_shown(settings.posting)),
+        adding: Some(who_shown(settings.adding)),
+        history: Some(settings.history),
+        passphrase: Some(settings.passphrase),
+        requests: Some(settings.requests),
+        alias: Some(settings.alias.clone().unwrap_or_default()),
+    }
+}
+
 /// The group a line without secret leads to, or one with.
 pub(super) fn group_of(text: &str) -> Option<GroupId> {
     GroupCode::parse(code_of(text.trim())).ok().map(|code| code.gid)

@@ -219,6 +219,19 @@ impl Engine {
         }
     }
 
+    /// What is not delivered in a group is sealed again, for the membership as it is now.
+    pub(super) fn say_group_anew(&mut self, gid: GroupId) {
+        let conversation = ConversationId::Group(gid);
+        let live = self
+            .outbox
+            .chats()
+            .filter(|(_, entry, chat)| chat.conversation == conversation && !entry.progress.done);
+        let live: Vec<_> = live.map(|(number, _, chat)| (number, chat.clone())).collect();
+        for (number, chat) in live {
+            self.say_anew(number, gid, &chat);
+        }
+    }
+
     /// Seals a message for a group once more; for its recipients one by one, if somebody has come
     /// since it was written.
     fn say_anew(&mut self, number: u64, gid: GroupId, chat: &Chat) {

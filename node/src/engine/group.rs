@@ -15,6 +15,7 @@ use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::fork::Comparison;
 use super::joining::Attempt;
 use super::keeper::Request;
 use super::wish::{Asker, Wish};
@@ -51,6 +52,8 @@ pub(super) struct Group {
     pub(super) reading: bool,
     /// Another page is to be asked for after it.
     pub(super) read_again: bool,
+    /// The hub's log is being compared with ours, or was last.
+    pub(super) comparison: Option<Comparison>,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -84,6 +87,9 @@ pub(super) struct Facts {
     pub(super) topic: String,
     /// Who asks to be let in.
     pub(super) requests: Vec<Request>,
+    /// Who was put out in a branch of the log that was lost, and the first entry of the one it was
+    /// left for. They get nothing until the log has a word about them.
+    pub(super) shunned: Vec<(NodeId, u64)>,
 }
 
 /// A Welcome the log has not proven yet.
@@ -122,6 +128,7 @@ impl Facts {
             name: String::new(),
             topic: String::new(),
             requests: Vec::new(),
+            shunned: Vec::new(),
         }
     }
 }
@@ -144,6 +151,7 @@ impl Group {
             inbound: BTreeMap::new(),
             seen: VecDeque::new(),
             reading: false,
+            comparison: None,
             read_again: false,
             synced: false,
             proposed: None,
@@ -176,9 +184,10 @@ impl Group {
         self.log.as_ref()?.roster().role(node)
     }
 
+    /// Who is spoken to: the members, but for those who were out in a branch that was lost.
     pub(super) fn members(&self) -> Vec<NodeId> {
-        let log = self.log.as_ref();
-        log.map(|log| log.roster().members().map(|m| m.node).collect()).unwrap_or_default()
+        let all = self.log.iter().flat_map(|log| log.roster().members()).map(|m| m.node);
+        all.filter(|node| !self.facts.shunned.iter().any(|(out, _)| out == node)).collect()
     }
 
     /// Name, topic and passphrase verifier, when they can be opened.

@@ -38,6 +38,8 @@ pub(super) enum Asked {
     /// An entry the hub had lost.
     Restore(GroupId),
     Read(GroupId),
+    /// A log from its beginning, to be compared with ours.
+    Compare(GroupId),
     Room(Ticket),
     Beacon,
 }
@@ -161,6 +163,7 @@ impl Engine {
         self.outbox.link_down();
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
+            group.comparison = None;
             group.read_again = false;
             for (_, asker) in core::mem::take(&mut group.askers) {
                 let error = unreachable("the change is made when it is back");
@@ -202,11 +205,11 @@ impl Engine {
                 Some(Asked::Restore(group)) => self.resume_log(LogId::Channel(group)),
                 _ => {}
             },
-            FromHub::ControlPage(page) => {
-                if let Some(Asked::Read(group)) = self.link.asked.remove(&page.req) {
-                    self.control_page(group, &page);
-                }
-            }
+            FromHub::ControlPage(page) => match self.link.asked.remove(&page.req) {
+                Some(Asked::Read(group)) => self.control_page(group, &page),
+                Some(Asked::Compare(group)) => self.compared(group, &page),
+                _ => {}
+            },
             FromHub::Room(room) => {
                 if let Some(Asked::Room(ticket)) = self.link.asked.remove(&room.req) {
                     self.room_found(ticket, &room);
@@ -228,7 +231,9 @@ impl Engine {
             Some(Asked::Claim(claim)) => self.nickname_refused(&claim, refusal),
             Some(Asked::Beacon) => self.beacon_refused(refusal),
             Some(Asked::Room(ticket)) => self.room_refused(ticket, refusal),
-            Some(Asked::Restore(_) | Asked::Prekeys(..)) => self.count("refused-by-hub"),
+            Some(Asked::Restore(_) | Asked::Prekeys(..) | Asked::Compare(_)) => {
+                self.count("refused-by-hub")
+            }
             None => {}
         }
     }

@@ -20,6 +20,7 @@
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
+//! * `fork`: two histories of one group come together again
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -35,6 +36,7 @@ mod contact;
 mod control;
 mod doors;
 mod epoch;
+mod fork;
 mod gap;
 mod group;
 mod heads;

@@ -1,0 +1,117 @@
+//! Two histories of one group, after a hub that lost its store was given back an old one.
+
+use hubbub_node::api::Command;
+use hubbub_shared::time::Millis;
+use hubbub_tests::world::World;
+
+fn change(member: &str, make: impl FnOnce(String, String) -> Command) -> Command {
+    make("#team".to_owned(), member.to_owned())
+}
+
+fn add(member: &str) -> Command {
+    change(member, |group, member| Command::GroupInvite { group, member })
+}
+
+fn remove(member: &str) -> Command {
+    change(member, |group, member| Command::GroupRemove { group, member })
+}
+
+fn roster(world: &World, who: usize) -> Vec<String> {
+    let engine = world.engine(who);
+    let members = engine.members(&engine.resolve_group("team").unwrap());
+    members.into_iter().map(|member| member.person.name).collect()
+}
+
+/// bob owns what alice founded; alice is an admin, carol a member; all know it. dave and erin are
+/// outside. Only alice can begin the group at a hub anew.
+fn scene(seed: u64) -> World {
+    let mut world = World::new(seed, &["alice", "bob", "carol", "dave", "erin"]);
+    world.found(0, "team", &["bob", "carol"]);
+    let to_bob = |group, member| Command::GroupHandOver { group, member };
+    world.ask(0, change("bob", to_bob)).unwrap();
+    world.say(0, "team", "together");
+    world.run(Millis::secs(30));
+    world
+}
+
+/// What bob does alone is lost with the hub; alice, who knows nothing of it, gives the log back.
+fn alone(world: &mut World, command: Command) {
+    world.disconnect(0);
+    world.disconnect(2);
+    world.ask(1, command).unwrap();
+    world.say(1, "team", "alone");
+    world.run(Millis::secs(10));
+    world.disconnect(1);
+    world.run(Millis::secs(10));
+    world.wipe_hub();
+    world.connect(0);
+    world.connect(2);
+    world.run(Millis::minutes(2));
+}
+
+#[test]
+fn what_was_written_into_a_lost_branch_is_written_again() {
+    let mut world = scene(1);
+    alone(&mut world, add("dave"));
+    world.ask(0, add("erin")).unwrap();
+    world.say(0, "team", "erin is here");
+    world.run(Millis::minutes(1));
+    world.connect(1);
+    world.run(Millis::minutes(30));
+    world.say(1, "team", "all of us");
+    world.run(Millis::minutes(30));
+    for who in 0..5 {
+        assert_eq!(roster(&world, who), ["alice", "bob", "carol", "dave", "erin"], "{who}");
+        assert!(world.words(who).contains(&"all of us".to_owned()), "{who}");
+    }
+    for who in [0, 2] {
+        let said = world.words(who);
+        for text in ["together", "alone", "erin is here"] {
+            assert_eq!(said.iter().filter(|said| *said == text).count(), 1, "{who}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn who_was_removed_in_a_lost_branch_gets_nothing_and_is_removed_again() {
+    let mut world = scene(2);
+    alone(&mut world, remove("carol"));
+    world.ask(0, add("erin")).unwrap();
+    world.run(Millis::minutes(1));
+    world.connect(1);
+    world.say(1, "team", "carol is out");
+    world.run(Millis::minutes(30));
+    world.say(0, "team", "so she is");
+    world.run(Millis::minutes(10));
+    for who in [0, 1, 4] {
+        assert_eq!(roster(&world, who), ["alice", "bob", "erin"], "{who}");
+        let said = world.words(who);
+        assert!(said.contains(&"so she is".to_owned()), "{who}: {said:?}");
+    }
+    let carol = world.words(2);
+    assert!(!carol.contains(&"carol is out".to_owned()), "{carol:?}");
+    assert!(!carol.contains(&"so she is".to_owned()), "{carol:?}");
+}
+
+#[test]
+fn an_admin_removed_in_a_lost_branch_lets_nobody_in() {
+    let mut world = scene(3);
+    alone(&mut world, remove("alice"));
+    world.ask(0, add("erin")).unwrap();
+    world.run(Millis::minutes(1));
+    world.connect(1);
+    world.say(1, "team", "alice is out, and erin was never in");
+    world.run(Millis::minutes(30));
+    world.say(1, "team", "is anybody there?");
+    world.run(Millis::minutes(30));
+    for outside in [0, 4] {
+        let said = world.words(outside);
+        assert!(!said.contains(&"alice is out, and erin was never in".to_owned()), "{said:?}");
+        assert!(!said.contains(&"is anybody there?".to_owned()), "{said:?}");
+    }
+    world.ask(1, remove("erin")).unwrap();
+    world.say(1, "team", "quiet again");
+    world.run(Millis::minutes(30));
+    assert_eq!(roster(&world, 2), ["bob", "carol"]);
+    assert!(world.words(2).contains(&"quiet again".to_owned()), "{:?}", world.words(2));
+}
