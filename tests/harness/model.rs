@@ -140,7 +140,7 @@ impl Model {
             // The keys of an era that was left are nowhere any more; what they sealed comes anew.
             keys = 0;
         }
-        let told: BTreeSet<_> = device.disk.stuck.iter().map(|(message, _)| message).collect();
+        let told: BTreeSet<_> = device.disk.stuck.keys().map(|(message, _)| message).collect();
         // A hub that forgot who left makes some wait for those who know that they did.
         let forked = self.wiped && !self.out.is_empty();
         if keys > 0 || waits > u64::try_from(told.len()).unwrap() && !forked {
@@ -202,7 +202,7 @@ impl Model {
             let line =
                 |line: &&StoredMessage| line.id == id && line.sender == world.id(queued.sender);
             let there = world.devices[*reader].disk.history.iter().any(|l| line(&l));
-            let told = own.stuck.contains(&key);
+            let told = own.stuck.contains_key(&key);
             let delivered = own.ledger.get(&key) >= Some(&Delivery::Delivered);
             if delivered && there || told && !delivered {
                 continue;

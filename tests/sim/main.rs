@@ -6,9 +6,11 @@
 mod copies;
 mod crash;
 mod forgery;
+mod full;
 mod gaps;
 mod groups;
 mod liars;
+mod put_back;
 mod receipts;
 mod storm;
 mod tampering;
