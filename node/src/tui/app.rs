@@ -93,6 +93,8 @@ pub(super) enum Did {
     Opened,
     /// Say this when done.
     Said(String),
+    /// A conversation was marked as read.
+    Marked(ConversationId),
     /// Nobody waits for it.
     Quiet,
 }
@@ -288,5 +290,5 @@ impl App {
 
 /// Tells the node that this was seen.
 pub(super) fn mark_read(conversation: ConversationId) -> Effect {
-    Effect::Command(Command::MarkRead { conversation }, Did::Quiet)
+    Effect::Command(Command::MarkRead { conversation }, Did::Marked(conversation))
 }
