@@ -19,7 +19,7 @@ use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::task::JoinSet;
 
 use crate::datagrams;
-use crate::frames::{self, FrameError, FrameWriter, Waiting};
+use crate::frames::{self, FrameError, FrameWriter, Stalled, Waiting};
 use crate::gate::Ticket;
 use crate::intake::{Arrival, Ended, Intake, Link, StreamAsk};
 use crate::relay::{ConnId, Input};
@@ -148,7 +148,10 @@ async fn read_frames(
         };
         let answer = match answer_size(&frame) {
             0 => None,
-            size => Some(waiting.keep(size).await),
+            size => match waiting.keep(size).await {
+                Ok(kept) => Some(kept),
+                Err(Stalled) => return Some(RefusalCode::TooFast),
+            },
         };
         if let Err(Ended) = intake.send_frame(Input::Frame { conn, frame }, bytes, answer).await {
             return None;

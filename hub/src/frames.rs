@@ -22,6 +22,8 @@ const FRAME_OVERHEAD: usize = 64;
 /// While this much waits, answers that are on their way included, no further question is taken in.
 /// With the largest answer on top and a window of the smallest deliveries, the queue is not full.
 const READ_BELOW: usize = 1024 * 1024;
+/// Whoever asks on and takes nothing for this long is disconnected.
+const TAKES_NOTHING: Duration = Duration::from_secs(20);
 /// Bytes gathered into one write.
 const WRITE_BYTES: usize = 256 * 1024;
 /// How long a node has to take in why it is being disconnected.
@@ -85,12 +87,16 @@ pub(crate) struct Kept {
 
 impl Waiting {
     /// Keeps room for an answer, once the node has taken enough of what waits for it.
-    pub(crate) async fn keep(self: &Arc<Self>, bytes: usize) -> Kept {
+    ///
+    /// # Errors
+    /// [`Stalled`] when it has taken nothing for [`TAKES_NOTHING`].
+    pub(crate) async fn keep(self: &Arc<Self>, bytes: usize) -> Result<Kept, Stalled> {
         while self.bytes.load(Ordering::Relaxed) >= READ_BELOW {
-            self.less.notified().await;
+            let less = tokio::time::timeout(TAKES_NOTHING, self.less.notified()).await;
+            less.map_err(|_| Stalled)?;
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Kept { waiting: Arc::clone(self), bytes }
+        Ok(Kept { waiting: Arc::clone(self), bytes })
     }
 
     fn is_less(&self, bytes: usize) {
@@ -111,7 +117,7 @@ pub(crate) struct FrameWriter {
     waiting: Arc<Waiting>,
 }
 
-/// The node has let its queue fill: it reads nothing any more.
+/// The node has let its queue fill, or asks on and takes nothing: it reads nothing any more.
 #[derive(Debug)]
 pub(crate) struct Stalled;
 
