@@ -10,18 +10,24 @@ use std::time::Duration;
 use hubbub_shared::crypto::label::EXPORTER_LABEL;
 use hubbub_shared::crypto::link_auth;
 use hubbub_shared::id::HubId;
-use hubbub_shared::limits::{FRAME_MAX, HELLO_MAX};
+use hubbub_shared::limits::{
+    CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES, FRAME_MAX, HELLO_MAX, SIGNED_MAX,
+};
 use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::{RefusalCode, ToHub, version};
 use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::task::JoinSet;
 
 use crate::datagrams;
-use crate::frames::{self, FrameError, FrameWriter};
+use crate::frames::{self, FrameError, FrameWriter, Stalled, Waiting};
 use crate::gate::Ticket;
 use crate::intake::{Arrival, Ended, Intake, Link, StreamAsk};
 use crate::relay::{ConnId, Input};
 use crate::splice;
+use crate::tls;
+
+/// Bytes of a number, a word or a refusal.
+const BRIEF: usize = 128;
 
 /// What every connection needs.
 pub(crate) struct Door {
@@ -49,6 +55,7 @@ pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticke
         return;
     };
     ticket.proven();
+    tls::widen(&greeted.connection);
     let conn = ConnId(door.next.fetch_add(1, Ordering::Relaxed));
     let Greeted { connection, send, recv, hello, version } = greeted;
     let (queue, writer) = frames::queue();
@@ -106,8 +113,9 @@ async fn exchange(
     (send, mut recv): (SendStream, RecvStream),
     writer: FrameWriter,
 ) {
+    let waiting = writer.waiting();
     let reading = async {
-        let ended = read_frames(intake, conn, &mut recv).await;
+        let ended = read_frames((intake, &waiting), conn, &mut recv).await;
         if let Some(code) = ended {
             connection.close(frames::close_code(code), b"");
         }
@@ -120,8 +128,13 @@ async fn exchange(
     }
 }
 
-/// Hands frames to the relay, waiting for room. Returns why the node must go, if it must.
-async fn read_frames(intake: &Intake, conn: ConnId, recv: &mut RecvStream) -> Option<RefusalCode> {
+/// Hands frames to the relay, waiting for room there and for the node to take its answers. Returns
+/// why the node must go, if it must.
+async fn read_frames(
+    (intake, waiting): (&Intake, &Arc<Waiting>),
+    conn: ConnId,
+    recv: &mut RecvStream,
+) -> Option<RefusalCode> {
     loop {
         let (kind, body) = match frames::read(recv, FRAME_MAX).await {
             Ok(frame) => frame?,
@@ -133,9 +146,27 @@ async fn read_frames(intake: &Intake, conn: ConnId, recv: &mut RecvStream) -> Op
             Ok(ToHub::Hello(_)) | Err(_) => return Some(RefusalCode::BadFrame),
             Ok(frame) => frame,
         };
-        if let Err(Ended) = intake.send_frame(Input::Frame { conn, frame }, bytes).await {
+        let answer = match answer_size(&frame) {
+            0 => None,
+            size => match waiting.keep(size).await {
+                Ok(kept) => Some(kept),
+                Err(Stalled) => return Some(RefusalCode::TooFast),
+            },
+        };
+        if let Err(Ended) = intake.send_frame(Input::Frame { conn, frame }, bytes, answer).await {
             return None;
         }
+    }
+}
+
+/// Bytes the answer to a frame may have; 0 for one that has none.
+fn answer_size(frame: &ToHub) -> usize {
+    match frame {
+        ToHub::Hello(_) | ToHub::Ack(_) => 0,
+        ToHub::ReadControl(_) => CONTROL_PAGE_ENTRIES * CONTROL_ENTRY_MAX,
+        ToHub::TakeBundle(_) => 3 * SIGNED_MAX,
+        ToHub::Lookup(_) | ToHub::WhoIs(_) => SIGNED_MAX,
+        _ => BRIEF,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Frames on a QUIC stream: read one, bounded; queue many and write them together.
 //!
 //! Invariant: a body is allocated as it arrives, never because a header promised it; a queue holds
-//! at most [`QUEUE_BYTES`], and whoever lets it fill is disconnected rather than waited for.
+//! at most [`QUEUE_BYTES`]. The questions of whoever does not take what is in it wait, and should
+//! it fill all the same, the node is disconnected rather than waited for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +12,18 @@ use hubbub_shared::wire::codec::{DecodeError, HEADER, header};
 use hubbub_shared::wire::from_hub::Bye;
 use hubbub_shared::wire::{FromHub, RefusalCode};
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-/// Frames waiting for one connection.
-const QUEUE_FRAMES: usize = 1_024;
 /// Bytes waiting for one connection: the relay has at most 1 MiB of deliveries in flight, the rest
 /// is answers. More means that the node has stopped reading.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// What a frame counts for beside its bytes: the place it takes.
+const FRAME_OVERHEAD: usize = 64;
+/// While this much waits, answers that are on their way included, no further question is taken in.
+/// With the largest answer on top and a window of the smallest deliveries, the queue is not full.
+const READ_BELOW: usize = 1024 * 1024;
+/// Whoever asks on and takes nothing for this long is disconnected.
+const TAKES_NOTHING: Duration = Duration::from_secs(20);
 /// Bytes gathered into one write.
 const WRITE_BYTES: usize = 256 * 1024;
 /// How long a node has to take in why it is being disconnected.
@@ -63,32 +69,71 @@ enum Out {
 #[derive(Clone)]
 pub(crate) struct FrameQueue {
     out: mpsc::Sender<Out>,
-    bytes: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
+}
+
+/// How much waits in a queue.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    bytes: AtomicUsize,
+    less: Notify,
+}
+
+/// Room kept for an answer until the answer itself is in the queue.
+pub(crate) struct Kept {
+    waiting: Arc<Waiting>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Keeps room for an answer, once the node has taken enough of what waits for it.
+    ///
+    /// # Errors
+    /// [`Stalled`] when it has taken nothing for [`TAKES_NOTHING`].
+    pub(crate) async fn keep(self: &Arc<Self>, bytes: usize) -> Result<Kept, Stalled> {
+        while self.bytes.load(Ordering::Relaxed) >= READ_BELOW {
+            let less = tokio::time::timeout(TAKES_NOTHING, self.less.notified()).await;
+            less.map_err(|_| Stalled)?;
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Kept { waiting: Arc::clone(self), bytes })
+    }
+
+    fn is_less(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.less.notify_one();
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.waiting.is_less(self.bytes);
+    }
 }
 
 /// The far end: writes what is queued.
 pub(crate) struct FrameWriter {
     queued: mpsc::Receiver<Out>,
-    bytes: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
-/// The node has let its queue fill: it reads nothing any more.
+/// The node has let its queue fill, or asks on and takes nothing: it reads nothing any more.
 #[derive(Debug)]
 pub(crate) struct Stalled;
 
 /// A new queue.
 pub(crate) fn queue() -> (FrameQueue, FrameWriter) {
-    let (out, queued) = mpsc::channel(QUEUE_FRAMES);
-    let bytes = Arc::new(AtomicUsize::new(0));
-    (FrameQueue { out, bytes: Arc::clone(&bytes) }, FrameWriter { queued, bytes })
+    let (out, queued) = mpsc::channel(QUEUE_BYTES / FRAME_OVERHEAD);
+    let waiting = Arc::<Waiting>::default();
+    (FrameQueue { out, waiting: Arc::clone(&waiting) }, FrameWriter { queued, waiting })
 }
 
 impl FrameQueue {
     /// Queues a frame without waiting.
     pub(crate) fn push(&self, frame: &FromHub) -> Result<(), Stalled> {
         let frame = frame.encode();
-        let length = frame.len();
-        if self.bytes.fetch_add(length, Ordering::Relaxed) + length > QUEUE_BYTES {
+        let length = frame.len() + FRAME_OVERHEAD;
+        if self.waiting.bytes.fetch_add(length, Ordering::Relaxed) + length > QUEUE_BYTES {
             return Err(Stalled);
         }
         self.out.try_send(Out::Frame(frame)).map_err(|_| Stalled)
@@ -101,14 +146,22 @@ impl FrameQueue {
 }
 
 impl FrameWriter {
+    /// How much waits.
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.waiting)
+    }
+
     /// Writes until the queue is closed or the stream breaks. All that waits goes out in one write.
     pub(crate) async fn run(mut self, mut send: SendStream, connection: &Connection) {
         let mut buffer = Vec::new();
         while let Some(first) = self.queued.recv().await {
-            let mut next = Some(first);
+            let (mut next, mut count) = (Some(first), 0);
             while let Some(out) = next {
                 match out {
-                    Out::Frame(frame) => buffer.extend_from_slice(&frame),
+                    Out::Frame(frame) => {
+                        buffer.extend_from_slice(&frame);
+                        count += frame.len() + FRAME_OVERHEAD;
+                    }
                     Out::Close(code) => return farewell(send, connection, buffer, code).await,
                 }
                 let room = buffer.len() < WRITE_BYTES;
@@ -117,7 +170,7 @@ impl FrameWriter {
             if send.write_all(&buffer).await.is_err() {
                 return;
             }
-            self.bytes.fetch_sub(buffer.len(), Ordering::Relaxed);
+            self.waiting.is_less(count);
             buffer.clear();
             buffer.shrink_to(0);
         }
@@ -162,6 +215,7 @@ mod tests {
         assert_eq!((0..9).take_while(|_| few.push(&large).is_ok()).count(), 3);
         let (many, _writer) = queue();
         let small = FromHub::Done(Done { req: 1 });
-        assert_eq!((0..9_999).take_while(|_| many.push(&small).is_ok()).count(), QUEUE_FRAMES);
+        let fit = QUEUE_BYTES / (small.encode().len() + FRAME_OVERHEAD);
+        assert_eq!((0..99_999).take_while(|_| many.push(&small).is_ok()).count(), fit);
     }
 }

@@ -10,7 +10,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::frames::FrameQueue;
+use crate::frames::{FrameQueue, Kept};
 use crate::relay::{ConnId, Input};
 
 /// Inputs waiting.
@@ -20,14 +20,20 @@ const QUEUE_KIB: u32 = 64 * 1024;
 
 /// What the server's loop receives.
 pub(crate) enum Arrival {
-    /// Something for the relay alone, and the room its bytes take.
-    Input(Input, Option<OwnedSemaphorePermit>),
+    /// Something for the relay alone, and the room it takes.
+    Input(Input, Option<Room>),
     /// A proven connection: how to reach it, and the input that announces it.
     Link(Link, Input),
     /// A stream somebody opened towards another node.
     Stream(StreamAsk),
     /// A question of the operator.
     Ask(Ask),
+}
+
+/// The room a frame takes until what came of it is stored and its answer queued.
+pub(crate) struct Room {
+    _here: OwnedSemaphorePermit,
+    _answer: Option<Kept>,
 }
 
 /// How the server reaches a connection.
@@ -81,10 +87,17 @@ impl Intake {
         self.queue.send(arrival).await.map_err(|_| Ended)
     }
 
-    /// Queues a frame of `bytes`, waiting until there is room for that much.
-    pub(crate) async fn send_frame(&self, input: Input, bytes: usize) -> Result<(), Ended> {
+    /// Queues a frame of `bytes`, waiting until there is room for that much; with it goes the room
+    /// kept for its answer.
+    pub(crate) async fn send_frame(
+        &self,
+        input: Input,
+        bytes: usize,
+        answer: Option<Kept>,
+    ) -> Result<(), Ended> {
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
         let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Ended)?;
+        let room = Room { _here: room, _answer: answer };
         self.send(Arrival::Input(input, Some(room))).await
     }
 

@@ -61,7 +61,7 @@ pub enum ServeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Store.
-    #[error("{error}; is another hub running on {dir}?")]
+    #[error("the store in {dir} cannot be used: {error}")]
     Store {
         /// The directory.
         dir: PathBuf,

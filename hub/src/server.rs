@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::RefusalCode;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::datagrams;
 use crate::frames;
-use crate::intake::{Arrival, Ask, Link};
+use crate::intake::{Arrival, Ask, Link, Room};
 use crate::journal::Journal;
 use crate::relay::{Command, ConnId, Input, Relay, Timed};
 use crate::settle::{self, Settled};
@@ -96,7 +96,7 @@ impl Server {
     }
 
     /// Hands a batch to the relay. The room its frames take is given back when it is stored.
-    fn take_in(&mut self, batch: &mut Vec<Arrival>) -> Vec<OwnedSemaphorePermit> {
+    fn take_in(&mut self, batch: &mut Vec<Arrival>) -> Vec<Room> {
         let mut rooms = Vec::new();
         for arrival in batch.drain(..) {
             match arrival {

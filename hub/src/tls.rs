@@ -30,6 +30,9 @@ const STREAMS: u32 = 16;
 /// because they are what an idle or hostile connection can make the hub hold.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// Unread bytes per connection of a node that is known: all its streams together, so that relayed
+/// ones whose receivers do not read leave room for its frames.
+const PROVEN_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 const SEND_WINDOW: u64 = 128 * 1024;
 const DATAGRAM_BUFFER: usize = 64 * 1024;
 /// The system's default loses packets when many connect at once.
@@ -109,6 +112,11 @@ fn transport() -> TransportConfig {
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .mtu_discovery_config(None);
     transport
+}
+
+/// Gives a connection whose node has proven who it is the room it may need.
+pub(crate) fn widen(connection: &quinn::Connection) {
+    connection.set_receive_window(VarInt::from_u32(PROVEN_WINDOW));
 }
 
 /// Endpoint settings whose reset key outlives a restart, so that nodes notice one at once.

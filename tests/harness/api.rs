@@ -1,4 +1,4 @@
-//! A running node's local socket (docs/API.md), one question a connection.
+//! A running node's local socket (docs/API.md): one question a connection, or what happens.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -29,4 +29,39 @@ pub fn ask(profile: &Path, request: &Value) -> Result<Value, Value> {
 #[must_use]
 pub fn refusal(answer: &Value) -> Option<&str> {
     answer.pointer("/error/code")?.as_str()
+}
+
+/// Hears what happens at a node.
+pub struct Ear(BufReader<UnixStream>);
+
+impl Ear {
+    /// At the node that runs on `profile`, from now on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn at(profile: &Path) -> std::io::Result<Self> {
+        let mut stream = UnixStream::connect(profile.join("api.sock"))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"{\"id\":1,\"subscribe\":{}}\n")?;
+        let mut ear = Self(BufReader::new(stream));
+        let mut answer = String::new();
+        ear.0.read_line(&mut answer)?;
+        Ok(ear)
+    }
+
+    /// Waits until the node shows this text.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub fn until_said(&mut self, text: &str) {
+        loop {
+            let mut line = String::new();
+            let heard = self.0.read_line(&mut line);
+            assert!(heard.is_ok_and(|bytes| bytes > 0), "never said: {text}");
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            if event.pointer("/event/message/body/text").and_then(Value::as_str) == Some(text) {
+                return;
+            }
+        }
+    }
 }

@@ -28,7 +28,9 @@ pub struct Disk {
     /// Own messages: how far, for each recipient.
     pub ledger: BTreeMap<(MessageId, NodeId), Delivery>,
     /// Own messages: for whom they are stuck, with a reason.
-    pub stuck: BTreeSet<(MessageId, NodeId)>,
+    pub stuck: BTreeMap<(MessageId, NodeId), String>,
+    /// Own messages in the history: of others no progress is kept, as by the shipped store.
+    written: BTreeSet<MessageId>,
     commits: u64,
     synced: Option<Box<Disk>>,
 }
@@ -137,6 +139,11 @@ impl Disk {
     }
 
     fn tell(&mut self, change: HistoryChange, hurt: Option<Hurt>) -> Option<MessageKey> {
+        if let HistoryChange::Insert(line) = &change
+            && !line.recipients.is_empty()
+        {
+            self.written.insert(line.id);
+        }
         match change {
             HistoryChange::Insert(line) if hurt == Some(Hurt::NoDedupe) => {
                 let key = line.key();
@@ -167,9 +174,10 @@ impl Disk {
             {
                 None
             }
+            HistoryChange::Progress { message, .. } if !self.written.contains(&message) => None,
             HistoryChange::Progress { message, recipient, delivery, stuck, .. } => {
                 match stuck {
-                    Some(_) => self.stuck.insert((message, recipient)),
+                    Some(why) => self.stuck.insert((message, recipient), why),
                     None => self.stuck.remove(&(message, recipient)),
                 };
                 let known = self.ledger.entry((message, recipient)).or_default();

@@ -17,6 +17,8 @@ pub struct Hub<'a> {
     address: String,
     /// Whether it lets in whoever comes.
     open: bool,
+    /// `section.key=value`.
+    settings: Vec<String>,
     process: Option<Process>,
 }
 
@@ -36,9 +38,25 @@ impl<'a> Hub<'a> {
     /// Starts one whose folder has this name.
     #[must_use]
     pub fn named(stage: &'a Stage, name: &str, level: &'static str) -> Self {
-        let address = "127.0.0.1:0".to_owned();
-        let mut hub =
-            Self { stage, dir: stage.path(name), level, address, open: false, process: None };
+        Self::set_up(stage, (name, level), &[])
+    }
+
+    /// Starts one with these settings, each `section.key=value`.
+    #[must_use]
+    pub fn with(stage: &'a Stage, settings: &[&str]) -> Self {
+        Self::set_up(stage, ("hub", "info"), settings)
+    }
+
+    fn set_up(stage: &'a Stage, (name, level): (&str, &'static str), settings: &[&str]) -> Self {
+        let mut hub = Self {
+            stage,
+            dir: stage.path(name),
+            level,
+            address: "127.0.0.1:0".to_owned(),
+            open: false,
+            settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            process: None,
+        };
         hub.restart();
         hub
     }
@@ -51,6 +69,9 @@ impl<'a> Hub<'a> {
         let mut command = self.stage.command("hubbub-hub");
         command.arg("--dir").arg(&self.dir).args(["run", "--listen", &self.address]);
         command.args(["--set", &format!("log.level={}", self.level)]);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
         if self.open {
             command.arg("--open");
         }
@@ -134,6 +155,21 @@ impl<'a> Hub<'a> {
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().unwrap().stderr()
+    }
+
+    /// Memory in use and the most there ever was, in KiB.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    #[must_use]
+    pub fn memory_kib(&self) -> (u64, u64) {
+        let path = format!("/proc/{}/status", self.process_id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let figure = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        (figure("VmRSS:"), figure("VmHWM:"))
     }
 
     /// Its process.

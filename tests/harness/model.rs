@@ -140,7 +140,7 @@ impl Model {
             // or was for a group that this one has left since.
             keys = 0;
         }
-        let told: BTreeSet<_> = device.disk.stuck.iter().map(|(message, _)| message).collect();
+        let told: BTreeSet<_> = device.disk.stuck.keys().map(|(message, _)| message).collect();
         if keys > 0 || waits > u64::try_from(told.len()).unwrap() {
             return Err(format!("waits: {keys} for keys, {waits} messages, no reason given"));
         }
@@ -200,7 +200,7 @@ impl Model {
             let line =
                 |line: &&StoredMessage| line.id == id && line.sender == world.id(queued.sender);
             let there = world.devices[*reader].disk.history.iter().any(|l| line(&l));
-            let told = own.stuck.contains(&key);
+            let told = own.stuck.contains_key(&key);
             let delivered = own.ledger.get(&key) >= Some(&Delivery::Delivered);
             if delivered && there || told && !delivered {
                 continue;

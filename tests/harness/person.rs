@@ -194,6 +194,37 @@ impl<'a> Person<'a> {
         });
     }
 
+    /// Waits until they have each of these texts in a conversation, once, and no others. Those that
+    /// took another way may stand in another order.
+    pub fn until_has_each_once(&self, conversation: &str, expected: &[&str]) {
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        wait_until(&format!("{} has {expected:?} once", self.name), PATIENCE * 3, || {
+            let mut texts = self.texts(conversation);
+            texts.sort();
+            if texts == expected { Ok(()) } else { Err(format!("{texts:?}")) }
+        });
+    }
+
+    /// Waits until the hub has everything they wrote.
+    pub fn until_stored(&self) {
+        wait_until(&format!("the hub has all of {}", self.name), PATIENCE, || {
+            let status = self.query(json!("status")).unwrap_or_default();
+            match status.pointer("/status/unsent").and_then(Value::as_u64) {
+                Some(0) => Ok(()),
+                _ => Err(status.to_string()),
+            }
+        });
+    }
+
+    /// Sends their node a signal: `STOP`, `CONT` and so on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, name: &str) {
+        self.process.as_ref().unwrap().signal(name);
+    }
+
     /// Waits until the link to the hub is up.
     pub fn until_linked(&self) {
         wait_until(&format!("{} reaches the hub", self.name), PATIENCE, || {

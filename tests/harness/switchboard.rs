@@ -63,6 +63,11 @@ impl Switchboard {
         self.start_from(MemoryStore::new(id), now, seed);
     }
 
+    /// Starts again from a copy of its store.
+    pub(crate) fn put_back(&mut self, copy: MemoryStore, now: Timestamp, seed: u64) {
+        self.start_from(copy, now, seed);
+    }
+
     fn start_from(&mut self, mut store: MemoryStore, now: Timestamp, seed: u64) {
         self.relay = relay(&self.identity, self.config.clone(), &mut store, (now, seed));
         self.store = store;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
+use hubbub_hub::store::MemoryStore;
 use hubbub_node::api::{ApiError, Command, Event, Reply};
 use hubbub_node::engine::Engine;
 use hubbub_node::engine::output::{MessageKey, Output, Recall};
@@ -273,6 +274,20 @@ impl World {
         self.crash_hub();
         let seed = self.network.next();
         self.hub.wipe(self.now, seed);
+        self.promised.clear();
+    }
+
+    /// What a copy of the hub's store holds that is made while it is stopped.
+    pub fn copy_hub(&mut self) -> MemoryStore {
+        self.crash_hub();
+        self.hub.store.survivor()
+    }
+
+    /// The hub is started from such a copy.
+    pub fn put_hub_back(&mut self, copy: &MemoryStore) {
+        self.crash_hub();
+        let seed = self.network.next();
+        self.hub.put_back(copy.survivor(), self.now, seed);
         self.promised.clear();
     }
 

@@ -56,6 +56,45 @@ pub fn protocol(tree: &Tree, text: &str) -> Vec<Finding> {
     findings
 }
 
+/// Where the page about back-pressure stands.
+pub const LIMITS: &str = "docs/BACK-PRESSURE.md";
+/// Rows it has at least: fewer, and its tables are no longer read as such.
+const ROWS: usize = 40;
+
+/// Every row of the tables names, in its last cell, the file where a bound lives and, behind it,
+/// the constant, field or type that is the bound.
+pub fn limits(tree: &Tree, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let rows = text.lines().enumerate().filter(|(_, line)| line.starts_with("| "));
+    let rows: Vec<_> = rows.filter(|(_, line)| !line.starts_with("| what waits")).collect();
+    for (number, row) in &rows {
+        let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        let wrong = |what: String| Finding { path: LIMITS.to_owned(), line: number + 1, what };
+        if names.len() < 2 {
+            findings.push(wrong("the last cell names no bound".to_owned()));
+        }
+        let mut source = None;
+        for name in names {
+            if name.contains('/') {
+                source = tree.source(name);
+            } else if !source.is_some_and(|source| defines(&source.text, name)) {
+                findings.push(wrong(format!("`{name}` is not defined there")));
+            }
+        }
+    }
+    if rows.len() < ROWS {
+        findings.push(missing(LIMITS, "the tables are gone"));
+    }
+    findings
+}
+
+/// Whether a file defines a constant, a field or a type of this name.
+fn defines(text: &str, name: &str) -> bool {
+    let forms = [format!("const {name}: "), format!("pub {name}: "), format!("struct {name}")];
+    forms.iter().any(|form| text.contains(form))
+}
+
 fn missing(path: &str, what: &str) -> Finding {
     Finding { path: path.to_owned(), line: 1, what: what.to_owned() }
 }
@@ -85,6 +124,18 @@ mod tests {
         let found = protocol(&tree, "The node sends `Append`; the hub answers `Appended`.");
         let at: Vec<_> = found.iter().map(|f| (f.path.as_str(), f.line)).collect();
         assert_eq!(at, [("shared/src/wire/to_hub.rs", 4)]);
+    }
+
+    #[test]
+    fn a_bound_that_is_not_where_the_page_says_is_found() {
+        let tree = Tree::of(&[("hub/src/a.rs", "//! A.\nconst QUEUE: usize = 4;\n")]);
+        let page = |row: &str| format!("| what waits | x |\n|---|---|\n{}", row.repeat(ROWS));
+        assert_eq!(limits(&tree, &page("| frames | 4 | `hub/src/a.rs` `QUEUE` |\n")), []);
+        for row in ["| a | `hub/src/a.rs` `QUE` |\n", "| a | `hub/src/b.rs` `QUEUE` |\n", "| a |\n"]
+        {
+            assert_eq!(limits(&tree, &page(row)).len(), ROWS, "{row}");
+        }
+        assert_eq!(limits(&tree, "").len(), 1);
     }
 
     #[test]

@@ -122,3 +122,8 @@ fn the_readme_shows_how_to_start_and_how_to_test() {
 fn protocol_md_names_every_frame() {
     none(&documents::protocol(&TREE, &tree::document("PROTOCOL.md")));
 }
+
+#[test]
+fn every_bound_the_page_about_back_pressure_names_exists() {
+    none(&documents::limits(&TREE, &tree::document(documents::LIMITS)));
+}

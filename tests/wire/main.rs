@@ -4,6 +4,7 @@
 // A vector that cannot be read is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod back_pressure;
 mod frames;
 mod groups;
 mod hub_link;

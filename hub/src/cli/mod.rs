@@ -4,6 +4,7 @@
 
 mod init;
 mod invite;
+mod log;
 mod run;
 mod signals;
 mod watch;

@@ -1,10 +1,13 @@
 //! `hubbub-hub run`: the hub in the foreground, its log on stderr, until it is told to stop.
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
+use hubbub_hub::config::HubConfig;
 use hubbub_hub::{ServeOptions, serve};
 use tracing_subscriber::EnvFilter;
 
+use super::log::Log;
 use super::signals::Stop;
 use super::{Failure, Place};
 use crate::args::Run;
@@ -14,16 +17,23 @@ pub(super) async fn run(place: Place, args: Run) -> Result<(), Failure> {
     let config = place.effective.config;
     let filter = EnvFilter::try_new(&config.log.level)
         .map_err(|_| Failure::LogLevel(config.log.level.clone()))?;
+    let log = Log::to(io::stderr())?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(log.lines())
         .with_ansi(io::stderr().is_terminal())
         .init();
+    let ended = until_stopped(place.dir, &config, &args).await;
+    log.finish();
+    ended
+}
+
+async fn until_stopped(dir: PathBuf, config: &HubConfig, args: &Run) -> Result<(), Failure> {
     let open = args.open || config.access.open;
     let listen = args.listen.unwrap_or(config.network.listen);
     let mut stop = Stop::listen()?;
-    let running =
-        serve(ServeOptions { dir: place.dir, listen, open, limits: config.limits }).await?;
+    let limits = config.limits.clone();
+    let running = serve(ServeOptions { dir, listen, open, limits }).await?;
     tracing::info!("hub {} listens on UDP {}", running.hub, running.local_addr);
     if open {
         tracing::warn!("this hub is open: whoever finds it may use it");

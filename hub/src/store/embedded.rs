@@ -19,7 +19,7 @@ use hubbub_shared::wire::{ByteBuf, LogId};
 
 use super::keys::{self, What};
 use super::staged::{Changes, Staged};
-use super::{Snapshot, Store, StoreError, StoredBundle, restored};
+use super::{Snapshot, Store, StoreError, StoredBundle, restored, scan, seal};
 use crate::relay::Write;
 
 const MIB: u64 = 1024 * 1024;
@@ -62,6 +62,7 @@ impl EmbeddedStore {
     /// [`StoreError`] when the folder cannot be used, is in use by another process, or holds
     /// another layout.
     pub fn open(folder: &Path, new_id: [u8; 16]) -> Result<Self, StoreError> {
+        seal::lift(folder)?;
         let tables = Tables::open(folder)?;
         let id = tables.identify(new_id)?;
         let floors = tables.floors()?;
@@ -144,6 +145,9 @@ impl Store for EmbeddedStore {
 
 impl Tables {
     fn open(folder: &Path) -> Result<Self, StoreError> {
+        if folder.exists() {
+            scan::check(folder)?;
+        }
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -265,11 +269,27 @@ fn read_item(key: &[u8], value: &[u8]) -> Option<Item> {
 }
 
 fn damaged() -> StoreError {
-    StoreError("a record is not what was written; restore a backup".to_owned())
+    StoreError::damaged("a record is not what was written")
 }
 
 impl From<fjall::Error> for StoreError {
     fn from(error: fjall::Error) -> Self {
-        Self(error.to_string())
+        match error {
+            fjall::Error::Locked => Self("another hub is running on it".to_owned()),
+            fjall::Error::Io(error) => error.into(),
+            fjall::Error::Poisoned => Self("a write failed before".to_owned()),
+            other => Self::damaged(&other.to_string()),
+        }
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Closes and seals it. After a commit that failed there is nothing to be sure of.
+    fn drop(&mut self) {
+        let Some(tables) = self.tables.take() else { return };
+        drop(tables);
+        if let Err(error) = seal::put(&self.folder) {
+            tracing::warn!("the store is closed, but could not be sealed: {error}");
+        }
     }
 }

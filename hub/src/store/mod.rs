@@ -7,6 +7,8 @@ pub mod embedded;
 mod keys;
 pub mod memory;
 mod restored;
+mod scan;
+mod seal;
 mod staged;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,22 @@ pub struct LogSummary {
 #[derive(Debug, thiserror::Error)]
 #[error("the store failed: {0}")]
 pub struct StoreError(pub String);
+
+impl StoreError {
+    /// What is on the disk is not what was written there.
+    fn damaged(what: &str) -> Self {
+        Self(format!(
+            "it is damaged: {what}. Put back a copy of the hub's folder, or move the store away to \
+             begin with an empty one (docs/HUB.md); nodes send again what was not delivered"
+        ))
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A bundle as read back: identity statement, signed prekey, one-time prekey.
 pub type StoredBundle = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);

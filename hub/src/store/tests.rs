@@ -171,3 +171,79 @@ fn what_was_committed_survives_a_kill() {
         assert_eq!(held, (first..log.next_seq).collect::<Vec<_>>(), "batches are whole");
     }
 }
+
+/// Every file of a store, and what it holds.
+fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push((path.clone(), std::fs::read(&path).unwrap())),
+        }
+    }
+    found
+}
+
+fn put_back(files: &[(std::path::PathBuf, Vec<u8>)]) {
+    for (path, bytes) in files {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+/// What a store says it holds, entries and all; an error when it cannot.
+fn whole(folder: &Path) -> Result<String, String> {
+    let mut store = EmbeddedStore::open(folder, [9; 16]).map_err(|error| error.to_string())?;
+    let snapshot = store.load().map_err(|error| error.to_string())?;
+    let items = store.read(&MAILBOX, 0, 1 << 20).map_err(|error| error.to_string())?;
+    Ok(format!("{snapshot:?} {items:?}"))
+}
+
+/// Flips a byte here and there in every file whose name ends so; gives where that was not noticed.
+fn unnoticed(folder: &Path, expected: &str, kind: &str) -> Vec<String> {
+    let (intact, mut found) = (files(folder), Vec::new());
+    let of_kind = |path: &Path| path.to_string_lossy().ends_with(kind);
+    for (path, bytes) in intact.iter().filter(|(path, _)| of_kind(path)) {
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        for at in (0..end).step_by(end / 30 + 1) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            std::fs::write(path, damaged).unwrap();
+            let says = whole(folder);
+            if says.is_ok_and(|says| says != expected) {
+                found.push(format!("byte {at} of {end} in {}", path.display()));
+            }
+            std::fs::remove_dir_all(folder).unwrap();
+            put_back(&intact);
+        }
+    }
+    found
+}
+
+/// A store with some history, and what it holds.
+fn filled(folder: &Path) -> String {
+    let mut store = open(folder);
+    history().iter().for_each(|batch| store.commit(batch).unwrap());
+    (5..30).for_each(|seq| store.commit(&[append(seq)]).unwrap());
+    drop(store);
+    whole(folder).unwrap()
+}
+
+#[test]
+fn damage_to_a_closed_store_is_noticed_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = filled(folder.path());
+    assert_eq!(unnoticed(folder.path(), &expected, ""), [""; 0]);
+}
+
+#[test]
+fn damage_to_the_journal_of_a_store_that_was_killed_is_noticed_but_in_its_last_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = filled(folder.path());
+    std::fs::remove_file(folder.path().join("closed")).unwrap();
+    let last = files(folder.path()).iter().map(|(_, bytes)| bytes.len()).max().unwrap() - 250;
+    let found = unnoticed(folder.path(), &expected, ".jnl");
+    let at = |found: &String| found.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+    assert!(found.iter().all(|found| at(found) > last), "{found:?}");
+}

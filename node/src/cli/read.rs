@@ -10,6 +10,8 @@ use crate::api::{Answer, ApiError, Command, ConversationId, Event, Events, Node,
 
 /// Most messages the node gives at once.
 const PAGE: u32 = 1_000;
+/// Messages asked for at once when too many came to be told one by one.
+const CATCH_UP: u32 = 100;
 /// Order numbers remembered to not print a message twice.
 const PRINTED: usize = 10_000;
 
@@ -21,8 +23,9 @@ pub(super) async fn run(node: &dyn Node, args: Read, out: &mut Out) -> Done {
     let Answer::Conversation(conversation) = answer else {
         return Err(super::open::unexpected().into());
     };
+    let last = args.since.unwrap_or(0);
     let mut reader =
-        Reader { node, id: conversation.id, peek: args.peek, printed: BTreeSet::new() };
+        Reader { node, id: conversation.id, peek: args.peek, printed: BTreeSet::new(), last };
     reader.past(&conversation, &args, out).await?;
     if args.follow { reader.follow(events, out).await } else { Ok(()) }
 }
@@ -32,6 +35,8 @@ struct Reader<'a> {
     id: ConversationId,
     peek: bool,
     printed: BTreeSet<u64>,
+    /// Everything up to here was printed, or not asked for.
+    last: u64,
 }
 
 impl Reader<'_> {
@@ -40,7 +45,12 @@ impl Reader<'_> {
         if page.is_empty() && !args.follow {
             out.hint(&format!("nothing new in {}", crate::display::line(&c.title)));
         }
+        self.took(&page);
         self.print(page, out).await
+    }
+
+    fn took(&mut self, page: &[MessageView]) {
+        self.last = page.iter().fold(self.last, |last, m| last.max(m.order));
     }
 
     async fn page(&self, after: Option<u64>, limit: u32) -> Result<Vec<MessageView>, ApiError> {
@@ -66,6 +76,18 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Prints everything that came while nobody took what was printed, page by page.
+    async fn catch_up(&mut self, out: &mut Out) -> Done {
+        loop {
+            let page = self.page(Some(self.last), CATCH_UP).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.took(&page);
+            self.print(page, out).await?;
+        }
+    }
+
     async fn follow(&mut self, mut events: Box<dyn Events>, out: &mut Out) -> Done {
         loop {
             let event = tokio::select! {
@@ -77,12 +99,11 @@ impl Reader<'_> {
             };
             match event {
                 Some(Event::Message(message)) if message.conversation == self.id => {
-                    self.print(vec![*message], out).await?;
-                }
-                Some(Event::Missed(_)) => {
-                    let page = self.page(self.printed.last().copied(), PAGE).await?;
+                    let page = vec![*message];
+                    self.took(&page);
                     self.print(page, out).await?;
                 }
+                Some(Event::Missed(_)) => self.catch_up(out).await?,
                 Some(_) => {}
                 None => return Ok(()),
             }

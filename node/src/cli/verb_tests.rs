@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
@@ -12,9 +13,12 @@ use jiff::tz::TimeZone;
 use super::args::{Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
-use super::{group, join, lists, send};
+use super::{group, join, lists, read, send};
 use crate::api::command::MessageText;
-use crate::api::view::{Delivery, NodeText, WhoamiView};
+use crate::api::view::{
+    Body, ConversationKind, ConversationView, Delivery, MessageView, NodeText, PersonView,
+    WhoamiView,
+};
 use crate::api::{
     Answer, ApiError, Code, Command, ConversationId, Event, Events, Later, Node, Query, Reply,
 };
@@ -28,9 +32,11 @@ const ID: MessageText = MessageText(MessageId([7; 16]));
 struct Pretend {
     told: Mutex<Vec<Command>>,
     events: Mutex<VecDeque<Event>>,
+    /// Whether it stops after these.
+    ends: AtomicBool,
 }
 
-struct Happening(VecDeque<Event>);
+struct Happening(VecDeque<Event>, bool);
 
 impl Node for Pretend {
     fn command(&self, command: Command) -> Later<'_, Result<Reply, ApiError>> {
@@ -50,13 +56,16 @@ impl Node for Pretend {
     fn query(&self, query: Query) -> Later<'_, Result<Answer, ApiError>> {
         let answer = match query {
             Query::Whoami => Answer::Whoami(alice()),
+            Query::Resolve { .. } => Answer::Conversation(team()),
+            Query::History { after, limit, .. } => Answer::History(said(after, limit)),
             _ => Answer::Conversations(Vec::new()),
         };
         Box::pin(async { Ok(answer) })
     }
 
     fn subscribe(&self) -> Box<dyn Events> {
-        Box::new(Happening(core::mem::take(&mut *self.events.lock().unwrap())))
+        let events = core::mem::take(&mut *self.events.lock().unwrap());
+        Box::new(Happening(events, self.ends.load(Ordering::Relaxed)))
     }
 }
 
@@ -65,10 +74,65 @@ impl Events for Happening {
         Box::pin(async {
             match self.0.pop_front() {
                 Some(event) => Some(event),
+                None if self.1 => None,
                 None => std::future::pending().await,
             }
         })
     }
+}
+
+/// Messages there are in the pretend conversation.
+const SAID: u64 = 350;
+
+fn team() -> ConversationView {
+    ConversationView {
+        id: GROUP,
+        title: "team".to_owned(),
+        kind: ConversationKind::Group,
+        topic: String::new(),
+        unread: 0,
+        last_at: Timestamp(0),
+        last: None,
+        members: 2,
+        active: true,
+        undelivered: 0,
+    }
+}
+
+/// A page of them; while nobody asks for what follows something, there is only the first.
+fn said(after: Option<u64>, limit: u32) -> Vec<MessageView> {
+    let last = if after.is_some() { SAID } else { 1 };
+    let message = |order| MessageView {
+        id: ID,
+        conversation: GROUP,
+        order,
+        sender: PersonView {
+            node: NodeText(NodeId([2; 32])),
+            name: "bob".to_owned(),
+            verified: false,
+        },
+        sent_at: Timestamp(0),
+        received_at: Timestamp(0),
+        body: Body::Text(format!("word {order}")),
+        own: false,
+        delivery: None,
+        reached: None,
+    };
+    let page = (1..=last).filter(|order| *order > after.unwrap_or(0));
+    page.take(usize::try_from(limit).unwrap()).map(message).collect()
+}
+
+#[test]
+fn whoever_follows_and_missed_much_is_shown_all_of_it_page_by_page() {
+    let node = Pretend::default();
+    node.events.lock().unwrap().push_back(Event::Missed(2_000));
+    node.ends.store(true, Ordering::Relaxed);
+    let (done, printed, _) = typed(&node, &["read", "team", "--follow", "--peek"]);
+    assert!(done.is_ok());
+    let words: Vec<&str> =
+        printed.lines().filter_map(|l| l.split_once("word ")).map(|(_, n)| n).collect();
+    let expected: Vec<String> = (1..=SAID).map(|n| n.to_string()).collect();
+    assert_eq!(words, expected);
 }
 
 fn alice() -> WhoamiView {
@@ -111,6 +175,7 @@ fn typed(node: &Pretend, line: &[&str]) -> (Done, String, String) {
         match typed.verb.unwrap() {
             Verb::Send(args) => send::run(node, args, &mut out).await,
             Verb::Group(args) => group::run(node, args, &mut out).await,
+            Verb::Read(args) => read::run(node, args, &mut out).await,
             Verb::Conversations => lists::conversations(node, &mut out).await,
             verb => panic!("not tried here: {verb:?}"),
         }

@@ -40,7 +40,7 @@ impl Engine {
             let hint = "wait until some are delivered; `hubbub status` shows what waits";
             return Err(ApiError::new(Code::Full, what, hint));
         }
-        let recipients = match conversation {
+        let (recipients, entry) = match conversation {
             ConversationId::Direct(peer) => self.send_direct(peer, id, event)?,
             ConversationId::Group(group) => self.send_group(group, id, event)?,
         };
@@ -55,6 +55,11 @@ impl Engine {
             body: Body::Text(text),
             recipients,
         });
+        // What is said of a message comes after the message.
+        if let ConversationId::Direct(peer) = conversation {
+            self.say_when_unsealed(entry, peer);
+        }
+        self.say_if_behind(entry);
         let delivery = crate::api::view::Delivery::Queued;
         Ok(Reply::Queued { message: MessageText(id), conversation, delivery })
     }
@@ -64,7 +69,7 @@ impl Engine {
         peer: NodeId,
         id: MessageId,
         event: ChatEvent,
-    ) -> Result<Vec<NodeId>, ApiError> {
+    ) -> Result<(Vec<NodeId>, u64), ApiError> {
         if peer == self.id() {
             let what = "that is you";
             return Err(ApiError::new(Code::Usage, what, "write to somebody else"));
@@ -80,9 +85,7 @@ impl Engine {
         let docket = Docket { log: LogId::Mailbox(peer), rank: Rank::Direct, created: ts, chat };
         let number = self.post(Entry::new(docket, plain, None));
         self.seal_for(peer);
-        self.say_when_unsealed(number, peer);
-        self.say_if_behind(number);
-        Ok(vec![peer])
+        Ok((vec![peer], number))
     }
 
     fn send_group(
@@ -90,7 +93,7 @@ impl Engine {
         id: GroupId,
         message: MessageId,
         event: ChatEvent,
-    ) -> Result<Vec<NodeId>, ApiError> {
+    ) -> Result<(Vec<NodeId>, u64), ApiError> {
         let me = self.id();
         let active = self.groups.get(&id).is_some_and(|group| group.is_active(&me));
         if !active {
@@ -107,14 +110,13 @@ impl Engine {
         let sealed = self.seal_in_group(id, plain.expose())?;
         let conversation = ConversationId::Group(id);
         self.counted(conversation, n, message);
-        let Some(group) = self.groups.get(&id) else { return Ok(Vec::new()) };
+        let group = self.groups.get(&id).ok_or_else(no_group)?;
         let recipients: Vec<NodeId> =
             group.members().into_iter().filter(|node| *node != me).collect();
         let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
         let docket = Docket { log: LogId::Channel(id), rank: Rank::Group, created: self.now, chat };
         let number = self.post(Entry::new(docket, plain, Some(sealed)));
-        self.say_if_behind(number);
-        Ok(recipients)
+        Ok((recipients, number))
     }
 
     fn number_in_group(

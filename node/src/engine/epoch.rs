@@ -61,7 +61,7 @@ impl Engine {
             self.sends = 0;
             self.touch(Key::Sends);
         }
-        let lost = held.is_none();
+        let lost = held.is_none() || self.is_hub_put_back(welcome);
         let checked = held.and_then(|bytes| Beacon::check(bytes, &self.hub, &self.me.id()));
         let theirs = checked.map_or(0, |beacon| beacon.generation);
         // A hub that lost its store knows no generation: then time is what a copy's eras are below.
@@ -77,6 +77,18 @@ impl Engine {
             self.say_why(lost);
         }
         self.leave_beacon();
+    }
+
+    /// Whether the hub was put back to an earlier state: whoever leaves a beacon takes a higher
+    /// generation than that of the one found, so it holds none below one that it had confirmed.
+    pub(super) fn is_hub_put_back(&self, welcome: &Welcome) -> bool {
+        let generation = |beacon: &ByteBuf| {
+            let checked = Beacon::check(beacon, &self.hub, &self.me.id());
+            checked.map_or(0, |beacon| beacon.generation)
+        };
+        let [held, left] =
+            [&welcome.beacon, &self.own.beacon].map(|beacon| beacon.as_ref().map_or(0, generation));
+        held < left
     }
 
     fn leave_beacon(&mut self) {

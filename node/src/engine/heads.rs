@@ -126,6 +126,9 @@ impl Engine {
         peer: NodeId,
         heads: impl IntoIterator<Item = (ConversationId, Range)>,
     ) {
+        if self.outbox.is_ignored_by(&peer) {
+            return;
+        }
         let head = |(conversation, (from, to))| CountHead {
             conversation: group_of(conversation),
             from,
@@ -204,6 +207,10 @@ impl Engine {
     }
 
     fn may_say_again(&mut self, peer: NodeId, count: usize) -> bool {
+        if self.outbox.is_ignored_by(&peer) {
+            self.count("want-unread");
+            return false;
+        }
         let now = self.now;
         let hour = Millis::hours(1);
         self.reminders.said_again.retain(|_, (at, _)| now.since(*at) < hour && *at <= now);

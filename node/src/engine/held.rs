@@ -19,6 +19,8 @@ use super::record::Key;
 
 /// Held in all; beyond it arrivals are dropped and their authors send them again when asked.
 const HELD: usize = 8_192;
+/// Their bytes at most, beyond which the same happens.
+const HELD_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long a message may wait for an entry before the hub is said to withhold it.
 const WITHHELD: Millis = Millis::minutes(2);
@@ -41,7 +43,9 @@ impl Engine {
     pub(super) fn hold(&mut self, group: GroupId, item: Item, chain: Option<ChainId>) {
         let from = item.from;
         let same = self.held.values().filter(|h| h.group == group && h.item.from == from);
-        if self.held.len() >= HELD || same.count() >= HELD_PER_SENDER {
+        let bytes: usize = self.held.values().map(|held| held.item.bytes.len()).sum();
+        let full = self.held.len() >= HELD || bytes + item.bytes.len() > HELD_BYTES;
+        if full || same.count() >= HELD_PER_SENDER {
             return self.count("held-full");
         }
         let number = self.held.keys().next_back().map_or(1, |last| last.saturating_add(1));

@@ -134,7 +134,7 @@ impl Engine {
             self.warn("clock-off", words.to_owned());
         }
         let store_is_new = self.own.store.as_ref() != Some(&welcome.store);
-        if store_is_new {
+        if store_is_new || self.is_hub_put_back(welcome) {
             self.new_store(welcome.store.clone());
         }
         self.take_up(welcome);
@@ -244,8 +244,9 @@ impl Engine {
         self.warn(reason, format!("{}: {}", error.what, error.hint));
     }
 
-    /// A store never seen before, perhaps because the hub lost its disk: what it may have held and
-    /// nobody acknowledged is sent again, and its logs are read from the start.
+    /// A store never seen before, perhaps because the hub lost its disk, or an earlier state of the
+    /// one that was: what it may have held and nobody acknowledged is sent again, and its logs are
+    /// read from the start, since it gives numbers again that it gave before.
     fn new_store(&mut self, store: ByteBuf) {
         let known = self.own.store.replace(store).is_some();
         self.touch(Key::Own);

@@ -28,6 +28,9 @@ use crate::api::view::Delivery;
 pub(super) const ENTRIES: usize = 20_000;
 /// Bytes at most, plain and sealed.
 pub(super) const BYTES: usize = 64 * 1024 * 1024;
+/// Receipts, answers and the like waiting for one mailbox, beyond which no more are made: its owner
+/// does not read, and must not fill this outbox by asking.
+const NOTES: usize = 1_024;
 /// Tails of delivered messages kept: so many can still be marked as read.
 const TAILS: usize = 1_000;
 /// What goes first when several entries wait; within a rank, what was written first.
@@ -142,6 +145,8 @@ pub(super) struct Outbox {
     pub(super) pauses: BTreeMap<u64, (Timestamp, u32)>,
     pub(super) in_flight: BTreeSet<u64>,
     tails: BTreeSet<u64>,
+    /// Entries that are no messages, by whose mailbox they go to.
+    notes: BTreeMap<NodeId, usize>,
     bytes: usize,
 }
 
@@ -161,6 +166,12 @@ impl Outbox {
     /// Whether nothing more may be written.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() - self.tails.len() >= ENTRIES || self.bytes >= BYTES
+    }
+
+    /// Whether a peer leaves so much of ours unread that nothing more is told but what others'
+    /// reading depends on.
+    pub(super) fn is_ignored_by(&self, peer: &NodeId) -> bool {
+        self.notes.get(peer).is_some_and(|notes| *notes >= NOTES)
     }
 
     /// Peers with something to be sealed for them.
@@ -220,6 +231,8 @@ impl Outbox {
         if let Some(chat) = &entry.docket.chat {
             self.by_message.insert(chat.message, number);
             self.by_count.insert((chat.conversation, chat.n), number);
+        } else if let Some(peer) = entry.addressee() {
+            *self.notes.entry(peer).or_default() += 1;
         }
         if entry.progress.done {
             self.tails.insert(number);
@@ -238,6 +251,15 @@ impl Outbox {
         self.ready.remove(&(entry.docket.rank, number));
         self.pauses.remove(&number);
         self.tails.remove(&number);
+        let note = entry.addressee().filter(|_| entry.docket.chat.is_none());
+        if let Some(peer) = note
+            && let Some(notes) = self.notes.get_mut(&peer)
+        {
+            *notes = notes.saturating_sub(1);
+            if *notes == 0 {
+                self.notes.remove(&peer);
+            }
+        }
         if let Some(peer) = entry.addressee()
             && let Some(numbers) = self.unsealed.get_mut(&peer)
         {

@@ -15,7 +15,7 @@ use rand_core::Rng;
 use super::Engine;
 use super::alarm::Alarm;
 use super::gap::{conversation_with, group_of};
-use super::ranges::{Range, above, highest};
+use super::ranges::{Range, above, add_range, highest};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
@@ -102,7 +102,7 @@ impl Engine {
         for ((at, author), heard) in &mut self.heard {
             if *at == conversation && highest(&heard.ranges) > heard.read {
                 for range in above(&heard.ranges, heard.read) {
-                    heard.owed_read.push(range);
+                    add_range(&mut heard.owed_read, range);
                 }
                 heard.read = highest(&heard.ranges);
                 authors.push(*author);
@@ -131,7 +131,13 @@ impl Engine {
             }
         }
         for (conversation, author) in due {
+            let ignored = self.outbox.is_ignored_by(&author);
             let Some(heard) = self.heard.get_mut(&(conversation, author)) else { continue };
+            if ignored {
+                heard.due = now + SPREAD;
+                self.alarms.set(Alarm::Receipts, heard.due);
+                continue;
+            }
             heard.told = now;
             let owed = core::mem::take(&mut heard.owed);
             let owed_read = core::mem::take(&mut heard.owed_read);
@@ -172,5 +178,7 @@ impl Engine {
                 self.acknowledged(number, peer, delivery);
             }
         }
+        // Whoever reads makes room where there was none.
+        self.room_was_made(conversation);
     }
 }

@@ -64,12 +64,17 @@ impl Engine {
     /// Tells why a message just written cannot leave yet, if it cannot.
     pub(super) fn say_if_behind(&mut self, number: u64) {
         let Some(log) = self.outbox.get(number).map(|entry| entry.docket.log) else { return };
+        if self.is_held_up_long(log) {
+            self.stuck_because(number, BEHIND);
+        }
+    }
+
+    /// Whether something waits for a log for longer than is worth no word.
+    fn is_held_up_long(&self, log: LogId) -> bool {
         let soon = self.now + BRIEF;
         let mut waiting = self.outbox.pauses.iter().filter(|(_, (until, _))| *until > soon);
         let in_log = |other: &u64| self.outbox.get(*other).is_some_and(|e| e.docket.log == log);
-        if waiting.any(|(other, _)| in_log(other)) {
-            self.stuck_because(number, BEHIND);
-        }
+        waiting.any(|(other, _)| in_log(other))
     }
 
     fn is_in(&self, group: &GroupId) -> bool {
@@ -93,6 +98,18 @@ impl Engine {
             }
         }
         self.retry_due();
+    }
+
+    /// A reader of a conversation's log has read on: what was refused for want of room is tried
+    /// again before its pause, which may be long by then, is over.
+    pub(super) fn room_was_made(&mut self, conversation: ConversationId) {
+        let log = match conversation {
+            ConversationId::Direct(peer) => LogId::Mailbox(peer),
+            ConversationId::Group(group) => LogId::Channel(group),
+        };
+        if self.is_held_up_long(log) {
+            self.resume_log(log);
+        }
     }
 
     fn pause(&mut self, number: u64, asked: Option<Millis>) {

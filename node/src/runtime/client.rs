@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::handle::{Events, stopped};
-use super::lines::{Line, Outcome, Read, Request, Wanted, read_line, to_line};
+use super::lines::{ANSWER_MAX, Line, Outcome, Read, Request, Wanted, read_line_of, to_line};
 use super::socket;
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 
@@ -146,7 +146,7 @@ async fn run(
 async fn read(from: OwnedReadHalf, waiting: &Waiting, events: &broadcast::Sender<Event>) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
-    while read_line(&mut from, &mut line).await == Read::Line {
+    while read_line_of(&mut from, &mut line, ANSWER_MAX).await == Read::Line {
         let bytes = std::mem::take(&mut line);
         let (id, outcome) = match serde_json::from_slice(&bytes) {
             Ok(Line::Event { event }) => {

@@ -1,15 +1,18 @@
 //! The local API as lines of JSON (docs/API.md): what a client writes, what the node answers.
 //!
-//! Invariant: one line, one JSON object, at most [`LINE_MAX`] bytes; every request is answered
-//! once, with its own number.
+//! Invariant: one line, one JSON object, at most [`LINE_MAX`] bytes of a request and [`ANSWER_MAX`]
+//! of an answer; every request is answered once, with its own number.
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::api::{Answer, ApiError, Command, Event, Query, Reply};
 
-/// Longest line in bytes: a page of 1,000 long messages is asked for in smaller pages.
+/// Longest line a client may write, in bytes.
 pub const LINE_MAX: usize = 1024 * 1024;
+/// Longest line a client of ours takes from its node: a page of 1,000 of the longest messages,
+/// every other character of them escaped.
+pub const ANSWER_MAX: usize = 32 * 1024 * 1024;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,13 +91,22 @@ pub enum Read {
     Line,
     /// No more lines.
     End,
-    /// A line over [`LINE_MAX`], or the connection broke: nothing more can be read.
+    /// A line that is too long, or the connection broke: nothing more can be read.
     Broken,
 }
 
 /// Reads the next line into `line`, without its end. Safe to cancel: a part that was read stays in
 /// `line` and is gone on with.
 pub async fn read_line(from: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> Read {
+    read_line_of(from, line, LINE_MAX).await
+}
+
+/// The same with lines of at most so many bytes.
+pub(super) async fn read_line_of(
+    from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+    limit: usize,
+) -> Read {
     loop {
         let Ok(waiting) = from.fill_buf().await else { return Read::Broken };
         if waiting.is_empty() {
@@ -102,7 +114,7 @@ pub async fn read_line(from: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8
         }
         let end = waiting.iter().position(|byte| *byte == b'\n');
         let (part, _) = waiting.split_at_checked(end.unwrap_or(waiting.len())).unwrap_or_default();
-        if line.len() + part.len() > LINE_MAX {
+        if line.len() + part.len() > limit {
             return Read::Broken;
         }
         line.extend_from_slice(part);

@@ -13,7 +13,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::handle::{Events, Handle, WeakHandle};
 use super::lines::{Line, Outcome, Read, Request, Wanted, read_line, to_line};
@@ -22,7 +22,7 @@ use crate::paths;
 
 /// Clients at once.
 const CLIENTS: usize = 64;
-/// Requests of one client carried out at once; reading waits beyond that.
+/// Requests of one client whose answers it has not taken; reading waits beyond that.
 const REQUESTS: usize = 32;
 /// Lines waiting for one client.
 const LINES: usize = 64;
@@ -137,10 +137,14 @@ async fn accept(bound: Bound, node: WeakHandle, closing: Arc<Notify>, closed: on
 async fn serve(stream: UnixStream, node: WeakHandle) {
     let (from, to) = stream.into_split();
     let (lines, queued) = mpsc::channel(LINES);
+    let writing = write(to, queued);
+    tokio::pin!(writing);
     tokio::select! {
         () = answer(from, &node, lines) => {}
-        () = write(to, queued) => {}
+        () = &mut writing => return,
     }
+    // Whoever asked and closed its end is still told what was answered.
+    writing.await;
 }
 
 async fn answer(from: OwnedReadHalf, node: &WeakHandle, lines: mpsc::Sender<Vec<u8>>) {
@@ -148,6 +152,7 @@ async fn answer(from: OwnedReadHalf, node: &WeakHandle, lines: mpsc::Sender<Vec<
     let mut running = JoinSet::new();
     let room = Arc::new(Semaphore::new(REQUESTS));
     let mut line = Vec::new();
+    let mut subscribed: Option<AbortHandle> = None;
     loop {
         match read_line(&mut from, &mut line).await {
             Read::Line => {}
@@ -170,7 +175,9 @@ async fn answer(from: OwnedReadHalf, node: &WeakHandle, lines: mpsc::Sender<Vec<
                 if lines.send(to_line(&done(id))).await.is_err() {
                     break;
                 }
-                running.spawn(forward(node.subscribe(), lines.clone()));
+                let forwarding = running.spawn(forward(node.subscribe(), lines.clone()));
+                // Everything is told once, however often it was asked for.
+                subscribed.replace(forwarding).inspect(AbortHandle::abort);
             }
             Ok(Request { id, ask }) => {
                 let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
@@ -180,9 +187,9 @@ async fn answer(from: OwnedReadHalf, node: &WeakHandle, lines: mpsc::Sender<Vec<
                         Ok(node) => carry_out(&node, id, ask).await,
                         Err(error) => Line::Error { id: Some(id), error },
                     };
-                    drop(permit);
                     // A client that is gone needs no answer.
                     lines.send(to_line(&line)).await.ok();
+                    drop(permit);
                 });
             }
         }

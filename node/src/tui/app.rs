@@ -97,6 +97,8 @@ pub(super) enum Did {
     Linked,
     /// Say this when done.
     Said(String),
+    /// A conversation was marked as read.
+    Marked(ConversationId),
     /// Nobody waits for it.
     Quiet,
 }
@@ -292,5 +294,5 @@ impl App {
 
 /// Tells the node that this was seen.
 pub(super) fn mark_read(conversation: ConversationId) -> Effect {
-    Effect::Command(Command::MarkRead { conversation }, Did::Quiet)
+    Effect::Command(Command::MarkRead { conversation }, Did::Marked(conversation))
 }

@@ -19,6 +19,7 @@ mod panels;
 mod run;
 mod terminal;
 mod theme;
+mod turns;
 mod view;
 mod wrap;
 

@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
 
-use super::app::{App, Did, Effect, Msg};
+use super::app::{App, Asked, Did, Effect, Msg};
 use super::invite::InviteCard;
 use super::terminal::Screen;
 use super::theme::Theme;
-use crate::api::{ApiError, Code, Command, Events, Node};
+use super::turns::Turns;
+use crate::api::{ApiError, Code, Command, ConversationId, Events, Node, Query};
 use crate::display::Clock;
 
 /// How often the status bar is refreshed.
@@ -57,8 +58,18 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(send_in_order(node.clone(), sends_in, outcomes.clone()));
     let sends = Some(sends);
-    let mut face =
-        Face { app, node, outcomes, outcomes_in, sends, tasks, aside: false, leave: false };
+    let mut face = Face {
+        app,
+        node,
+        outcomes,
+        outcomes_in,
+        sends,
+        tasks,
+        asking: Turns::default(),
+        marking: Turns::default(),
+        aside: false,
+        leave: false,
+    };
     let result = tokio::select! {
         result = face.run(&mut screen, events) => result,
         () = stop => Ok(()),
@@ -86,6 +97,10 @@ struct Face {
     /// `None` once we are leaving.
     sends: Option<mpsc::Sender<(Command, Did)>>,
     tasks: JoinSet<()>,
+    /// What the node is being asked.
+    asking: Turns<Asked, Query>,
+    /// Conversations being marked as read.
+    marking: Turns<ConversationId, Command>,
     /// Whether something else than the chat is on the screen.
     aside: bool,
     leave: bool,
@@ -111,6 +126,7 @@ impl Face {
                 outcome = self.outcomes_in.recv() => outcome,
                 _ = tick.tick() => Some(Msg::Tick),
             };
+            msg.iter().for_each(|msg| self.next_turn(msg));
             let msg = if self.aside { self.beside(screen, msg)? } else { msg };
             let effects = msg.map_or_else(Vec::new, |msg| self.app.update(msg, now()));
             self.carry_out(screen, effects)?;
@@ -158,23 +174,49 @@ impl Face {
                 }
                 Effect::Redraw => screen.redraw().map_err(no_terminal)?,
                 Effect::Query(query, asked) => {
-                    let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
-                    self.tasks.spawn(async move {
-                        let answer = node.query(query).await;
-                        outcomes.send(Msg::Answered(asked, answer)).await.unwrap_or_default();
-                    });
+                    let now = self.asking.begin(asked.clone(), query);
+                    now.into_iter().for_each(|query| self.ask(query, asked.clone()));
                 }
                 Effect::Command(command @ Command::Send { .. }, did) => self.send(command, did),
-                Effect::Command(command, did) => {
-                    let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
-                    self.tasks.spawn(async move {
-                        let reply = node.command(command).await;
-                        outcomes.send(Msg::Replied(did, reply)).await.unwrap_or_default();
-                    });
+                Effect::Command(command, Did::Marked(id)) => {
+                    let now = self.marking.begin(id, command);
+                    now.into_iter().for_each(|command| self.tell(command, Did::Marked(id)));
                 }
+                Effect::Command(command, did) => self.tell(command, did),
             }
         }
         Ok(())
+    }
+
+    /// The node is done with something: what waited for that has its turn.
+    fn next_turn(&mut self, msg: &Msg) {
+        match msg {
+            Msg::Answered(asked, _) => {
+                let next = self.asking.end(asked);
+                next.into_iter().for_each(|query| self.ask(query, asked.clone()));
+            }
+            Msg::Replied(Did::Marked(id), _) => {
+                let next = self.marking.end(id);
+                next.into_iter().for_each(|command| self.tell(command, Did::Marked(*id)));
+            }
+            _ => {}
+        }
+    }
+
+    fn ask(&mut self, query: Query, asked: Asked) {
+        let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+        self.tasks.spawn(async move {
+            let answer = node.query(query).await;
+            outcomes.send(Msg::Answered(asked, answer)).await.unwrap_or_default();
+        });
+    }
+
+    fn tell(&mut self, command: Command, did: Did) {
+        let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+        self.tasks.spawn(async move {
+            let reply = node.command(command).await;
+            outcomes.send(Msg::Replied(did, reply)).await.unwrap_or_default();
+        });
     }
 
     fn send(&mut self, command: Command, did: Did) {

@@ -101,7 +101,7 @@ fn alt_a_goes_to_what_is_unread_and_says_that_it_was_seen() {
     let mut scene = two();
     let effects = scene.alt('a');
     assert_eq!(scene.app.current, Some(TEAM));
-    let read = Effect::Command(Command::MarkRead { conversation: TEAM }, Did::Quiet);
+    let read = Effect::Command(Command::MarkRead { conversation: TEAM }, Did::Marked(TEAM));
     assert!(effects.contains(&read), "{effects:?}");
 }
 
