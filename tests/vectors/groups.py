@@ -188,7 +188,7 @@ def chain(gid, birth, birth_seq):
 
 def claims():
     def claim(nick, seq, prev):
-        body = pack([1, HUB, nick, ALICE.id, seq, prev, NOW])
+        body = pack([1, HUB, nick, ALICE.id, seq, prev, NOW, None])
         return ALICE.signed("nick/claim", body)
 
     first = claim("alice", 1, ZEROS)
