@@ -3,13 +3,16 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod blocking;
 mod copies;
 mod crash;
 mod forgery;
 mod gaps;
 mod groups;
 mod liars;
+mod people;
 mod receipts;
+mod requests;
 mod storm;
 mod tampering;
 mod two;

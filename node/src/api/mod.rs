@@ -10,7 +10,9 @@ pub mod conversation;
 pub mod error;
 pub mod event;
 pub mod node;
+pub mod people;
 pub mod query;
+pub mod settings;
 pub mod view;
 
 pub use command::{Command, Reply};
@@ -19,3 +21,4 @@ pub use error::{ApiError, Code};
 pub use event::Event;
 pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};
+pub use settings::{Settings, Strangers};

@@ -110,5 +110,6 @@ impl Engine {
         self.expire_held();
         self.expire_outbox();
         self.remind_all();
+        self.ask_all_names();
     }
 }

@@ -65,9 +65,13 @@ impl Engine {
             return Some(node);
         }
         let named = |p: &super::Person| p.nickname.as_deref().is_some_and(|own| same(own, name));
-        let met = self.people.iter().filter(|(_, person)| named(person)).map(|(node, _)| *node);
+        // A name alone means no one who is shown with a mark.
+        let plain = |node: &NodeId| same(&self.shown_name(node), name);
+        let met = self.people.iter().filter(|(node, person)| named(person) && plain(node));
+        let met = met.map(|(node, _)| *node);
         // Whoever has no name, or shares one, is shown with letters of their key: `bob#k3jd`.
-        let shown = || self.people.keys().filter(|n| same(&self.person(n).name, name)).copied();
+        let shown = |n: &&NodeId| same(&self.shown_name(n), name) || self.is_marked_as(n, name);
+        let shown = || self.people.keys().filter(shown).copied();
         let (met, shown) = (met.collect::<Vec<_>>(), shown().collect::<Vec<_>>());
         match (met.as_slice(), shown.as_slice()) {
             ([only], _) | ([], [only]) => Some(*only),
@@ -180,11 +184,16 @@ fn people_in(command: &Command) -> Vec<&str> {
         Command::GroupNew { members, .. } => members.iter().map(String::as_str).collect(),
         Command::GroupInvite { member, .. } => vec![member],
         Command::GroupRemove { member, .. } | Command::GroupRole { member, .. } => vec![member],
-        Command::Verify { contact, .. } => vec![contact],
+        Command::Verify { contact, .. } | Command::Compare { contact, .. } => vec![contact],
+        Command::Block { contact } | Command::Unblock { contact } => vec![contact],
         Command::SetNickname { .. }
         | Command::MarkRead { .. }
         | Command::GroupDescribe { .. }
         | Command::GroupLeave { .. }
-        | Command::SetStatus { .. } => Vec::new(),
+        | Command::SetStatus { .. }
+        | Command::Accept { .. }
+        | Command::Decline { .. }
+        | Command::SetProfile { .. }
+        | Command::Set { .. } => Vec::new(),
     }
 }

@@ -36,6 +36,7 @@ impl App {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }
             Event::ContactsChanged => self.names_changed(),
+            Event::RequestsChanged => vec![Effect::Query(Query::Requests, Asked::Requests)],
             Event::Link(state) => {
                 self.link_changed(state);
                 vec![Effect::Query(Query::Status, Asked::Status)]
@@ -149,6 +150,8 @@ impl App {
                 self.status = Some(status);
             }
             (_, Answer::Members(members)) => self.overlay = Some(Overlay::Members(members)),
+            (_, Answer::Requests(requests)) => self.took_requests(requests),
+            (_, Answer::Contact(info)) => self.overlay = Some(Overlay::Contact(info)),
             (_, Answer::Safety(safety)) => self.overlay = Some(Overlay::Safety(safety)),
             (_, Answer::MessageInfo { message, recipients }) => {
                 let says = body(&message.body, &message.sender);
