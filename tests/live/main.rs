@@ -15,6 +15,7 @@ mod errors;
 mod faults;
 mod newcomer;
 mod operator;
+mod people;
 mod profiles;
 mod pty;
 mod refusals;
