@@ -93,17 +93,43 @@ fn a_name_given_up_by_a_contact_does_not_lead_to_who_takes_it_next() {
     let by = NodeText(carol);
     assert!(past(&world, ALICE, BOB).contains(&Past::Claimed { by, name: "bob".to_owned() }));
     assert_eq!(contact(&world, ALICE, BOB).namesakes, [by]);
-    // The old name still means whom it meant; carol is reached by mark or key.
-    let open = |world: &mut World, to: &str| world.ask(ALICE, Command::Open { to: to.to_owned() });
-    let conversation = ConversationId::Direct(bob);
-    assert_eq!(open(&mut world, "bob"), Ok(Reply::Conversation { conversation }));
-    assert!(world.devices[ALICE].warnings.contains(&"nickname-moved".to_owned()));
+    // Nothing goes to either of them by a name that may mean both.
+    let send = |to: &str| Command::Send { to: to.to_owned(), text: format!("to {to}"), id: None };
+    let refused = world.ask(ALICE, send("bob")).unwrap_err();
     let marked = world.engine(ALICE).person(&carol).name;
-    let conversation = ConversationId::Direct(carol);
-    assert_eq!(open(&mut world, &marked), Ok(Reply::Conversation { conversation }));
+    assert_eq!(refused.code, Code::Usage);
+    assert!(refused.what.contains("robert#") && refused.hint.contains(&marked), "{refused:?}");
+    let sent_to = |answer| match answer {
+        Ok(Reply::Queued { conversation, .. }) => conversation,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(sent_to(world.ask(ALICE, send("robert"))), ConversationId::Direct(bob));
+    assert_eq!(sent_to(world.ask(ALICE, send(&marked))), ConversationId::Direct(carol));
     world.crash(ALICE);
     world.run(Millis::secs(10));
     assert_eq!(world.engine(ALICE).person(&carol).name, marked);
+}
+
+/// Nor can a contact take names in advance, and get what is meant for who has them later.
+#[test]
+fn a_contact_keeps_nothing_of_a_name_it_gave_up_but_that_it_must_be_asked_for() {
+    let mut world = acquainted(10, &["alice", "bob"]);
+    for name in ["dave", "bob"] {
+        world.ask(BOB, named(name)).unwrap();
+        world.run(Millis::days(2));
+    }
+    let dave = world.add("dave");
+    let send = Command::Send { to: "dave".to_owned(), text: "for dave".to_owned(), id: None };
+    assert_eq!(world.ask(ALICE, send).unwrap_err().code, Code::Usage);
+    let conversation = ConversationId::Direct(world.id(dave));
+    let open = Command::Open { to: "dave".to_owned() };
+    assert_eq!(world.ask(ALICE, open), Ok(Reply::Conversation { conversation }));
+    let marked = contact(&world, ALICE, dave).person.name;
+    assert!(marked.starts_with("dave#"), "{marked}");
+    world.say(ALICE, &marked, "for dave");
+    world.run(Millis::secs(10));
+    assert_eq!(world.words(dave), ["for dave"]);
+    assert!(!world.words(BOB).contains(&"for dave".to_owned()));
 }
 
 #[test]

@@ -65,7 +65,13 @@ pub(super) async fn unblock(node: &dyn Node, contact: String, out: &mut Out) -> 
 
 /// `hubbub contact`.
 pub(super) async fn contact(node: &dyn Node, args: Contact, out: &mut Out) -> Done {
-    let Contact::Info { contact } = args;
+    let contact = match args {
+        Contact::Info { contact } => contact,
+        Contact::Add { contact } => {
+            let done = format!("{} is a contact", line(&contact));
+            return tell(node, Command::Open { to: contact }, done, out).await;
+        }
+    };
     let Answer::Contact(info) = node.query(Query::Contact { contact }).await? else {
         return Err(open::unexpected().into());
     };

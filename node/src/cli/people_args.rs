@@ -52,6 +52,11 @@ pub(super) struct Verify {
 /// `hubbub contact`.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Contact {
+    /// Make a contact of whoever goes by a nickname now
+    Add {
+        /// Who
+        contact: String,
+    },
     /// What is known of somebody, and what happened to their name and keys
     Info {
         /// Who

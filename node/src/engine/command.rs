@@ -29,6 +29,9 @@ impl Engine {
 
     /// Carries a command out, or first has the names in it looked up.
     pub(super) fn run(&mut self, ticket: Ticket, command: Command, found: Found) {
+        if let Err(error) = self.unless_names_moved(&command) {
+            return self.answer(ticket, Err(error));
+        }
         let missing = self.missing(&command, &found);
         if !missing.is_empty() {
             return self.look_up(ticket, command, missing, found);

@@ -1,8 +1,9 @@
 //! Names that several keys go by, or that look alike: who holds one, and how the others are shown.
 //!
 //! A name belongs to whom it was pinned for first. It never moves by itself: not to a key the hub
-//! shows for it later, and not when its holder takes another. Whoever else goes by it is shown with
-//! letters of the key behind it (`bob#k3jd`); beside a verified contact, by those alone.
+//! shows for it later; and once its holder took another, it leads nowhere. Whoever else goes by it
+//! is shown with letters of the key behind it (`bob#k3jd`); beside a verified contact, by those
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use super::contact::same;
 use super::record::Key;
 use crate::api::people::{Past, key_mark};
 use crate::api::view::NodeText;
-use crate::api::{ConversationId, Event};
+use crate::api::{ApiError, Code, ConversationId, Event};
 
 /// All nicknames known, by what they look like. As many as there are people.
 #[derive(Default)]
@@ -84,7 +85,7 @@ impl Engine {
         let own = (node == self.id()).then_some(self.own.nickname.as_deref()).flatten();
         let person = self.people.get(&node);
         let present = person.and_then(|person| person.nickname.as_deref());
-        // A contact's former names lead to nobody else.
+        // Whoever takes a contact's former name is marked.
         let former = self.former_names(&node).filter(|_| person.is_some_and(|p| p.contact));
         let names: Vec<String> =
             own.into_iter().chain(present).chain(former).map(str::to_owned).collect();
@@ -99,13 +100,30 @@ impl Engine {
         })
     }
 
-    /// The contact of this name: whoever of those who go by it, or went by it, was pinned first.
+    /// The contact of this name: whoever of those who go by it was pinned first.
     pub(super) fn contact_named(&self, name: &str) -> Option<NodeId> {
         let alike = self.names.alike(name);
-        let named = |node: &&NodeId| {
-            self.nickname_is(node, name) || self.former_names(node).any(|former| same(former, name))
+        self.pinned_first(alike.iter().filter(|node| self.nickname_is(node, name)))
+    }
+
+    /// Refuses a name that a contact went by before: whether that contact is meant or whoever has
+    /// the name now, only the person knows.
+    pub(super) fn unless_former(&self, typed: &str) -> Result<(), ApiError> {
+        let name = typed.trim().trim_start_matches('@');
+        let alike = self.names.alike(name);
+        let went_by = |node: &&NodeId| {
+            self.is_contact(node)
+                && !self.nickname_is(node, name)
+                && self.former_names(node).any(|former| same(former, name))
         };
-        self.pinned_first(alike.iter().filter(named))
+        let Some(contact) = alike.iter().find(went_by) else { return Ok(()) };
+        let now = with_mark(&self.shown_name(contact), contact);
+        let what = format!("{name} is what your contact {now} went by before");
+        let present = self.contact_named(name).map(|node| with_mark(name, &node));
+        let present = present.unwrap_or_else(|| {
+            format!("`hubbub contact add {name}` to meet whoever has that name now")
+        });
+        Err(ApiError::new(Code::Usage, what, format!("write {now}, or {present}")))
     }
 
     fn nickname_is(&self, node: &NodeId, name: &str) -> bool {
@@ -240,6 +258,13 @@ impl Engine {
         self.index_name(node);
         self.touch(Key::Contact(node));
     }
+}
+
+/// A name with letters of the key behind it, unless they stand there.
+fn with_mark(name: &str, node: &NodeId) -> String {
+    let mark = key_mark(node);
+    let there = name.ends_with(&format!("#{mark}")) || name == node.short();
+    if there { name.to_owned() } else { format!("{name}#{mark}") }
 }
 
 /// A name with letters of the key behind it.

@@ -239,7 +239,8 @@ impl Engine {
         let shares = self.groups.values().any(|group| group.is_member(&peer));
         let known = self.is_contact(&peer) || shares;
         let now = self.now;
-        let silent = self.is_blocked(&peer) && !shares;
+        let unheard = self.is_blocked(&peer) || self.was_declined(&peer);
+        let silent = unheard && !shares;
         if peer == self.id() || silent || !known && !self.repairs.may_meet(now) {
             return;
         }

@@ -92,7 +92,8 @@ impl Engine {
         }
     }
 
-    fn was_declined(&self, peer: &NodeId) -> bool {
+    /// Whether a request of theirs was declined not long ago.
+    pub(super) fn was_declined(&self, peer: &NodeId) -> bool {
         let declined = self.people.get(peer).and_then(|person| person.declined);
         declined.is_some_and(|at| self.now.since(at) < DECLINED && at <= self.now)
     }

@@ -115,6 +115,14 @@ impl Engine {
         ApiError::new(Code::Usage, what, hint)
     }
 
+    /// Refuses a command that names somebody by what a contact went by before. Opening a
+    /// conversation is how whoever has the name now is met.
+    pub(super) fn unless_names_moved(&self, command: &Command) -> Result<(), ApiError> {
+        let moved = !matches!(command, Command::Open { .. });
+        let mut people = people_in(command).into_iter().filter(|_| moved);
+        people.try_for_each(|name| self.unless_former(name))
+    }
+
     /// Names a command needs and nobody here knows, ready to be asked for.
     pub(super) fn missing(&self, command: &Command, found: &Found) -> Vec<String> {
         let mut missing = Vec::new();
