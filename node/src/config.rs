@@ -9,19 +9,27 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::api::{Settings, Strangers};
+use crate::paths;
+
 /// A node's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
-    /// Whether others learn that their messages were read.
-    pub receipts: bool,
+    /// Whether others learn that their messages were read here, and we that ours were there.
+    pub read_receipts: bool,
+    /// Whether contacts may see when this node was last heard from, and we when theirs were.
+    pub presence: bool,
+    /// Who may write to us without asking.
+    pub strangers: Strangers,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { receipts: true, log: "info".to_owned() }
+        let Settings { read_receipts, presence, strangers } = Settings::default();
+        Self { read_receipts, presence, strangers, log: "info".to_owned() }
     }
 }
 
@@ -75,6 +83,33 @@ impl NodeConfig {
         }
     }
 
+    /// What of it concerns people.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let Self { read_receipts, presence, strangers, .. } = *self;
+        Settings { read_receipts, presence, strangers }
+    }
+
+    /// Writes settings into the file at `path`, each on its line; everything else in it stays.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file cannot be read or written, or is wrong as it stands.
+    pub fn write(path: &Path, settings: Settings) -> Result<(), ConfigError> {
+        let refused = |error: std::io::Error| ConfigError::Unreadable {
+            path: path.to_path_buf(),
+            why: format!("{error}; check its owner and the free space"),
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(refused(error)),
+        };
+        Self::parse(&text, path)?;
+        let changed = with_settings(&text, settings);
+        Self::parse(&changed, path)?;
+        paths::replace_private(path, changed.as_bytes()).map_err(refused)
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let invalid = |why: String| ConfigError::Invalid { path: path.to_path_buf(), why };
         let table: toml::Table =
@@ -95,6 +130,23 @@ impl NodeConfig {
         }
         Ok(config)
     }
+}
+
+/// The text with these settings in it: in place of what stands there, or at the end.
+fn with_settings(text: &str, settings: Settings) -> String {
+    let table = toml::Table::try_from(settings).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for (key, value) in table {
+        let line = format!("{key} = {value}");
+        let is_it =
+            |other: &&mut String| other.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+        match lines.iter_mut().find(is_it) {
+            Some(there) => *there = line,
+            None => lines.push(line),
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Every key there is.
@@ -144,9 +196,32 @@ mod tests {
 
     #[test]
     fn an_unknown_key_names_the_file_and_the_nearest() {
-        let error = NodeConfig::parse("reciepts = false", Path::new("/n.toml")).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(text, "/n.toml: there is no key `reciepts`; did you mean `receipts`?");
+        let wrong = "read_reciepts = false";
+        let text = NodeConfig::parse(wrong, Path::new("/n.toml")).unwrap_err().to_string();
+        let expected = "/n.toml: there is no key `read_reciepts`; did you mean `read_receipts`?";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn settings_are_written_over_what_stood_there_and_nothing_else_is_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        let settings =
+            Settings { read_receipts: false, presence: true, strangers: Strangers::Welcome };
+        NodeConfig::write(&path, settings).unwrap();
+        assert_eq!(NodeConfig::load(None, &path).unwrap().settings(), settings);
+        let mine = "# mine\nlog = \"warn\"\n  presence=true\n# presence = false\n";
+        std::fs::write(&path, mine).unwrap();
+        let settings = Settings { presence: false, ..Settings::default() };
+        NodeConfig::write(&path, settings).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let begins = "# mine\nlog = \"warn\"\npresence = false\n# presence = false\n";
+        assert!(text.starts_with(begins), "{text}");
+        let read = NodeConfig::load(None, &path).unwrap();
+        assert_eq!((read.settings(), read.log.as_str()), (settings, "warn"));
+        std::fs::write(&path, "nonsense = 1\n").unwrap();
+        assert!(NodeConfig::write(&path, settings).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "nonsense = 1\n");
     }
 
     #[test]

@@ -37,6 +37,14 @@ pub const NICKNAME_BYTES: usize = 128;
 pub const TEXT_MAX: usize = 16 * 1024;
 /// Longest group name or topic or status in bytes of UTF-8.
 pub const TITLE_MAX: usize = 512;
+/// Longest display name in Unicode scalar values: it stands beside a nickname in a line.
+pub const DISPLAY_NAME_CHARS: usize = 64;
+/// Longest display name in bytes of UTF-8.
+pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Largest picture of a person in bytes: it goes to every contact, in one envelope.
+pub const PICTURE_MAX: usize = 32 * 1024;
+/// Longest side of such a picture in pixels: bounds what showing it costs (4 MiB).
+pub const PICTURE_SIDE_MAX: u32 = 1_024;
 
 // --- Prekeys ---
 

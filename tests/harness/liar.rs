@@ -54,6 +54,8 @@ pub enum FalseClaim {
     OtherSigner,
     /// The one an accomplice signed ([`Hand::claim_as`]).
     Accomplice,
+    /// The first one the hub ever saw of the same node.
+    Older,
 }
 
 /// An entry nobody with the right to it wrote, or one from before.
@@ -135,6 +137,8 @@ pub struct Liar {
     genesis: (GroupId, Vec<u8>),
     lobby: (GroupId, Vec<u8>),
     accomplice: Option<Vec<u8>>,
+    /// The first claim seen of each node.
+    claims: BTreeMap<NodeId, Vec<u8>>,
 }
 
 /// The liar, shared with the world it sits in.
@@ -228,6 +232,7 @@ impl Liar {
             genesis,
             lobby,
             accomplice: None,
+            claims: BTreeMap::new(),
         }
     }
 
@@ -316,6 +321,12 @@ impl Liar {
                     }
                 }
                 FromHub::Deliver(deliver)
+            }
+            FromHub::Found(found) => {
+                if let Ok(claim) = NickClaim::check(&found.claim, &self.hub, None) {
+                    self.claims.entry(claim.node).or_insert_with(|| found.claim.to_vec());
+                }
+                FromHub::Found(found)
             }
             FromHub::ControlPage(page) => {
                 for entry in &page.entries {
@@ -561,6 +572,9 @@ impl Liar {
                 NickClaim { node: mallory, ..first }.sign(&self.mallory)
             }
             Lie::SwapClaim(FalseClaim::Accomplice) => self.accomplice.clone().unwrap_or(claim),
+            Lie::SwapClaim(FalseClaim::Older) => {
+                self.claims.get(&genuine.node).cloned().unwrap_or(claim)
+            }
             Lie::SwapClaim(FalseClaim::OtherSigner) => first.sign(&self.mallory),
             _ => claim,
         }

@@ -24,6 +24,8 @@ pub struct Person<'a> {
     name: String,
     home: PathBuf,
     process: Option<Process>,
+    /// Strangers have to ask; otherwise everybody who writes is a contact at once.
+    reserved: bool,
 }
 
 /// One text in a conversation.
@@ -41,13 +43,28 @@ impl<'a> Person<'a> {
     /// Somebody without a profile yet.
     #[must_use]
     pub fn nobody(stage: &'a Stage, name: &str) -> Self {
-        Self { stage, name: name.to_owned(), home: stage.path(name), process: None }
+        Self {
+            stage,
+            name: name.to_owned(),
+            home: stage.path(name),
+            process: None,
+            reserved: false,
+        }
     }
 
     /// Somebody who has joined the hub, their node running.
     #[must_use]
     pub fn join(stage: &'a Stage, hub: &Hub<'_>, name: &str) -> Self {
         let mut person = Self::nobody(stage, name);
+        person.begin(&hub.invite(1));
+        person.joined();
+        person
+    }
+
+    /// The same, as it is without a word in the settings: strangers have to ask.
+    #[must_use]
+    pub fn join_reserved(stage: &'a Stage, hub: &Hub<'_>, name: &str) -> Self {
+        let mut person = Self { reserved: true, ..Self::nobody(stage, name) };
         person.begin(&hub.invite(1));
         person.joined();
         person
@@ -68,7 +85,14 @@ impl<'a> Person<'a> {
     }
 
     /// Starts `hubbub join`, without waiting for its success.
+    ///
+    /// # Panics
+    /// When it cannot be started.
     pub fn begin(&mut self, invite: &str) {
+        if !self.reserved {
+            std::fs::create_dir_all(self.profile()).unwrap();
+            std::fs::write(self.profile().join("node.toml"), "strangers = \"welcome\"\n").unwrap();
+        }
         let mut command = self.stage.command("hubbub");
         command.arg("--home").arg(&self.home);
         command.args(["join", invite, "--nick", &self.name, "--json"]);

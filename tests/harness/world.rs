@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
-use hubbub_node::api::{ApiError, Command, Event, Reply};
+use hubbub_node::api::{ApiError, Command, Event, Reply, Settings, Strangers};
 use hubbub_node::engine::Engine;
 use hubbub_node::engine::output::{MessageKey, Output, Recall};
 use hubbub_shared::crypto::{Identity, Secret32};
@@ -49,6 +49,8 @@ pub struct Device {
     pub skew: i64,
     /// Longest time a frame to it takes beyond what others wait, in milliseconds.
     pub slow: u64,
+    /// Its settings about people. Strangers are welcome: a test about requests says otherwise.
+    pub settings: Settings,
 }
 
 /// The world.
@@ -158,6 +160,7 @@ impl World {
             back_at: self.now,
             skew: 0,
             slow: 0,
+            settings: Settings { strangers: Strangers::Welcome, ..Settings::default() },
         });
         self.devices.len() - 1
     }
@@ -430,7 +433,9 @@ impl World {
         let device = &mut self.devices[who];
         let identity = Identity::from_seed(Secret32::from_bytes(device.seed));
         let loaded = device.disk.load();
-        device.engine = Some(Engine::new(identity, hub, loaded, seed, now).unwrap());
+        let mut engine = Engine::new(identity, hub, loaded, seed, now).unwrap();
+        engine.configure(device.settings, now);
+        device.engine = Some(engine);
         self.settle(who);
     }
 

@@ -41,6 +41,8 @@ fn a_restored_profile_has_what_was_said_and_is_told_what_came_since() {
     bob.until_reads("@alice", &["hello"]);
     bob.send("alice", "hi");
     alice.until_reads("@bob", &["hello", "hi"]);
+    alice.cli(&["verify", "bob", "--yes"]).fine();
+    alice.cli(&["profile", "set", "--name", "Alice L."]).fine();
     let made = vault.ask(&alice, "backup", &[]).fine();
     let me = alice.cli(&["whoami"]).fine().json()[0]["node"].clone();
     assert_eq!(made.json()[0]["node"], me);
@@ -60,6 +62,10 @@ fn a_restored_profile_has_what_was_said_and_is_told_what_came_since() {
     again.come_back();
     again.until_linked();
     again.until_reads("@bob", &["hello", "hi", "after the backup"]);
+    let info = again.cli(&["contact", "info", "bob"]).fine().json().remove(0);
+    assert_eq!(info["contact"]["person"]["verified"], true, "{info}");
+    assert_eq!(info["past"][1]["what"], "verified", "{info}");
+    assert_eq!(again.cli(&["whoami"]).fine().json()[0]["display_name"], "Alice L.");
     again.send("bob", "I am back");
     let all = ["hello", "hi", "only alice had this", "after the backup", "I am back"];
     bob.until_reads("@alice", &all);

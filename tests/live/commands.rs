@@ -8,7 +8,8 @@ use hubbub_tests::process::{Stage, binary};
 
 const README: &str = include_str!("../../README.md");
 /// Commands that take a command of their own.
-const NESTED: [&str; 4] = ["group", "message", "config", "invite"];
+const NESTED: [&str; 8] =
+    ["group", "message", "config", "invite", "requests", "contact", "profile", "settings"];
 
 /// Every command line in the README: the program, and what follows it.
 fn readme_commands() -> Vec<(&'static str, Vec<&'static str>)> {

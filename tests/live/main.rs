@@ -18,6 +18,7 @@ mod full_logs;
 mod local_socket;
 mod newcomer;
 mod operator;
+mod people;
 mod profiles;
 mod pty;
 mod refusals;

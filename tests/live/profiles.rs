@@ -114,10 +114,11 @@ fn a_nodes_setting_that_does_not_exist_is_named_with_the_nearest() {
     let hub = Hub::start(&stage);
     let mut alice = Person::join(&stage, &hub, "alice");
     alice.go_offline();
-    std::fs::write(alice.profile().join("node.toml"), "reciepts = false\n").unwrap();
+    std::fs::write(alice.profile().join("node.toml"), "read_reciepts = false\n").unwrap();
     let wrong = alice.cli(&["whoami"]);
-    failed(&wrong, 12, "config", "reciepts");
-    assert!(wrong.error().what.contains("receipts") || wrong.error().hint.contains("receipts"));
+    failed(&wrong, 12, "config", "read_reciepts");
+    let (what, hint) = (wrong.error().what, wrong.error().hint);
+    assert!([what, hint].iter().any(|text| text.contains("read_receipts")), "{wrong:?}");
 }
 
 #[test]

@@ -45,15 +45,18 @@ fn two_people_talk_from_nothing_and_find_everything_again() {
     bob.enter("/msg alice");
     bob.until_shows("@alice");
     bob.enter("hello from bob");
-    bob.until("it is delivered", |screen| line_with(screen, &["hello from bob", "✓✓"]).is_some());
-    // Alice looks at the lobby: she sees that bob came in, and that he wrote to her.
-    alice.until("bob wrote", |screen| line_with(screen, &[" @bob", " 1 "]).is_some());
+    // Alice looks at the lobby: she sees that bob came in, and that he asks to be let in.
+    alice.until("bob asks", |screen| line_with(screen, &[" ?bob#"]).is_some());
     alice.until_shows("bob came in");
-    alice.enter("/msg bob");
+    assert!(line_with(&bob.screen(), &["hello from bob", "✓✓"]).is_none(), "alice was not asked");
+    alice.type_in("\x1bOR"); // F3
+    alice.until_shows("wrote: hello from bob");
+    alice.type_in("a");
     alice.until("alice looks at bob", |screen| {
         line_with(screen, &[">@bob"]).is_some()
             && line_with(screen, &["bob  ", "hello from bob"]).is_some()
     });
+    bob.until("it is delivered", |screen| line_with(screen, &["hello from bob", "✓✓"]).is_some());
     alice.enter("hello yourself");
     bob.until_shows("hello yourself");
     // Bob looks at it: alice, who is told, sees that, too.

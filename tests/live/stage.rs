@@ -65,11 +65,19 @@ impl Stage {
     /// A new person, connected.
     pub(crate) async fn person(&self, name: &str) -> Handle {
         let invite = self.invite(!self.open).await;
+        self.open_to_strangers(name);
         profile::join(&self.profile(name), &invite, None, None).unwrap();
         let handle = self.reopen(name).await;
         until_up(&handle).await;
         claim(&handle, name).await;
         handle
+    }
+
+    /// Whoever writes to them is a contact at once.
+    pub(crate) fn open_to_strangers(&self, name: &str) {
+        let dir = self.profile(name);
+        std::fs::create_dir_all(dir.path()).unwrap();
+        std::fs::write(dir.config(), "strangers = \"welcome\"\n").unwrap();
     }
 
     pub(crate) async fn reopen(&self, name: &str) -> Handle {

@@ -85,6 +85,7 @@ async fn a_second_process_attaches_and_the_profile_is_free_after_a_stop() {
 async fn a_nickname_wished_for_is_claimed_at_the_first_connection() {
     let stage = Stage::new(true).await;
     let alice = stage.profile("alice");
+    stage.open_to_strangers("alice");
     profile::join(&alice, &stage.invite(false).await, Some("Alice"), None).unwrap();
     assert!(std::fs::read_to_string(alice.hub()).unwrap().contains("nickname"));
     let (node, bob) = (stage.reopen("alice").await, stage.person("bob").await);

@@ -3,6 +3,7 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod blocking;
 mod copies;
 mod crash;
 mod doors;
@@ -13,8 +14,10 @@ mod gaps;
 mod groups;
 mod knocks;
 mod liars;
+mod people;
 mod put_back;
 mod receipts;
+mod requests;
 mod storm;
 mod tampering;
 mod two;

@@ -1,6 +1,7 @@
 //! Every lie a hub can tell: nothing forged is shown, the lie is named, honest traffic goes on.
 
-use hubbub_node::api::view::Delivery;
+use hubbub_node::api::people::{Past, key_mark};
+use hubbub_node::api::view::{Delivery, NodeText};
 use hubbub_node::api::{Code, Command, ConversationId, Reply};
 use hubbub_shared::id::{GroupId, MessageId};
 use hubbub_shared::time::Millis;
@@ -443,6 +444,74 @@ fn a_namesake_of_a_contact_is_marked_and_the_contact_is_kept() {
     assert_eq!(stage.world.engine(ALICE).person(&bob).name, "bob");
     assert!(stage.world.engine(ALICE).person(&dave).name.starts_with("bob#"));
     stage.ends_well("bob", &[BOB]);
+}
+
+/// As above, and alice has compared bob's safety number: then the other key has no name at all.
+#[test]
+fn a_verified_contacts_name_is_refused_to_any_other_key() {
+    let mut stage = Stage::acquainted(33);
+    stage.ask(ALICE, Command::Verify { contact: "bob".to_owned(), verified: true });
+    let newcomer = stage.newcomer();
+    let (bob, dave) = (stage.world.id(BOB), stage.world.id(newcomer));
+    stage.hub.claim_as(&stage.world.identity(newcomer), "bob");
+    stage.lie(ALICE, Lie::SwapClaim(FalseClaim::Accomplice));
+    stage.say(newcomer, "alice", &[ALICE], "believe me, I am bob");
+    stage.rest(10);
+    stage.expect_named(ALICE, &["nickname-moved"]);
+    assert_eq!(stage.world.refusals(ALICE), ["nickname-moved"]);
+    let name = |node| stage.world.engine(ALICE).person(&node).name;
+    assert_eq!((name(bob), name(dave)), ("bob".to_owned(), dave.short()));
+    let mark = format!("bob#{}", key_mark(&dave));
+    assert_eq!(stage.open(ALICE, &mark), Err(Code::NotFound));
+    let conversation = ConversationId::Direct(bob);
+    assert_eq!(stage.open(ALICE, "bob"), Ok(Reply::Conversation { conversation }));
+    let conversation = ConversationId::Direct(dave);
+    let by_key = conversation.to_string();
+    assert_eq!(stage.open(ALICE, &by_key), Ok(Reply::Conversation { conversation }));
+    let past = stage.world.engine(ALICE).contact_info(&bob).unwrap().past;
+    let claimed = Past::Claimed { by: NodeText(dave), name: "bob".to_owned() };
+    assert!(past.iter().any(|line| line.what == claimed), "{past:?}");
+    stage.world.crash(ALICE);
+    stage.rest(10);
+    assert_eq!(stage.world.engine(ALICE).person(&dave).name, dave.short());
+    stage.ends_well("bob", &[BOB]);
+}
+
+#[test]
+fn a_name_that_looks_like_a_contacts_is_marked_too() {
+    let mut stage = Stage::new(34);
+    stage.say(ALICE, "carol", &[CAROL], "hello");
+    stage.rest(10);
+    // An honest hub would not grant it.
+    let newcomer = stage.newcomer();
+    let dave = stage.world.id(newcomer);
+    stage.hub.claim_as(&stage.world.identity(newcomer), "caro1");
+    stage.lie(ALICE, Lie::SwapClaim(FalseClaim::Accomplice));
+    stage.say(newcomer, "alice", &[ALICE], "it is me, carol");
+    stage.rest(10);
+    stage.expect_named(ALICE, &["nickname-alike"]);
+    assert_eq!(stage.world.refusals(ALICE), ["nickname-alike"]);
+    let name = stage.world.engine(ALICE).person(&dave).name;
+    assert_eq!(name, format!("caro1#{}", key_mark(&dave)));
+    let conversation = ConversationId::Direct(stage.world.id(CAROL));
+    assert_eq!(stage.open(ALICE, "carol"), Ok(Reply::Conversation { conversation }));
+    stage.ends_well("carol", &[CAROL]);
+}
+
+#[test]
+fn an_older_claim_of_a_contact_does_not_give_its_old_name_back() {
+    let mut stage = Stage::acquainted(35);
+    let renamed = Command::SetNickname { nickname: "robert".to_owned() };
+    stage.world.run(Millis::days(2));
+    stage.ask(BOB, renamed);
+    stage.world.run(Millis::days(2));
+    let bob = stage.world.id(BOB);
+    assert_eq!(stage.world.engine(ALICE).person(&bob).name, "robert");
+    stage.lie(ALICE, Lie::SwapClaim(FalseClaim::Older));
+    stage.world.run(Millis::days(2));
+    stage.expect_named(ALICE, &["claim-rollback"]);
+    assert_eq!(stage.world.engine(ALICE).person(&bob).name, "robert");
+    stage.ends_well("robert", &[BOB]);
 }
 
 // --- Prekeys ---

@@ -126,6 +126,18 @@ def safety_number(a, b):
     return "".join(sorted([digits(a), digits(b)]))
 
 
+def words(number):
+    def word(rest):
+        letters = ""
+        for at in reversed(range(5)):
+            letter_set = "aeiou" if at % 2 else "bdfghjklmnprstvz"
+            rest, which = divmod(rest, len(letter_set))
+            letters = letter_set[which] + letters
+        return letters
+
+    return " ".join(word(int(number[at : at + 5])) for at in range(0, 60, 5))
+
+
 # --- Double ratchet ---
 
 
@@ -279,6 +291,7 @@ def main():
             "a": alice.ed.id.hex(),
             "b": bob.ed.id.hex(),
             "digits": safety_number(alice.ed.id, bob.ed.id),
+            "words": words(safety_number(alice.ed.id, bob.ed.id)),
         },
         "group": group(),
         "handshakes": [handshake(alice, bob, one_time) for one_time in (True, False)],

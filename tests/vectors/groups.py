@@ -94,6 +94,8 @@ ALICE, BOB, CHAIN = Ed(1), Ed(2), Ed(7)
 META_KEY = bytes([9]) * 32
 LINK = bytes([13]) * 16
 PRS = bytes([15]) * 32
+# A picture of 2 by 3 as far as its head says.
+PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIB", 13, b"IHDR", 2, 3, 8)
 
 
 # --- Membership ---
@@ -179,10 +181,12 @@ def pairwise(gid, head, chain, skdm):
         "Ack direct": record(9, b"\0", b"\1", u32(2), u64(1), u64(3), u64(5), u64(5)),
         "Ack group": record(9, b"\1", gid, b"\2", u32(1), u64(1), u64(9)),
         "Welcome": record(11, gid, u64(1), head, META_KEY),
-        "Profile": record(12, with_length(b"away")),
+        "Profile": record(12, with_length("Alice Ä.".encode()), with_length(b"away"), b"\1"),
         "Want": record(13, b"\1", gid, BOB.id, u32(1), u64(3), u64(4)),
         "Copy": record(14, gid, with_length(b"sealed")),
         "Void": record(15, b"\0", u32(1), u64(3), u64(3)),
+        "Picture": record(21, with_length(PICTURE)),
+        "Picture none": record(21, with_length(b"")),
     }
 
 
@@ -218,7 +222,7 @@ def chain(gid, birth, birth_seq):
 
 def claims():
     def claim(nick, seq, prev):
-        body = pack([1, HUB, nick, ALICE.id, seq, prev, NOW])
+        body = pack([1, HUB, nick, ALICE.id, seq, prev, NOW, None])
         return ALICE.signed("nick/claim", body)
 
     first = claim("alice", 1, ZEROS)

@@ -170,6 +170,7 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         CountHead { conversation: Some(gid), from: era + 1, to: era + 2 },
     ];
     let meta_key = Secret32::from_bytes([9; 32]);
+    let picture = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x03\x08".to_vec();
     let resent = plain.encode();
     let skdm = Skdm::decode(&bytes(&case["skdm"])).unwrap();
     let all = [
@@ -184,10 +185,15 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         ("Ack direct", ack(None, AckKind::Delivered, vec![(1, 3), (5, 5)])),
         ("Ack group", ack(Some(gid), AckKind::Read, vec![(1, 9)])),
         ("Welcome", PairPlain::Welcome { gid, seq, head, meta_key }),
-        ("Profile", PairPlain::Profile { status: "away".into() }),
+        (
+            "Profile",
+            PairPlain::Profile { name: "Alice Ä.".into(), status: "away".into(), presence: true },
+        ),
         ("Want", PairPlain::Want { conversation: Some(gid), author, ranges: vec![(3, 4)] }),
         ("Copy", PairPlain::Copy { gid, envelope: b"sealed".to_vec() }),
         ("Void", PairPlain::Void { conversation: None, ranges: vec![(3, 3)] }),
+        ("Picture", PairPlain::Picture { bytes: picture }),
+        ("Picture none", PairPlain::Picture { bytes: Vec::new() }),
     ];
     assert_eq!(vectors["pairwise"].as_object().unwrap().len(), all.len());
     for (name, plain) in all {

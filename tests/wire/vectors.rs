@@ -90,7 +90,9 @@ fn padded_lengths_agree() {
 fn safety_numbers_agree() {
     let case = &vectors()["safety_number"];
     let (a, b) = (NodeId(array(&case["a"])), NodeId(array(&case["b"])));
-    assert_eq!(fingerprint::safety_number(&a, &b).digits(), case["digits"].as_str().unwrap());
+    let number = fingerprint::safety_number(&a, &b);
+    assert_eq!(number.digits(), case["digits"].as_str().unwrap());
+    assert_eq!(number.words(), case["words"].as_str().unwrap());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::conversation::ConversationId;
 use super::group::SettingsChange;
 use super::secret::SecretText;
+use super::settings::Strangers;
 use super::view::{Delivery, Role};
 
 /// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
@@ -183,6 +184,70 @@ pub enum Command {
         /// At most 512 bytes.
         status: String,
     },
+    /// Compare what the other device shows of the safety number; the contact is verified when it is
+    /// the same, and nothing changes when it is not.
+    Compare {
+        /// Who.
+        contact: Target,
+        /// What the other device shows.
+        shown: Shown,
+    },
+    /// Take a stranger in, or come into a stranger's group.
+    Accept {
+        /// Whose request, or which group; as [`Query::Requests`](super::Query::Requests) names it.
+        request: Target,
+    },
+    /// Turn a request down. Whoever made it is not told; who invited us into a group sees us leave.
+    Decline {
+        /// Which.
+        request: Target,
+    },
+    /// Neither hear nor be heard by somebody any more.
+    Block {
+        /// Whom.
+        contact: Target,
+    },
+    /// Take that back. What was swallowed meanwhile stays so.
+    Unblock {
+        /// Whom.
+        contact: Target,
+    },
+    /// Change what contacts see of us. What is left out stays as it is.
+    SetProfile {
+        /// At most 64 characters, shown beside the nickname; empty for none.
+        #[serde(default)]
+        name: Option<String>,
+        /// At most 512 bytes; empty for none.
+        #[serde(default)]
+        status: Option<String>,
+        /// A PNG, JPEG or WebP of at most 32 KiB, as base64; empty for none.
+        #[serde(default)]
+        picture: Option<String>,
+    },
+    /// Change settings, in `node.toml` too. What is left out stays as it is.
+    Set {
+        /// As in [`Settings`](super::Settings).
+        #[serde(default)]
+        read_receipts: Option<bool>,
+        /// As in [`Settings`](super::Settings).
+        #[serde(default)]
+        presence: Option<bool>,
+        /// As in [`Settings`](super::Settings).
+        #[serde(default)]
+        strangers: Option<Strangers>,
+    },
+}
+
+/// A safety number in one of its forms, as the other device shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// Sixty digits, with or without spaces.
+    Number(String),
+    /// Twelve words.
+    Words(String),
+    /// The QR code's bytes, as hex.
+    Qr(String),
 }
 
 /// A message id as text: base32 of 16 bytes.

@@ -37,6 +37,8 @@ pub enum Code {
     TooFast,
     /// Accepted and durable here, but not delivered within the time asked for.
     NotYetDelivered,
+    /// What was compared is not the same: the keys are not what they should be.
+    Differs,
     /// Interrupted before it was done.
     Interrupted,
     /// A bug in us.
@@ -62,6 +64,7 @@ impl Code {
             Self::Config => 12,
             Self::Full => 13,
             Self::TooFast => 14,
+            Self::Differs => 15,
             Self::NotYetDelivered => 75,
             Self::Interrupted => 130,
         }

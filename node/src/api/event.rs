@@ -45,6 +45,9 @@ pub enum Event {
     },
     /// A contact's name, status or verification changed: look again.
     ContactsChanged,
+    /// A stranger asks to be let in or into whose group we come, or such a request is gone: look
+    /// again.
+    RequestsChanged,
     /// The hub link changed.
     Link(LinkState),
     /// Something people should know that belongs to no conversation.

@@ -11,8 +11,10 @@ pub mod error;
 pub mod event;
 pub mod group;
 pub mod node;
+pub mod people;
 pub mod query;
 pub mod secret;
+pub mod settings;
 pub mod view;
 
 pub use command::{Command, Reply};
@@ -21,3 +23,4 @@ pub use error::{ApiError, Code};
 pub use event::Event;
 pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};
+pub use settings::{Settings, Strangers};

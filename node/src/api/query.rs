@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
 use super::group::{DoorsView, KnockView};
+use super::people::{ContactInfoView, PictureView, RequestView};
+use super::settings::Settings;
 use super::view::{
-    ContactView, ConversationView, MemberView, MessageView, RecipientView, SafetyView, StatusView,
-    WhoamiView,
+    ContactView, ConversationView, MemberView, MessageView, PersonView, RecipientView, SafetyView,
+    StatusView, WhoamiView,
 };
 
 /// Something to look up.
@@ -62,6 +64,23 @@ pub enum Query {
     Whoami,
     /// The link and what waits.
     Status,
+    /// Strangers who ask to be let in, and groups strangers want us in; oldest first.
+    Requests,
+    /// Everybody who is blocked, by name.
+    Blocked,
+    /// A contact, with what happened to its name and keys.
+    Contact {
+        /// Who.
+        contact: Target,
+    },
+    /// A contact's picture, or our own.
+    Picture {
+        /// Whose; our own without.
+        #[serde(default)]
+        contact: Option<Target>,
+    },
+    /// The settings about people.
+    Settings,
 }
 
 /// What a query found.
@@ -95,4 +114,14 @@ pub enum Answer {
     Whoami(WhoamiView),
     /// To [`Query::Status`].
     Status(StatusView),
+    /// To [`Query::Requests`].
+    Requests(Vec<RequestView>),
+    /// To [`Query::Blocked`].
+    Blocked(Vec<PersonView>),
+    /// To [`Query::Contact`].
+    Contact(Box<ContactInfoView>),
+    /// To [`Query::Picture`]; none when there is none.
+    Picture(Option<PictureView>),
+    /// To [`Query::Settings`].
+    Settings(Settings),
 }

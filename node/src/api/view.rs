@@ -194,12 +194,24 @@ impl TryFrom<String> for NodeText {
 pub struct ContactView {
     /// Who.
     pub person: PersonView,
+    /// What they like to be called, empty for nothing. It proves nothing: shown beside the
+    /// nickname, never instead of it.
+    pub display_name: String,
     /// Their status text, empty for none.
     pub status: String,
     /// Known since.
     pub since: Timestamp,
     /// How bytes reach them now.
     pub path: Path,
+    /// When their device was last heard from, if both share that. Within two minutes they count as
+    /// active now.
+    pub last_heard: Option<Timestamp>,
+    /// Whether there is a picture of them.
+    pub has_picture: bool,
+    /// Whether they are blocked.
+    pub blocked: bool,
+    /// Other keys known here under their name, or under one that looks like it.
+    pub namesakes: Vec<NodeText>,
 }
 
 /// How bytes reach a peer.
@@ -243,8 +255,12 @@ pub struct WhoamiView {
     pub node: NodeText,
     /// Our nickname, once claimed.
     pub nickname: Option<String>,
+    /// What we like to be called, empty for nothing.
+    pub display_name: String,
     /// Our status text.
     pub status: String,
+    /// Whether there is a picture of us.
+    pub has_picture: bool,
     /// The hub's key, as text.
     pub hub: String,
     /// Where the hub is looked for.
@@ -299,6 +315,8 @@ pub struct SafetyView {
     pub person: PersonView,
     /// Twelve groups of five digits, the same on both devices.
     pub number: String,
+    /// The same as twelve words.
+    pub words: String,
     /// The QR code's bytes, as hex.
     pub qr: String,
 }

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use hubbub_shared::time::Millis;
 
 pub(super) use super::group_args::Group;
+use super::people_args::{Contact, Profile, Requests, Setting, Verify};
 use crate::api::command::MessageText;
 use crate::api::view::Delivery;
 
@@ -29,6 +30,7 @@ pub(super) const EXIT_CODES: &str = "\
 12  a configuration file or key is wrong
 13  something is full: a mailbox, the disk, the outbox
 14  too many requests, too fast
+15  what was compared is not the same: nothing was marked verified
 75  queued, not yet delivered: the message is safe here and goes out by itself
 130  interrupted before it was done";
 
@@ -98,6 +100,34 @@ pub(super) enum Verb {
     SetStatus {
         /// The text; empty clears it
         text: String,
+    },
+    /// List strangers who ask to be let in, and groups strangers want you in; or decide
+    Requests {
+        /// What to do about one
+        #[command(subcommand)]
+        decision: Option<Requests>,
+    },
+    /// Neither hear nor be heard by somebody any more; without a name, list who is blocked
+    Block {
+        /// Who
+        contact: Option<String>,
+    },
+    /// Take a block back; what was swallowed meanwhile stays so
+    Unblock {
+        /// Who
+        contact: String,
+    },
+    /// Look at one contact
+    #[command(subcommand)]
+    Contact(Contact),
+    /// What contacts see of you, and you of them
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Show settings about people, or change one; they stand in node.toml
+    Settings {
+        /// Which, and to what
+        #[command(subcommand)]
+        setting: Option<Setting>,
     },
     /// Look at one message
     #[command(subcommand)]
@@ -248,20 +278,6 @@ pub(super) struct Read {
     #[arg(long)]
     pub(super) peek: bool,
 }
-
-/// `hubbub verify`.
-#[derive(Args, Clone, Debug)]
-pub(super) struct Verify {
-    /// Who
-    pub(super) contact: String,
-    /// The numbers were compared and are equal: do not ask
-    #[arg(long, conflicts_with = "undo")]
-    pub(super) yes: bool,
-    /// Take the verification back
-    #[arg(long)]
-    pub(super) undo: bool,
-}
-
 /// `hubbub message`.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Message {
@@ -371,6 +387,7 @@ mod tests {
             Code::Config,
             Code::Full,
             Code::TooFast,
+            Code::Differs,
             Code::NotYetDelivered,
             Code::Interrupted,
             Code::Internal,

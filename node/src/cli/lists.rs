@@ -13,6 +13,11 @@ pub(super) async fn conversations(node: &dyn Node, out: &mut Out) -> Done {
     if list.is_empty() {
         out.hint("no conversations yet; `hubbub send <nickname> <text>` starts one");
     }
+    if let Ok(Answer::Requests(waiting)) = node.query(Query::Requests).await
+        && !waiting.is_empty()
+    {
+        out.hint(&format!("{} asking to be let in: `hubbub requests`", waiting.len()));
+    }
     out.results(&list, render::conversations)
 }
 

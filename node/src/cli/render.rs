@@ -10,7 +10,7 @@ use crate::api::view::{
 };
 use crate::display::{
     Charset, Clock, LOBBY_LABEL, body, delivery_mark, delivery_word, excerpt, hue, kind_mark, line,
-    link, notice_is_warning, path, qr_lines, role,
+    link, notice_is_warning, path, presence, qr_lines, role,
 };
 
 /// Characters of a conversation's last message in the list.
@@ -45,7 +45,7 @@ impl Look {
 }
 
 /// Rows in columns as wide as their widest cell, two spaces between.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let wide =
         |n| rows.iter().filter_map(|r| r.get(n)).map(|c: &String| c.width()).max().unwrap_or(0);
@@ -80,19 +80,40 @@ pub(super) fn conversations(list: &[ConversationView], look: &Look) -> String {
 }
 
 /// The list of contacts.
-pub(super) fn contacts(list: &[ContactView], _: &Look) -> String {
+pub(super) fn contacts(list: &[ContactView], look: &Look) -> String {
     let row = |c: &ContactView| {
         vec![
-            line(&c.person.name).into_owned(),
+            contact_name(c),
             verified(c.person.verified).to_owned(),
             path(c.path).to_owned(),
-            line(&c.status).into_owned(),
+            c.last_heard.map_or_else(String::new, |at| presence(at, look.now, &look.clock)),
+            remarks(c),
         ]
     };
     table(&list.iter().map(row).collect::<Vec<_>>())
 }
 
-fn verified(yes: bool) -> &'static str {
+/// The nickname, and behind it what they like to be called.
+fn contact_name(c: &ContactView) -> String {
+    match c.display_name.as_str() {
+        "" => line(&c.person.name).into_owned(),
+        name => format!("{} ({})", line(&c.person.name), line(name)),
+    }
+}
+
+fn remarks(c: &ContactView) -> String {
+    let mut remarks = Vec::new();
+    if c.blocked {
+        remarks.push("(blocked)".to_owned());
+    }
+    if !c.namesakes.is_empty() {
+        remarks.push("! another key goes by this name".to_owned());
+    }
+    remarks.push(line(&c.status).into_owned());
+    remarks.join(" ").trim().to_owned()
+}
+
+pub(super) fn verified(yes: bool) -> &'static str {
     if yes { "verified" } else { "not verified" }
 }
 
@@ -123,6 +144,7 @@ pub(super) fn whoami(me: &WhoamiView, _: &Look) -> String {
     let rows = [
         ("nickname", nickname.into_owned()),
         ("key", String::from(me.node)),
+        ("name", line(&me.display_name).into_owned()),
         ("status", line(&me.status).into_owned()),
         ("hub", line(&me.hub).into_owned()),
         ("addresses", line(&me.addresses.join(", ")).into_owned()),
@@ -131,7 +153,7 @@ pub(super) fn whoami(me: &WhoamiView, _: &Look) -> String {
     fields(&rows)
 }
 
-fn fields(rows: &[(&str, String)]) -> String {
+pub(super) fn fields(rows: &[(&str, String)]) -> String {
     table(&rows.iter().map(|(k, v)| vec![(*k).to_owned(), v.clone()]).collect::<Vec<_>>())
 }
 
@@ -179,6 +201,9 @@ pub(super) fn safety(safety: &SafetyView, look: &Look) -> String {
     let groups: Vec<&str> = safety.number.split_whitespace().collect();
     let mut lines: Vec<String> =
         groups.chunks(4).map(|four| line(&four.join(" ")).into()).collect();
+    let words: Vec<&str> = safety.words.split_whitespace().collect();
+    lines.push(String::new());
+    lines.extend(words.chunks(4).map(|four| line(&four.join(" ")).into_owned()));
     let code = data_encoding::HEXLOWER.decode(safety.qr.as_bytes()).unwrap_or_default();
     if !code.is_empty() {
         lines.push(String::new());

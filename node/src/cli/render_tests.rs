@@ -104,9 +104,22 @@ fn status_and_members_are_read_at_a_glance() {
     assert_snapshot!(members(&list, &look()));
     let contact = ContactView {
         person: person("bob"),
+        display_name: "Bob the Builder".to_owned(),
         status: "away".to_owned(),
         since: NOON,
         path: Path::Relay,
+        last_heard: Some(NOON),
+        has_picture: false,
+        blocked: false,
+        namesakes: Vec::new(),
     };
-    assert_snapshot!(contacts(&[contact], &look()));
+    let contested = ContactView {
+        person: person("carol"),
+        display_name: String::new(),
+        last_heard: Some(Timestamp(NOON.0 - 3_600_000)),
+        blocked: true,
+        namesakes: vec![NodeText(NodeId([9; 32]))],
+        ..contact.clone()
+    };
+    assert_snapshot!(contacts(&[contact, contested], &look()));
 }

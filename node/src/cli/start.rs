@@ -11,8 +11,8 @@ use super::args::{Global, Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
 use super::{
-    backup, bridge, chat, group, invite, join, lists, manual, open, passphrase, read, send, up,
-    verify,
+    backup, bridge, chat, group, invite, join, lists, manual, open, passphrase, people, profile,
+    read, send, up, verify,
 };
 use crate::api::{ApiError, Code};
 use crate::display::{Charset, Clock};
@@ -71,6 +71,12 @@ async fn with_node(global: &Global, verb: Verb, out: &mut Out) -> Done {
         Verb::Message(args) => lists::message(node, args, out).await,
         Verb::Verify(args) => verify::run(node, args, out).await,
         Verb::Group(args) => group::run(node, args, out).await,
+        Verb::Requests { decision } => people::requests(node, decision, out).await,
+        Verb::Block { contact } => people::block(node, contact, out).await,
+        Verb::Unblock { contact } => people::unblock(node, contact, out).await,
+        Verb::Contact(args) => people::contact(node, args, out).await,
+        Verb::Profile(args) => profile::run(node, args, out).await,
+        Verb::Settings { setting } => profile::settings(node, setting, out).await,
         Verb::Api => bridge::run(&opened.owned).await,
         _ => Ok(()), // carried out above, without a node
     };

@@ -139,7 +139,9 @@ fn alice() -> WhoamiView {
     WhoamiView {
         node: NodeText(NodeId([1; 32])),
         nickname: Some("alice".to_owned()),
+        display_name: String::new(),
         status: String::new(),
+        has_picture: false,
         hub: String::new(),
         addresses: Vec::new(),
         profile: String::new(),

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hubbub_shared::time::Timestamp;
 
 use super::clean::{block, line};
+use super::clock::Clock;
+use crate::api::people::{ACTIVE_NOW, Past, Wanted};
 use crate::api::view::{Body, LinkState, Notice, Path, PersonView, Role};
 
 /// Said wherever the lobby is shown: its members are whoever the hub admits.
@@ -68,6 +70,56 @@ pub fn notice(notice: &Notice, sender: &PersonView) -> String {
 #[must_use]
 pub fn notice_is_warning(body: &Body) -> bool {
     matches!(body, Body::Notice(Notice::Refused { .. }))
+}
+
+/// A name with letters of its key, unless they stand there already.
+#[must_use]
+pub fn with_mark(name: &str, mark: &str) -> String {
+    let name = line(name);
+    if name.ends_with(&format!("#{mark}")) || name.starts_with(mark) {
+        return name.into_owned();
+    }
+    format!("{name}#{}", line(mark))
+}
+
+/// What a request is for, in one line.
+#[must_use]
+pub fn wants(wants: &Wanted) -> String {
+    match wants {
+        Wanted::Talk(text) if text.is_empty() => {
+            "wrote something this version cannot show".to_owned()
+        }
+        Wanted::Talk(text) => format!("wrote: {}", line(text)),
+        Wanted::Join(name) if name.is_empty() => "wants you in a group without a name".to_owned(),
+        Wanted::Join(name) => format!("wants you in #{}", line(name)),
+    }
+}
+
+/// What happened to a contact's name or keys, in one line.
+#[must_use]
+pub fn past(past: &Past) -> String {
+    match past {
+        Past::Pinned => "became a contact: this key is pinned".to_owned(),
+        Past::Renamed { from, to } => format!("was {}, is {} now", line(from), line(to)),
+        Past::Claimed { by, name } => {
+            format!("another key goes by {}: {}", line(name), String::from(*by))
+        }
+        Past::SessionKey { number } => format!("has a new key for sessions, number {number}"),
+        Past::Verified => "verified: the safety number was compared".to_owned(),
+        Past::Unverified => "not verified any more".to_owned(),
+        Past::Blocked => "blocked".to_owned(),
+        Past::Unblocked => "not blocked any more".to_owned(),
+    }
+}
+
+/// When somebody was last heard from.
+#[must_use]
+pub fn presence(last_heard: Timestamp, now: Timestamp, clock: &Clock) -> String {
+    if now.since(last_heard).0 < ACTIVE_NOW {
+        "active now".to_owned()
+    } else {
+        format!("last heard {}", clock.brief(last_heard, now))
+    }
 }
 
 /// A role as a word.

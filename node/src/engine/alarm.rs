@@ -116,5 +116,6 @@ impl Engine {
         self.revoke_expired();
         self.knock_on();
         self.remind_all();
+        self.ask_all_names();
     }
 }

@@ -18,6 +18,7 @@ pub fn kept(table: Table, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, SecretBy
     let as_it_is = || Some((key.to_vec(), SecretBytes::from_vec(value.to_vec())));
     match table {
         Table::Contact | Table::Group | Table::Control | Table::Outbox => as_it_is(),
+        Table::Request | Table::Picture | Table::Past => as_it_is(),
         // How far authors were heard, not how far logs were read.
         Table::Cursor if read::<(u8, LogId)>(key).is_ok_and(|(kind, _)| kind == 0) => None,
         Table::Cursor => as_it_is(),
@@ -50,7 +51,8 @@ mod tests {
         let mailbox = encode(&(0u8, LogId::Mailbox(NodeId([1; 32]))));
         let author = encode(&(1u8, ConversationId::Direct(NodeId([1; 32])), NodeId([1; 32])));
         let is_kept = |table, key: &[u8]| kept(table, key, b"value").is_some();
-        for table in [Table::Contact, Table::Group, Table::Control, Table::Outbox] {
+        let kept = [Table::Contact, Table::Group, Table::Control, Table::Outbox];
+        for table in kept.into_iter().chain([Table::Request, Table::Picture, Table::Past]) {
             assert!(is_kept(table, b"key"), "{table:?}");
         }
         assert!(is_kept(Table::Cursor, &author) && !is_kept(Table::Cursor, &mailbox));

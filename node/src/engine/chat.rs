@@ -74,6 +74,7 @@ impl Engine {
             let what = "that is you";
             return Err(ApiError::new(Code::Usage, what, "write to somebody else"));
         }
+        self.unless_blocked(&peer)?;
         self.befriend(peer);
         let ts = self.now;
         let conversation = ConversationId::Direct(peer);
@@ -155,11 +156,16 @@ impl Engine {
         if !self.hear(conversation, sender, plain.n, plain.id) {
             return;
         }
+        self.note_heard(sender);
         self.ask_speaker(sender);
         if let ConversationId::Group(id) = conversation
             && let Some(group) = self.groups.get_mut(&id)
         {
             group.note_seen(plain.id);
+        }
+        if self.is_blocked(&sender) {
+            // Counted as heard, and acknowledged like any; only not shown.
+            return self.count("blocked");
         }
         if self.meet(sender).nickname.is_none() {
             // Met before it had a name.

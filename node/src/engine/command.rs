@@ -1,11 +1,9 @@
 //! Carrying out what a face asks.
 
-use hubbub_shared::content::PairPlain;
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::meta::GroupMeta;
 use hubbub_shared::group::{ControlLog, Policy, Role};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
-use hubbub_shared::limits::TITLE_MAX;
 use hubbub_shared::nickname::Nickname;
 use hubbub_shared::time::{Millis, Timestamp};
 use rand_core::Rng;
@@ -15,11 +13,10 @@ use super::group::{Facts, Group};
 use super::link::unreachable;
 use super::lookup::Found;
 use super::output::{HistoryChange, Ticket};
-use super::record::Key;
 use super::wish::{Asker, Wish};
 use crate::api::command::MessageText;
 use crate::api::group::SettingsChange;
-use crate::api::{ApiError, Code, Command, ConversationId, Event, Reply, view};
+use crate::api::{ApiError, Code, Command, ConversationId, Reply, Settings, view};
 
 /// Members a group may be founded with.
 const FOUNDERS: usize = 1_000;
@@ -36,6 +33,9 @@ impl Engine {
 
     /// Carries a command out, or first has the names in it looked up.
     pub(super) fn run(&mut self, ticket: Ticket, command: Command, found: Found) {
+        if let Err(error) = self.unless_names_moved(&command) {
+            return self.answer(ticket, Err(error));
+        }
         let missing = self.missing(&command, &found);
         if !missing.is_empty() {
             return self.look_up(ticket, command, missing, found);
@@ -59,31 +59,78 @@ impl Engine {
             }
             Command::Send { to, text, id } => {
                 let conversation = self.conversation(&to, found)?;
+                if let ConversationId::Direct(node) = conversation {
+                    self.warn_if_contested(&to, node);
+                }
                 let id = id.map_or_else(|| self.random_id(), |MessageText(id)| id);
                 return self.send(conversation, id, text).map(Some);
             }
             Command::Open { to } => {
                 let conversation = self.conversation(&to, found)?;
                 if let ConversationId::Direct(node) = conversation {
+                    self.warn_if_contested(&to, node);
                     self.befriend(node);
                 }
                 return Ok(Some(Reply::Conversation { conversation }));
             }
             Command::MarkRead { conversation } => self.mark_read(conversation),
-            Command::Verify { contact, verified } => {
-                let node = self.person_meant(&contact, found)?;
-                self.befriend(node);
-                self.meet(node).verified = verified;
-                self.touch(Key::Contact(node));
-                self.event(Event::ContactsChanged);
+            Command::Verify { .. }
+            | Command::Compare { .. }
+            | Command::SetStatus { .. }
+            | Command::SetProfile { .. }
+            | Command::Accept { .. }
+            | Command::Decline { .. }
+            | Command::Block { .. }
+            | Command::Unblock { .. } => return self.about_people(command, found).map(Some),
+            Command::Set { read_receipts, presence, strangers } => {
+                let now = self.settings;
+                let settings = Settings {
+                    read_receipts: read_receipts.unwrap_or(now.read_receipts),
+                    presence: presence.unwrap_or(now.presence),
+                    strangers: strangers.unwrap_or(now.strangers),
+                };
+                self.configure(settings, self.now);
             }
-            Command::SetStatus { status } => self.set_status(status)?,
             group => {
                 self.change_group(ticket, group, found)?;
                 return Ok(None);
             }
         }
         Ok(Some(Reply::Done))
+    }
+
+    /// What concerns people is done at once.
+    fn about_people(&mut self, command: Command, found: &Found) -> Result<Reply, ApiError> {
+        match command {
+            Command::Verify { contact, verified } => {
+                let node = self.person_meant(&contact, found)?;
+                self.set_verified(node, verified);
+            }
+            Command::Compare { contact, shown } => {
+                let node = self.person_meant(&contact, found)?;
+                self.compare(node, &shown)?;
+            }
+            Command::SetStatus { status } => self.set_profile(None, Some(status), None)?,
+            Command::SetProfile { name, status, picture } => {
+                self.set_profile(name, status, picture.as_deref())?;
+            }
+            Command::Accept { request } => {
+                let conversation = self.accept(&request)?;
+                return Ok(Reply::Conversation { conversation });
+            }
+            Command::Decline { request } => self.decline(&request)?,
+            Command::Block { contact } => {
+                let asking = self.asking_person(&contact);
+                let node = asking.map_or_else(|| self.person_meant(&contact, found), Ok)?;
+                self.block(node)?;
+            }
+            Command::Unblock { contact } => {
+                let node = self.person_meant(&contact, found)?;
+                self.unblock(node)?;
+            }
+            _ => return Err(ApiError::new(Code::Usage, "not about people", "try another")),
+        }
+        Ok(Reply::Done)
     }
 
     /// What concerns a group is answered when its log says so.
@@ -99,6 +146,7 @@ impl Engine {
             }
             Command::GroupInvite { group, member } => {
                 let (group, member) = self.change_of(&group, &member, found)?;
+                self.unless_blocked(&member)?;
                 self.befriend(member);
                 (group, Wish::Add(member, VIA_CONTACT))
             }
@@ -225,6 +273,7 @@ impl Engine {
         let mut nodes = Vec::new();
         for member in members {
             let node = self.person_meant(member, found)?;
+            self.unless_blocked(&node)?;
             if node != self.id() && !nodes.contains(&node) {
                 nodes.push(node);
             }
@@ -259,42 +308,13 @@ impl Engine {
         id
     }
 
-    fn set_status(&mut self, status: String) -> Result<(), ApiError> {
-        let status = status.trim().to_owned();
-        if status.len() > TITLE_MAX {
-            let what = format!("a status has at most {TITLE_MAX} bytes");
-            return Err(ApiError::new(Code::Usage, what, "say it shorter"));
-        }
-        if !unicode_is_composed(&status) {
-            let what = "the status has letters that are not composed";
-            return Err(ApiError::new(Code::Usage, what, "type it again"));
-        }
-        self.own.status.clone_from(&status);
-        self.touch(Key::Own);
-        let contacts: Vec<NodeId> = self
-            .people
-            .iter()
-            .filter(|(node, person)| person.contact && self.sessions.contains_key(*node))
-            .map(|(node, _)| *node)
-            .collect();
-        for node in contacts {
-            self.share_status(node);
-        }
-        Ok(())
-    }
-
     fn mark_read(&mut self, conversation: ConversationId) {
         self.history.push(HistoryChange::Read(conversation));
-        if self.shares_read {
+        if self.settings.read_receipts {
             self.owe_read(conversation);
         }
         self.changed(conversation);
     }
-}
-
-/// What cannot be read back must not be sent.
-fn unicode_is_composed(status: &str) -> bool {
-    PairPlain::decode(PairPlain::Profile { status: status.to_owned() }.encode().expose()).is_ok()
 }
 
 /// A public name has to be one; the hub would not grant another.

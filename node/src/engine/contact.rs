@@ -1,35 +1,58 @@
 //! People: what is known of each node, bound to its key and never to its name.
 //!
-//! A contact is pinned at first use. A name that later leads to another key never moves an existing
-//! contact to it: the newcomer is shown with a mark, and the person is told.
+//! A contact is pinned at first use: somebody we wrote to, or whom we let in. A name that later
+//! leads to another key never moves an existing contact to it (`namesake`).
 
 use hubbub_shared::content::group_plain::NO_MESSAGE;
-use hubbub_shared::crypto::fingerprint::{qr_bytes, safety_number};
 use hubbub_shared::id::{MessageId, NodeId, SessionId};
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::record::Key;
-use crate::api::view::{ContactView, NodeText, Path, PersonView, SafetyView};
-use crate::api::{ConversationId, Event};
+use crate::api::people::Past;
+use crate::api::view::{ContactView, NodeText, Path, PersonView};
+use crate::api::{ConversationId, Event, Strangers};
 
 /// People known at most; beyond it strangers are refused.
 pub(super) const PEOPLE: usize = 20_000;
+/// A contact's nickname is looked up again after this long.
+const NAME_AGE: Millis = Millis::hours(24);
+/// When somebody was last heard from is known no better than this: it is not worth more writing.
+const HEARD_STEP: Millis = Millis::secs(30);
 
 /// One node as known here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Person {
     /// From a claim this node signed.
     pub(super) nickname: Option<String>,
+    /// That claim's number: one with a lower number is an old one.
+    pub(super) claim: u64,
+    /// When its name was last asked for and answered.
+    pub(super) name_at: Timestamp,
     /// The safety number was compared.
     pub(super) verified: bool,
-    /// Talked to directly, not only met in a group.
+    /// Written to, or let in; not only met in a group.
     pub(super) contact: bool,
+    /// Since when.
+    pub(super) pinned_at: Timestamp,
+    /// They treat us as a contact: they wrote, or acknowledged what we wrote.
+    pub(super) mutual: bool,
+    /// Neither heard nor written to, since then.
+    pub(super) blocked: Option<Timestamp>,
+    /// A request of theirs was declined.
+    pub(super) declined: Option<Timestamp>,
+    /// What they like to be called.
+    pub(super) display_name: String,
     /// What they say of themselves.
     pub(super) status: String,
-    /// What we said of ourselves when they last heard it.
-    pub(super) told: String,
+    /// They let it be shown when they were last heard from.
+    pub(super) presence: bool,
+    /// Last heard from.
+    pub(super) heard: Option<Timestamp>,
+    /// The number of our profile, and of our picture, they were last told.
+    pub(super) told: u64,
+    pub(super) told_picture: u64,
     /// First met.
     pub(super) since: Timestamp,
     /// Highest key-agreement key seen: a lower one is a rollback.
@@ -52,10 +75,20 @@ impl Person {
     fn new(now: Timestamp) -> Self {
         Self {
             nickname: None,
+            claim: 0,
+            name_at: Timestamp(0),
             verified: false,
             contact: false,
+            pinned_at: now,
+            mutual: false,
+            blocked: None,
+            declined: None,
+            display_name: String::new(),
             status: String::new(),
-            told: String::new(),
+            presence: true,
+            heard: None,
+            told: 0,
+            told_picture: 0,
             since: now,
             idk_epoch: 0,
             sent: 0,
@@ -65,6 +98,12 @@ impl Person {
             reset_in: None,
             reset_again: false,
         }
+    }
+
+    /// Whether the name is to be asked for now.
+    pub(super) fn wants_name(&self, now: Timestamp) -> bool {
+        let old = now.since(self.name_at) >= NAME_AGE || self.name_at > now;
+        self.nickname.is_none() || self.contact && old
     }
 }
 
@@ -79,25 +118,47 @@ impl Engine {
         self.people.entry(node).or_insert_with(|| Person::new(now))
     }
 
-    /// Makes a contact of somebody: pinned from here on.
+    /// Makes a contact of somebody: pinned from here on. What they had asked to say is heard.
     pub(super) fn befriend(&mut self, node: NodeId) {
-        if node == self.id() || self.people.get(&node).is_some_and(|person| person.contact) {
+        if node == self.id() || self.is_contact(&node) {
             return;
         }
-        self.meet(node).contact = true;
-        self.touch(Key::Contact(node));
+        let now = self.now;
+        let person = self.meet(node);
+        (person.contact, person.pinned_at, person.declined) = (true, now, None);
+        self.note_past(node, Past::Pinned);
+        self.renamed(node);
+        self.ask_anew(node);
+        self.warn_of_namesakes_of(node);
         self.event(Event::ContactsChanged);
         self.changed(ConversationId::Direct(node));
+        self.hear_request(node);
+        self.judge_offers_of(node);
     }
 
     /// A node's own signed claim says what it is called.
-    pub(super) fn learn_name(&mut self, node: NodeId, nickname: &str) {
-        if self.people.get(&node).is_some_and(|p| p.nickname.as_deref() == Some(nickname)) {
+    pub(super) fn learn_name(&mut self, node: NodeId, (claim, nickname): (u64, &str)) {
+        let known = self.people.get(&node);
+        if known.is_some_and(|person| claim < person.claim) {
+            return self.count("claim-rollback");
+        }
+        let before = known.and_then(|person| person.nickname.clone());
+        let news = before.as_deref() != Some(nickname);
+        if news {
+            self.warn_of_namesake(node, nickname);
+        }
+        let now = self.now;
+        let person = self.meet(node);
+        (person.claim, person.name_at) = (claim, now);
+        person.nickname = Some(nickname.to_owned());
+        self.touch(Key::Contact(node));
+        if !news {
             return;
         }
-        self.warn_of_namesake(node, nickname);
-        self.meet(node).nickname = Some(nickname.to_owned());
-        self.touch(Key::Contact(node));
+        if let Some(from) = before {
+            self.note_past(node, Past::Renamed { from, to: nickname.to_owned() });
+        }
+        self.renamed(node);
         self.tell_of_name(node);
     }
 
@@ -107,6 +168,9 @@ impl Engine {
         if self.is_contact(&node) {
             self.changed(ConversationId::Direct(node));
         }
+        if self.is_asking(&node) {
+            self.event(Event::RequestsChanged);
+        }
         let shared = |group: &super::Group| group.facts.invited && group.is_member(&node);
         let groups = self.groups.iter().filter(|(_, group)| shared(group));
         let groups: Vec<_> = groups.map(|(id, _)| ConversationId::Group(*id)).collect();
@@ -115,76 +179,74 @@ impl Engine {
         }
     }
 
-    fn warn_of_namesake(&mut self, node: NodeId, nickname: &str) {
-        let Some(pinned) = self.contact_named(nickname).filter(|pinned| *pinned != node) else {
-            return;
-        };
-        let explanation = format!(
-            "the name {nickname} now leads to another key than the contact you know; \
-             that contact is kept as it is, and the other one is shown with a mark"
-        );
-        self.warn("nickname-moved", explanation.clone());
-        self.refuse(ConversationId::Direct(pinned), node, "nickname-moved", explanation);
-    }
-
-    /// The contact of this name.
-    pub(super) fn contact_named(&self, nickname: &str) -> Option<NodeId> {
-        let mut named = self.people.iter().filter(|(_, person)| {
-            person.contact && person.nickname.as_deref().is_some_and(|own| same(own, nickname))
-        });
-        // Whoever was known first keeps the name.
-        named.by_ref().min_by_key(|(_, person)| (!person.verified, person.since)).map(|(id, _)| *id)
-    }
-
     pub(super) fn is_contact(&self, node: &NodeId) -> bool {
         self.people.get(node).is_some_and(|person| person.contact)
+    }
+
+    pub(super) fn is_blocked(&self, node: &NodeId) -> bool {
+        self.people.get(node).is_some_and(|person| person.blocked.is_some())
+    }
+
+    /// Whether the direct conversation with somebody is acknowledged, asked for and repaired: with
+    /// contacts that are not blocked, and with strangers where they are welcome.
+    pub(super) fn talks_to(&self, node: &NodeId) -> bool {
+        !self.is_blocked(node) && (self.is_contact(node) || !self.asks())
+    }
+
+    /// Whether somebody is in a group with us.
+    pub(super) fn shares_group(&self, node: &NodeId) -> bool {
+        let me = self.id();
+        self.groups.values().any(|group| group.is_active(&me) && group.is_member(node))
+    }
+
+    /// Whether strangers have to ask.
+    pub(super) fn asks(&self) -> bool {
+        self.settings.strangers == Strangers::Ask
+    }
+
+    /// Somebody was heard from, by whatever it was.
+    pub(super) fn note_heard(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(person) = self.people.get_mut(&node).filter(|person| person.contact) else {
+            return;
+        };
+        if person.heard.is_none_or(|at| now.since(at) >= HEARD_STEP || at > now) {
+            person.heard = Some(now);
+            self.touch(Key::Contact(node));
+        }
     }
 
     /// A person as shown.
     #[must_use]
     pub fn person(&self, node: &NodeId) -> PersonView {
-        let known = self.people.get(node);
-        let own = (*node == self.id()).then_some(self.own.nickname.as_ref()).flatten();
-        let name = match known.and_then(|person| person.nickname.as_ref()).or(own) {
-            Some(name) if self.is_namesake(node, name) => marked(name, node),
-            Some(name) => name.clone(),
-            None => node.short(),
-        };
         PersonView {
             node: NodeText(*node),
-            name,
-            verified: known.is_some_and(|person| person.verified),
+            name: self.shown_name(node),
+            verified: self.people.get(node).is_some_and(|person| person.verified),
         }
-    }
-
-    fn is_namesake(&self, node: &NodeId, name: &str) -> bool {
-        self.contact_named(name).is_some_and(|pinned| pinned != *node)
     }
 
     /// All contacts, by name.
     #[must_use]
     pub fn contacts(&self) -> Vec<ContactView> {
         let contacts = self.people.iter().filter(|(_, person)| person.contact);
-        let mut views: Vec<_> = contacts
-            .map(|(node, person)| ContactView {
-                person: self.person(node),
-                status: person.status.clone(),
-                since: person.since,
-                path: if self.link.is_up() { Path::Relay } else { Path::Stored },
-            })
-            .collect();
+        let mut views: Vec<_> = contacts.map(|(node, person)| self.contact(node, person)).collect();
         views.sort_by(|a, b| a.person.name.cmp(&b.person.name));
         views
     }
 
-    /// The safety number with somebody.
-    #[must_use]
-    pub fn safety(&self, node: &NodeId) -> SafetyView {
-        let qr = qr_bytes(&self.id(), node);
-        SafetyView {
+    pub(super) fn contact(&self, node: &NodeId, person: &Person) -> ContactView {
+        let both = self.settings.presence && person.presence && person.blocked.is_none();
+        ContactView {
             person: self.person(node),
-            number: safety_number(&self.id(), node).to_string(),
-            qr: data_encoding::HEXLOWER.encode(&qr),
+            display_name: person.display_name.clone(),
+            status: person.status.clone(),
+            since: person.since,
+            path: if self.link.is_up() { Path::Relay } else { Path::Stored },
+            last_heard: person.heard.filter(|_| both),
+            has_picture: self.pictures.contains_key(node),
+            blocked: person.blocked.is_some(),
+            namesakes: self.namesakes(node),
         }
     }
 }
@@ -192,10 +254,4 @@ impl Engine {
 /// Two spellings of one name.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a == b || a.to_lowercase() == b.to_lowercase()
-}
-
-/// A name with a mark, for one who shares it with an older contact.
-fn marked(name: &str, node: &NodeId) -> String {
-    let mark: String = node.short().chars().take(4).collect();
-    format!("{name}#{mark}")
 }

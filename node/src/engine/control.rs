@@ -192,7 +192,7 @@ impl Engine {
             ControlError::NotNext { .. } => self.read_control(id),
             ControlError::Fork { .. } | ControlError::WrongPrev { .. } => {
                 self.say_refused(id, bytes, error);
-                self.compare(id);
+                self.compare_log(id);
             }
             _ => self.say_refused(id, bytes, error),
         }

@@ -168,7 +168,7 @@ impl Engine {
         id: &GroupId,
         change: &SettingsChange,
     ) -> Option<Settings> {
-        let before = self.settings(id);
+        let before = self.group_settings(id);
         let who = |who: shown::Who| match who {
             shown::Who::Admins => Who::Admins,
             shown::Who::Members => Who::Members,
@@ -204,7 +204,7 @@ impl Engine {
         }))
     }
 
-    fn settings(&self, id: &GroupId) -> Settings {
+    fn group_settings(&self, id: &GroupId) -> Settings {
         let log = self.groups.get(id).and_then(|group| group.log.as_ref());
         log.map(|log| log.settings()).unwrap_or_default()
     }
@@ -238,7 +238,7 @@ impl Engine {
             requests: settings.requests,
             alias: settings.alias.unwrap_or_default(),
             links: self.open_links(id, group),
-            asking: self.requests(id),
+            asking: self.asking(id),
             banned: log.banned().map(|node| person(&node)).collect::<Vec<PersonView>>(),
         })
     }

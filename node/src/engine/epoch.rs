@@ -191,9 +191,12 @@ impl Engine {
         }
         peers.sort_unstable();
         peers.dedup();
-        for peer in peers.into_iter().filter(|peer| *peer != me) {
+        peers.retain(|peer| *peer != me && self.has_to_do_with(peer));
+        for peer in peers {
             let person = self.meet(peer);
             (person.owes_reset, person.reset_in) = (true, None);
+            // Another life of this node may have told them something else.
+            (person.told, person.told_picture) = (0, 0);
             self.touch(Key::Contact(peer));
             self.repairs.reset(peer);
         }

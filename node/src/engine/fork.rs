@@ -40,7 +40,7 @@ pub(super) struct Comparison {
 
 impl Engine {
     /// An entry came that continues another history than ours: what does the hub have?
-    pub(super) fn compare(&mut self, id: GroupId) {
+    pub(super) fn compare_log(&mut self, id: GroupId) {
         let now = self.now;
         let Some(group) = self.groups.get_mut(&id) else { return };
         let lately = group.comparison.as_ref().is_some_and(|c| now.since(c.at) < AGAIN);

@@ -59,7 +59,8 @@ impl Engine {
         author: NodeId,
         (from, to): Range,
     ) {
-        if to - from > WILD {
+        // Of somebody who is not shown nothing is shown as missing.
+        if to - from > WILD || self.is_blocked(&author) {
             return;
         }
         let from = from.max((to + 1).saturating_sub(LINES));
@@ -82,6 +83,9 @@ impl Engine {
         author: NodeId,
         patience: Millis,
     ) {
+        if self.withholds(conversation) {
+            return;
+        }
         let spread = match conversation {
             ConversationId::Group(group) => self.spread(group),
             ConversationId::Direct(_) => Millis(0),
@@ -168,12 +172,18 @@ impl Engine {
     /// Whether this node and another belong to a conversation now.
     pub(super) fn shares(&self, conversation: ConversationId, node: &NodeId) -> bool {
         match conversation {
-            ConversationId::Direct(peer) => peer == *node,
+            ConversationId::Direct(peer) => peer == *node && self.talks_to(node),
             ConversationId::Group(id) => {
                 let group = self.groups.get(&id);
                 group.is_some_and(|g| g.is_active(&self.id()) && g.is_member(node))
             }
         }
+    }
+
+    /// Whether nothing is said in a conversation but what a person says: that of somebody who is
+    /// blocked, or no contact.
+    pub(super) fn withholds(&self, conversation: ConversationId) -> bool {
+        matches!(conversation, ConversationId::Direct(peer) if !self.talks_to(&peer))
     }
 
     /// The author owes us nothing under these counts.
@@ -203,6 +213,8 @@ impl Engine {
             let conversation = conversation_with(peer, head.conversation);
             if self.shares(conversation, &peer) {
                 self.take_head(peer, conversation, (head.from, head.to));
+            } else if head.conversation.is_none() {
+                self.take_strangers_head(peer, (head.from, head.to));
             } else {
                 self.keep_early_head(peer, head);
             }
@@ -234,7 +246,7 @@ impl Engine {
         self.touch(Key::Own);
     }
 
-    fn take_head(&mut self, peer: NodeId, conversation: ConversationId, head: Range) {
+    pub(super) fn take_head(&mut self, peer: NodeId, conversation: ConversationId, head: Range) {
         let heard = self.heard.entry((conversation, peer)).or_default();
         let gap = heard.expect(head.0, head.1);
         heard.ask_on = false;

@@ -112,7 +112,8 @@ impl Engine {
             }
         }
         let shared = shared.into_iter().map(ConversationId::Group);
-        let conversations = shared.chain([ConversationId::Direct(peer)]);
+        let direct = self.talks_to(&peer).then_some(ConversationId::Direct(peer));
+        let conversations = shared.chain(direct);
         let heads = |conversation| {
             let ends = self.counts(conversation).into_iter();
             ends.filter_map(newest).map(move |range| (conversation, range))

@@ -5,14 +5,17 @@
 //! log is read as far as the offer says and shows its author to be an admin.
 
 use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::ControlLog;
 use hubbub_shared::group::control::Entry;
+use hubbub_shared::group::meta::open_meta;
 use hubbub_shared::id::{GroupId, NodeId};
 
 use super::Engine;
 use super::group::{Facts, Group, Offer};
 use super::record::{Key, control_key};
-use crate::api::ConversationId;
+use super::wish::Wish;
 use crate::api::view::Notice;
+use crate::api::{ConversationId, Event};
 
 /// Groups nobody has written to us about.
 const UNINVITED: usize = 64;
@@ -26,6 +29,13 @@ pub(super) const OFFERS: usize = 4;
 impl Engine {
     /// Somebody says that we belong, and how far the log goes.
     pub(super) fn welcomed(&mut self, peer: NodeId, gid: GroupId, seq: u64, meta_key: Secret32) {
+        let invited = self.groups.get(&gid).is_some_and(|group| group.facts.invited);
+        if !invited && self.is_blocked(&peer) {
+            return self.count("blocked");
+        }
+        if !invited && self.is_declined_group(&gid) {
+            return self.count("declined");
+        }
         if !self.groups.contains_key(&gid) {
             if !self.has_room_for_offer(&peer) {
                 return self.count("too-many-welcomes");
@@ -67,17 +77,19 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&gid) else { return };
         let next = group.next_entry();
         if group.offers.iter().all(|offer| offer.seq >= next) {
-            return;
+            return self.forget_if_declined(gid);
         }
         let offers = core::mem::take(&mut group.offers);
         let (ripe, green): (Vec<_>, Vec<_>) = offers.into_iter().partition(|o| o.seq < next);
         group.offers = green;
         self.touch(Key::Group(gid));
-        for Offer { by, meta_key, .. } in ripe {
-            if self.may_welcome(&gid, &by) {
-                self.let_in(by, gid, meta_key);
-            } else {
+        for offer in ripe {
+            if !self.may_welcome(&gid, &offer.by) {
                 self.count("welcome-not-by-admin");
+            } else if self.has_to_ask(&offer.by, &gid) {
+                self.keep_offer(gid, offer);
+            } else {
+                self.let_in(offer.by, gid, offer.meta_key);
             }
         }
         self.forget_if_stray(gid);
@@ -118,6 +130,9 @@ impl Engine {
             log.head_at(at)
         });
         self.befriend(peer);
+        if newly {
+            self.ask_names_in(&gid);
+        }
         if let (true, Some(head)) = (newly, joined) {
             let notice = Notice::Added(self.person(&me));
             self.log_notice(gid, peer, head, notice);
@@ -128,10 +143,104 @@ impl Engine {
         self.changed(ConversationId::Group(gid));
     }
 
+    /// Whether a stranger wants us in, so that a person has to decide.
+    fn has_to_ask(&self, by: &NodeId, gid: &GroupId) -> bool {
+        // Where we knocked or came by a link, we have been asked before.
+        let wanted =
+            |group: &Group| group.facts.invited || group.attempt.is_some() || group.link.is_some();
+        let wanted = self.groups.get(gid).is_some_and(wanted);
+        !wanted && self.asks() && !self.is_contact(by)
+    }
+
+    /// The log proves a stranger's offer: it waits for a person's decision, if we are in the group.
+    fn keep_offer(&mut self, gid: GroupId, offer: Offer) {
+        let me = self.id();
+        let Some(group) = self.groups.get_mut(&gid).filter(|group| group.is_member(&me)) else {
+            return;
+        };
+        let by = offer.by;
+        group.offers.push(offer);
+        self.ask_anew(by);
+        self.event(Event::RequestsChanged);
+    }
+
+    /// Groups that strangers want us in, with their name and by whom.
+    pub(super) fn offered_groups(&self) -> impl Iterator<Item = (GroupId, String, NodeId)> {
+        self.groups.iter().filter(|(_, group)| !group.facts.invited).filter_map(|(gid, group)| {
+            let next = group.next_entry();
+            let offer = group.offers.iter().find(|offer| offer.seq < next)?;
+            let meta = group.log.as_ref().and_then(ControlLog::meta);
+            let meta = meta.and_then(|ct| open_meta(&offer.meta_key, gid, ct).ok());
+            Some((
+                *gid,
+                meta.map_or_else(String::new, |sealed| sealed.meta.name().to_owned()),
+                offer.by,
+            ))
+        })
+    }
+
+    /// A person decided to come in.
+    pub(super) fn come_in(&mut self, gid: GroupId) {
+        let Some(group) = self.groups.get_mut(&gid) else { return };
+        let next = group.next_entry();
+        let offers = core::mem::take(&mut group.offers);
+        self.touch(Key::Group(gid));
+        if let Some(offer) = offers.into_iter().find(|offer| offer.seq < next) {
+            self.let_in(offer.by, gid, offer.meta_key);
+        }
+        self.event(Event::RequestsChanged);
+    }
+
+    /// A stranger is one no more: so are their groups.
+    pub(super) fn judge_offers_of(&mut self, node: NodeId) {
+        let theirs = |group: &Group| group.offers.iter().any(|offer| offer.by == node);
+        let groups = self.groups.iter().filter(|(_, group)| theirs(group));
+        let groups: Vec<GroupId> = groups.map(|(gid, _)| *gid).collect();
+        groups.into_iter().for_each(|gid| self.judge_offers(gid));
+    }
+
+    /// A person decided to stay out: that is written into the log.
+    pub(super) fn stay_out(&mut self, gid: GroupId) {
+        let Some(group) = self.groups.get_mut(&gid) else { return };
+        group.offers.clear();
+        self.touch(Key::Group(gid));
+        self.wish(gid, Wish::Leave, None);
+    }
+
+    /// Somebody is blocked: nobody is asked about their groups.
+    pub(super) fn drop_offers_of(&mut self, node: NodeId) {
+        let offered = self.groups.iter().filter(|(_, group)| !group.facts.invited);
+        let theirs = offered.filter(|(_, group)| group.offers.iter().any(|offer| offer.by == node));
+        let theirs: Vec<GroupId> = theirs.map(|(gid, _)| *gid).collect();
+        for gid in theirs {
+            if let Some(group) = self.groups.get_mut(&gid) {
+                group.offers.retain(|offer| offer.by != node);
+                self.touch(Key::Group(gid));
+                self.event(Event::RequestsChanged);
+            }
+        }
+    }
+
+    /// We are out of a group that was turned down: nothing of it is kept.
+    fn forget_if_declined(&mut self, gid: GroupId) {
+        let me = self.id();
+        let out =
+            |group: &Group| !group.facts.invited && group.log.is_some() && !group.is_member(&me);
+        if self.is_declined_group(&gid) && self.groups.get(&gid).is_some_and(out) {
+            self.forget_group(gid);
+        }
+    }
+
     /// Forgets a group we were never in.
     fn forget_group(&mut self, gid: GroupId) {
         let Some(group) = self.groups.remove(&gid) else { return };
         self.touch(Key::Group(gid));
+        let held = self.held.iter().filter(|(_, held)| held.group == gid);
+        let held: Vec<u64> = held.map(|(number, _)| *number).collect();
+        for number in held {
+            self.held.remove(&number);
+            self.touch(Key::Held(number));
+        }
         for n in 0..group.entries.len() {
             self.touch(control_key(gid, n));
         }
@@ -146,6 +255,10 @@ impl Engine {
             self.count("uninvited-full");
             return false;
         }
+        if self.is_declined_group(&gid) {
+            self.count("declined");
+            return false;
+        }
         self.groups.insert(gid, Group::new(Facts::new(self.now, false)));
         self.touch(Key::Group(gid));
         self.read_control(gid);
@@ -156,12 +269,15 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use hubbub_shared::crypto::Identity;
+    use hubbub_shared::group::meta::{GroupMeta, seal_meta};
     use hubbub_shared::group::{ControlLog, Op, Policy, Role};
     use hubbub_shared::time::Timestamp;
+    use hubbub_shared::wire::ByteBuf;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
     use super::*;
+    use crate::api::people::Wanted;
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -170,7 +286,8 @@ mod tests {
     }
 
     fn bob() -> Engine {
-        Engine::new(identity(2), identity(9).hub_id(), Vec::new(), [7; 32], NOW).unwrap()
+        let hub = identity(9).hub_id();
+        Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap()
     }
 
     fn key(byte: u8) -> Secret32 {
@@ -194,6 +311,7 @@ mod tests {
     #[test]
     fn the_welcome_of_an_admin_counts_though_a_strangers_came_first() {
         let (alice, mallory, mut bob) = (identity(1), identity(66).id(), bob());
+        bob.settings.strangers = crate::api::Strangers::Welcome;
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
         let (gid, genesis) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
         let mut log = ControlLog::genesis(&genesis).unwrap();
@@ -212,6 +330,33 @@ mod tests {
         bob.welcomed(mallory, gid, 0, key(66));
         let group = bob.groups.get(&gid).unwrap();
         assert_eq!(group.meta_key.as_ref().unwrap().expose(), key(1).expose());
+    }
+
+    #[test]
+    fn a_strangers_group_is_asked_about_under_its_name_and_come_into_when_accepted() {
+        let (alice, mut bob) = (identity(1), bob());
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (gid, genesis) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
+        let mut log = ControlLog::genesis(&genesis).unwrap();
+        let meta = GroupMeta::new("tea\u{202e}", "").unwrap();
+        let ct = ByteBuf::from(seal_meta(&key(1), &gid, (&meta, None), &mut rng));
+        let mut entries = vec![genesis];
+        for op in [Op::add(bob.id(), Role::Member, 1), Op::Meta { ct }] {
+            let entry = log.propose(&alice, op, NOW);
+            log.apply(&entry).unwrap();
+            entries.push(entry);
+        }
+        bob.welcomed(alice.id(), gid, log.seq(), key(1));
+        assert!(bob.requests().is_empty(), "nothing proves it yet");
+        assert!(entries.iter().all(|entry| bob.take_entry(gid, entry, None)));
+        bob.control_synced(gid);
+        assert!(bob.conversations().is_empty() && bob.contacts().is_empty());
+        let request = bob.requests().remove(0);
+        assert_eq!(request.wants, Wanted::Join("tea\u{fffd}".to_owned()));
+        assert_eq!((request.from.node.0, request.id), (alice.id(), ConversationId::Group(gid)));
+        bob.accept(&request.id.to_string()).unwrap();
+        assert!(bob.groups[&gid].facts.invited && bob.requests().is_empty());
+        assert!(bob.is_contact(&alice.id()));
     }
 
     #[test]

@@ -97,6 +97,9 @@ impl Engine {
     /// A stranger knocks.
     pub(super) fn take_knock(&mut self, peer: NodeId, knock: Knock) {
         let (gid, me) = (knock.gid, self.id());
+        if self.is_blocked(&peer) {
+            return self.count("knock-blocked");
+        }
         let Some(group) = self.groups.get(&gid).filter(|group| group.is_active(&me)) else {
             // Where we are not, we say nothing.
             return self.count("knock-elsewhere");
@@ -243,7 +246,7 @@ impl Engine {
     }
 
     /// Who asks to be let in, as shown.
-    pub(super) fn requests(&self, gid: &GroupId) -> Vec<RequestView> {
+    pub(super) fn asking(&self, gid: &GroupId) -> Vec<RequestView> {
         let requests = self.groups.get(gid).into_iter().flat_map(|group| &group.facts.requests);
         let view = |request: &Request| RequestView {
             person: self.person(&request.node),

@@ -46,10 +46,13 @@ impl Engine {
             self.count("bad-lobby");
             return self.warn("bad-lobby", "the hub shows a lobby it did not found".to_owned());
         }
-        group.facts.invited = true;
+        let newly = !core::mem::replace(&mut group.facts.invited, true);
         let joined = log.roster().is_member(&me) || log.roster().left_at(&me).is_some();
         let wished = group.facts.wishes.iter().any(|(_, wish)| *wish == Wish::Join);
         self.touch(Key::Group(id));
+        if newly {
+            self.ask_names_in(&id);
+        }
         // Nobody comes in without a name.
         if !joined && !wished && self.own.nickname.is_some() {
             self.wish(id, Wish::Join, None);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hubbub_shared::id::NodeId;
+use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::nickname::NickClaim;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::to_hub::{Lookup, WhoIs};
@@ -16,6 +16,7 @@ use super::alarm::Alarm;
 use super::contact::{Person, same};
 use super::link::{Asked, unreachable};
 use super::output::{Output, Ticket};
+use super::record::Key;
 use crate::api::error::from_refusal;
 use crate::api::{ApiError, Code, Command, Reply};
 
@@ -23,6 +24,8 @@ use crate::api::{ApiError, Code, Command, Reply};
 const PENDING: usize = 256;
 /// How long a command waits for the hub.
 const PATIENCE: Millis = Millis::secs(15);
+/// A name learned this long ago is not asked for again for somebody who is to be shown.
+const FRESH: Millis = Millis::minutes(1);
 /// Names asked for at once.
 const NAMING: usize = 8;
 /// Names waiting to be asked for.
@@ -83,8 +86,8 @@ impl Engine {
 
     pub(super) fn looked_up(&mut self, name: &str, claim: &[u8]) {
         match self.check_claim(claim, None) {
-            Some((node, nickname)) if same(&nickname, name) => {
-                self.learn_name(node, &nickname);
+            Some((node, claim, nickname)) if same(&nickname, name) => {
+                self.learn_name(node, (claim, &nickname));
                 self.settle(name, node);
             }
             answer => {
@@ -101,10 +104,10 @@ impl Engine {
         self.fail_lookup(name, &from_refusal(refusal, name));
     }
 
-    /// The claimant and its name, when the claim holds for this hub.
-    fn check_claim(&mut self, claim: &[u8], of: Option<&NodeId>) -> Option<(NodeId, String)> {
+    /// The claimant, its claim's number and its name, when the claim holds for this hub.
+    fn check_claim(&mut self, claim: &[u8], of: Option<&NodeId>) -> Option<(NodeId, u64, String)> {
         match NickClaim::check(claim, &self.hub, of) {
-            Ok(claim) => Some((claim.node, claim.nickname.as_str().to_owned())),
+            Ok(claim) => Some((claim.node, claim.seq, claim.nickname.as_str().to_owned())),
             Err(_) => {
                 self.count("bad-claim");
                 None
@@ -166,7 +169,8 @@ impl Engine {
         let known = self.link.naming.contains(&node) || self.link.nameless.contains(&node);
         let asked = self.link.unnamed.get(&node);
         let just_now = asked.is_some_and(|at| self.now.since(*at) < ASK_AGAIN);
-        if node == self.id() || known || just_now || self.link.nameless.len() >= NAMELESS {
+        let full = self.link.nameless.len() >= NAMELESS;
+        if node == self.id() || known || just_now || full || !self.may_ask_name(&node) {
             return;
         }
         self.link.nameless.push_back(node);
@@ -176,8 +180,9 @@ impl Engine {
 
     pub(super) fn ask_all_names(&mut self) {
         let me = self.id();
-        let nameless =
-            |(node, person): &(&NodeId, &Person)| person.nickname.is_none() && **node != me;
+        let nameless = |(node, person): &(&NodeId, &Person)| {
+            **node != me && person.wants_name(self.now) && self.may_ask_name(node)
+        };
         let nameless = self.people.iter().filter(nameless);
         self.link.nameless = nameless.map(|(node, _)| *node).take(NAMELESS).collect();
         self.ask_names();
@@ -197,6 +202,27 @@ impl Engine {
         }
     }
 
+    /// Somebody is to be shown whose name may have been learned long ago.
+    pub(super) fn ask_anew(&mut self, node: NodeId) {
+        let known = self.people.get(&node).map(|person| person.name_at);
+        if known.is_none_or(|at| self.now.since(at) >= FRESH || at > self.now) {
+            self.ask_who(node);
+        }
+    }
+
+    /// Whether somebody's name is any business of ours: a contact's, a fellow member's, or that of
+    /// one whose request is shown. Of others the hub is not asked.
+    fn may_ask_name(&self, node: &NodeId) -> bool {
+        let fellow = |group: &super::Group| group.facts.invited && group.is_member(node);
+        self.is_contact(node) || self.is_asking(node) || self.groups.values().any(fellow)
+    }
+
+    /// We are in a group: its members' names are our business from now on.
+    pub(super) fn ask_names_in(&mut self, gid: &GroupId) {
+        let members = self.groups.get(gid).map(super::Group::members).unwrap_or_default();
+        members.into_iter().for_each(|node| self.ask_speaker(node));
+    }
+
     fn ask_names(&mut self) {
         while self.link.is_up() && self.link.naming.len() < NAMING {
             let Some(node) = self.link.nameless.pop_front() else { return };
@@ -210,8 +236,14 @@ impl Engine {
         self.link.naming.remove(&node);
         if node == self.id() {
             self.own_claim(claim);
-        } else if let Some((node, name)) = claim.and_then(|c| self.check_claim(c, Some(&node))) {
-            self.learn_name(node, &name);
+        } else if let Some((node, number, name)) =
+            claim.and_then(|c| self.check_claim(c, Some(&node)))
+        {
+            self.learn_name(node, (number, &name));
+        } else if let Some(person) = self.people.get_mut(&node).filter(|p| p.nickname.is_some()) {
+            // It keeps the name it is known by, and is asked for it another day.
+            person.name_at = self.now;
+            self.touch(Key::Contact(node));
         } else {
             self.link.unnamed.insert(node, self.now);
             self.alarms.set(Alarm::Names, self.now + self.link.name_pause);

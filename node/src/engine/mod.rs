@@ -21,6 +21,10 @@
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
 //! * `fork`: two histories of one group come together again
+//!   `invited`: being let in; `lobby`: the open group of the hub
+//! * `contact`: people and what is known of them; `request`: strangers, until they are let in;
+//!   `block`: those who are not heard; `namesake`: several keys of one name; `verify`: safety
+//!   numbers; `past`: what happened to a contact's keys; `profile`: what contacts see of each other
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -29,6 +33,7 @@
 
 mod alarm;
 pub mod backup;
+mod block;
 mod channel;
 mod chat;
 mod command;
@@ -51,17 +56,22 @@ mod keys;
 mod link;
 mod lobby;
 mod lookup;
+mod namesake;
 mod nickname;
 mod outbox;
 pub mod output;
 mod pairwise;
+mod past;
+mod profile;
 mod ranges;
 mod receipt;
 mod record;
 mod refused;
 mod repair;
+mod request;
 mod stuck;
 mod target;
+mod verify;
 pub mod view;
 mod wish;
 
@@ -71,7 +81,7 @@ use hubbub_shared::crypto::{Identity, RecordError};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::session::{LocalPrekeys, Session};
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::{LogId, ToHub};
+use hubbub_shared::wire::{ByteBuf, LogId, ToHub};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -86,12 +96,15 @@ use self::held::Held;
 use self::kept::Kept;
 use self::link::{Asked, Link};
 use self::lookup::Pending;
+use self::namesake::Names;
 use self::outbox::Outbox;
 use self::output::{Changes, HistoryChange, Loaded, Output, Table};
+use self::past::Line;
 use self::record::{Key, Own};
 use self::refused::Refusals;
 use self::repair::Repairs;
-use crate::api::{ConversationId, Event};
+use self::request::Request;
+use crate::api::{ConversationId, Event, Settings};
 
 /// One device's mind.
 ///
@@ -115,14 +128,20 @@ pub struct Engine {
     sends: u64,
     prekeys: LocalPrekeys,
     people: BTreeMap<NodeId, Person>,
+    names: Names,
+    past: BTreeMap<NodeId, Vec<Line>>,
+    requests: BTreeMap<NodeId, Request>,
+    /// What strangers who made no request yet say of how far their messages go. Not stored.
+    strangers_heads: BTreeMap<NodeId, Vec<(u64, u64)>>,
+    /// Our own among them.
+    pictures: BTreeMap<NodeId, ByteBuf>,
     sessions: BTreeMap<NodeId, Vec<Session>>,
     groups: BTreeMap<hubbub_shared::id::GroupId, Group>,
     outbox: Outbox,
     held: BTreeMap<u64, Held>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
-    /// Whether authors learn that their messages were read here.
-    shares_read: bool,
+    settings: Settings,
     link: Link,
     pending: Vec<Pending>,
     looking: BTreeMap<output::Ticket, joining::Looking>,
@@ -178,13 +197,18 @@ impl Engine {
             sends: 0,
             prekeys,
             people: BTreeMap::new(),
+            names: Names::default(),
+            past: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            strangers_heads: BTreeMap::new(),
+            pictures: BTreeMap::new(),
             sessions: BTreeMap::new(),
             groups: BTreeMap::new(),
             outbox: Outbox::default(),
             held: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
-            shares_read: true,
+            settings: Settings::default(),
             link: Link::default(),
             pending: Vec::new(),
             looking: BTreeMap::new(),
@@ -207,12 +231,6 @@ impl Engine {
         engine.load(loaded)?;
         engine.start();
         Ok(engine)
-    }
-
-    /// Whether authors learn from now on that their messages were read here; they do unless told
-    /// otherwise.
-    pub fn share_read(&mut self, shares: bool) {
-        self.shares_read = shares;
     }
 
     /// Everything that changed since the last call, as one transaction.

@@ -73,6 +73,7 @@ impl Engine {
         }
         self.own.nickname = Some(nickname.clone());
         self.touch(Key::Own);
+        self.index_name(self.id());
         self.tell_of_name(self.id());
         let reply = Reply::Nickname { nickname: nickname.clone() };
         self.answer_claimers(&nickname, &Ok(reply));
@@ -143,6 +144,7 @@ impl Engine {
             } else if self.own.nickname.as_deref() != at_hub {
                 self.own.nickname = at_hub.map(str::to_owned);
                 self.touch(Key::Own);
+                self.index_name(self.id());
             }
         }
         self.claim_nickname();

@@ -98,6 +98,12 @@ pub enum Table {
     Held,
     /// Cursors: last number taken from each log.
     Cursor,
+    /// What strangers have said, by node id.
+    Request,
+    /// Pictures of contacts and our own, by node id.
+    Picture,
+    /// What happened to contacts' names and keys, by node id.
+    Past,
 }
 
 /// A change to the engine's records.

@@ -24,6 +24,7 @@ use super::outbox::{Docket, Entry, Rank};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::error::from_refusal;
+use crate::api::people::Past;
 
 /// Bundles asked for at once.
 const BUNDLES: usize = 16;
@@ -115,13 +116,23 @@ impl Engine {
             Ok(_) => return self.no_bundle(peer, "bundle-rollback", "its keys were rolled back"),
             Err(error) => return self.no_bundle(peer, "bad-bundle", &error.to_string()),
         };
-        self.meet(peer).idk_epoch = checked.idk_epoch();
-        self.touch(Key::Contact(peer));
+        self.saw_session_key(peer, checked.idk_epoch());
         match initiate(&self.me, &self.prekeys, checked, self.now, &mut self.rng) {
             Ok(session) => self.begin(peer, session),
             Err(error) => self.no_bundle(peer, error.reason(), &error.to_string()),
         }
         self.want_bundles();
+    }
+
+    /// A peer's key-agreement key, proven to be theirs.
+    fn saw_session_key(&mut self, peer: NodeId, number: u32) {
+        let person = self.meet(peer);
+        let known = person.idk_epoch;
+        person.idk_epoch = known.max(number);
+        self.touch(Key::Contact(peer));
+        if known > 0 && number > known {
+            self.note_past(peer, Past::SessionKey { number });
+        }
     }
 
     fn begin(&mut self, peer: NodeId, session: Session) {
@@ -222,9 +233,7 @@ impl Engine {
                 let (peer, id) = (accepted.peer, accepted.session.id());
                 self.note_hint(item, peer);
                 self.touch(Key::Prekeys);
-                let person = self.meet(peer);
-                person.idk_epoch = person.idk_epoch.max(accepted.idk_epoch);
-                self.touch(Key::Contact(peer));
+                self.saw_session_key(peer, accepted.idk_epoch);
                 let mut session = accepted.session;
                 if accepted.replaced.is_some_and(|at| self.is_before_era(at)) {
                     // Another life of this node may have taken it up, too.
@@ -298,8 +307,8 @@ impl Engine {
         match plain {
             PairPlain::Nothing => {}
             PairPlain::Chat(chat) => {
-                self.befriend(peer);
-                self.receive(ConversationId::Direct(peer), peer, *chat);
+                self.take_chat(peer, *chat);
+                self.is_mutual(peer);
             }
             PairPlain::Skdm(skdm) => self.take_skdm(peer, *skdm),
             PairPlain::SkRequest { gid, chain, .. } => self.take_key_request(peer, gid, chain),
@@ -308,11 +317,17 @@ impl Engine {
             PairPlain::ResetNotice => self.peer_began_anew(peer, session),
             PairPlain::Ack { conversation, kind, ranges } => {
                 self.take_ack(peer, conversation, kind, &ranges);
+                if conversation.is_none() {
+                    self.is_mutual(peer);
+                }
             }
             PairPlain::Welcome { gid, seq, meta_key, .. } => {
                 self.welcomed(peer, gid, seq, meta_key);
             }
-            PairPlain::Profile { status } => self.take_status(peer, status),
+            PairPlain::Profile { name, status, presence } => {
+                self.take_profile(peer, name, status, presence);
+            }
+            PairPlain::Picture { bytes } => self.take_picture(peer, bytes),
             PairPlain::Heads(heads) => self.take_heads(peer, &heads),
             PairPlain::Want { conversation, author, ranges } => {
                 self.take_want(peer, (conversation, author), ranges);
@@ -327,31 +342,14 @@ impl Engine {
             PairPlain::KnockRefused(refused) => self.take_knock_refusal(peer, &refused),
         }
         self.seen_alive(peer);
-        self.share_status(peer);
+        self.note_heard(peer);
+        self.share_profile(peer);
     }
 
     fn log_hint(&mut self, gid: hubbub_shared::id::GroupId, seq: u64) {
         if self.groups.get(&gid).is_some_and(|group| group.next_entry() <= seq) {
             self.read_control(gid);
         }
-    }
-
-    /// Tells a contact what we say of ourselves, unless they have been told.
-    pub(super) fn share_status(&mut self, peer: NodeId) {
-        let status = self.own.status.clone();
-        let Some(person) = self.people.get_mut(&peer) else { return };
-        if !person.contact || person.told == status {
-            return;
-        }
-        person.told.clone_from(&status);
-        self.touch(Key::Contact(peer));
-        self.tell(peer, &PairPlain::Profile { status });
-    }
-
-    fn take_status(&mut self, peer: NodeId, status: String) {
-        self.meet(peer).status = status;
-        self.touch(Key::Contact(peer));
-        self.event(crate::api::Event::ContactsChanged);
     }
 }
 

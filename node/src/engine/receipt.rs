@@ -71,8 +71,10 @@ impl Engine {
             heard.due = now;
         }
         let due = heard.due;
-        self.alarms.set(Alarm::Receipts, due);
         self.touch(Key::Heard(conversation, author));
+        if !self.withholds(conversation) {
+            self.alarms.set(Alarm::Receipts, due);
+        }
     }
 
     /// Everything heard of an author in a conversation is to be told again.
@@ -101,7 +103,9 @@ impl Engine {
         let mut authors = Vec::new();
         for ((at, author), heard) in &mut self.heard {
             if *at == conversation && highest(&heard.ranges) > heard.read {
-                for range in above(&heard.ranges, heard.read) {
+                // Nobody sees what is said by one who is blocked.
+                let seen = self.people.get(author).is_none_or(|person| person.blocked.is_none());
+                for range in above(&heard.ranges, heard.read).into_iter().filter(|_| seen) {
                     add_range(&mut heard.owed_read, range);
                 }
                 heard.read = highest(&heard.ranges);
@@ -114,8 +118,11 @@ impl Engine {
     }
 
     pub(super) fn resume_receipts(&mut self) {
-        for heard in self.heard.values().filter(|heard| heard.owes()) {
-            self.alarms.set(Alarm::Receipts, heard.due);
+        let owed = self.heard.iter().filter(|(_, heard)| heard.owes());
+        for ((conversation, _), heard) in owed {
+            if !self.withholds(*conversation) {
+                self.alarms.set(Alarm::Receipts, heard.due);
+            }
         }
     }
 
@@ -124,6 +131,9 @@ impl Engine {
         let now = self.now;
         let mut due = Vec::new();
         for (key, heard) in self.heard.iter().filter(|(_, heard)| heard.owes()) {
+            if self.withholds(key.0) {
+                continue;
+            }
             if heard.due <= now {
                 due.push(*key);
             } else {
@@ -143,7 +153,9 @@ impl Engine {
             let owed_read = core::mem::take(&mut heard.owed_read);
             self.touch(Key::Heard(conversation, author));
             self.acknowledge(conversation, author, AckKind::Delivered, &owed);
-            self.acknowledge(conversation, author, AckKind::Read, &owed_read);
+            if !self.is_blocked(&author) {
+                self.acknowledge(conversation, author, AckKind::Read, &owed_read);
+            }
         }
     }
 
@@ -171,6 +183,8 @@ impl Engine {
         let conversation = conversation_with(peer, group);
         let delivery = match kind {
             AckKind::Delivered => Delivery::Delivered,
+            // Who does not say what was read does not hear it either.
+            AckKind::Read if !self.settings.read_receipts => Delivery::Delivered,
             AckKind::Read => Delivery::Read,
         };
         for range in ranges {

@@ -41,7 +41,15 @@ pub(super) struct Own {
     pub(super) wanted: Option<String>,
     /// Number and hash of the last claim granted.
     pub(super) claim: Option<(u64, Digest)>,
+    pub(super) display_name: String,
     pub(super) status: String,
+    /// Contacts are asked not to show when we were last heard from.
+    pub(super) hides_presence: bool,
+    /// How often what contacts see of us changed, and how often the picture did.
+    pub(super) profile: u64,
+    pub(super) picture: u64,
+    /// Groups we turned down, and when.
+    pub(super) declined_groups: Vec<(GroupId, Timestamp)>,
     /// The hub's store as last seen.
     pub(super) store: Option<ByteBuf>,
     pub(super) lobby: Option<GroupId>,
@@ -75,6 +83,11 @@ pub(super) enum Key {
     Sends,
     Prekeys,
     Contact(NodeId),
+    /// What happened to a contact's name and keys.
+    Past(NodeId),
+    /// What a stranger has said.
+    Request(NodeId),
+    Picture(NodeId),
     Session(NodeId, SessionId),
     Group(GroupId),
     Control(GroupId, u64),
@@ -97,6 +110,9 @@ impl Key {
             Self::Sends => (Table::Own, vec![1]),
             Self::Prekeys => (Table::Prekeys, vec![0]),
             Self::Contact(node) => (Table::Contact, encode(node)),
+            Self::Past(node) => (Table::Past, encode(node)),
+            Self::Request(node) => (Table::Request, encode(node)),
+            Self::Picture(node) => (Table::Picture, encode(node)),
             Self::Session(peer, id) => (Table::Session, encode(&(peer, id))),
             Self::Group(group) => (Table::Group, encode(group)),
             Self::Control(group, n) => (Table::Control, [&group.0[..], &n.to_be_bytes()].concat()),
@@ -129,6 +145,9 @@ impl Engine {
             Key::Sends => Some(plain(&self.sends)),
             Key::Prekeys => Some(self.prekeys.save()),
             Key::Contact(node) => self.people.get(node).map(plain),
+            Key::Past(node) => self.past.get(node).map(plain),
+            Key::Request(node) => self.requests.get(node).map(plain),
+            Key::Picture(node) => self.pictures.get(node).map(plain),
             Key::Session(peer, id) => {
                 self.sessions.get(peer)?.iter().find(|s| s.id() == *id).map(Session::save)
             }
@@ -177,6 +196,7 @@ impl Engine {
             group.inbound.values_mut().for_each(|chains| chains.sort_by_key(|c| c.order));
         }
         self.outbox.index();
+        self.index_names();
         Ok(())
     }
 
@@ -187,6 +207,9 @@ impl Engine {
             Table::Contact => {
                 self.people.insert(read(name)?, read(value)?);
             }
+            Table::Past => drop(self.past.insert(read(name)?, read(value)?)),
+            Table::Request => drop(self.requests.insert(read(name)?, read(value)?)),
+            Table::Picture => drop(self.pictures.insert(read(name)?, read(value)?)),
             Table::Session => {
                 let session = Session::load(value)?;
                 self.sessions.entry(session.peer()).or_default().push(session);

@@ -48,6 +48,12 @@ impl Engine {
         *count = count.saturating_add(1);
     }
 
+    /// Whether a person may be told again that others go by a contact's name.
+    pub(super) fn may_tell_of_namesake(&mut self, node: NodeId) -> bool {
+        let about = (ConversationId::Direct(node), node, "contested");
+        self.refusals.may_tell(about, self.now)
+    }
+
     /// Counts a refusal and leaves a notice where it happened.
     pub(super) fn refuse(
         &mut self,
@@ -57,6 +63,12 @@ impl Engine {
         explanation: String,
     ) {
         self.count(reason);
+        // One who is blocked writes nothing here, not even that; what others do in the name of a
+        // contact is another matter.
+        let elsewhere = matches!(conversation, ConversationId::Direct(peer) if peer != sender);
+        if self.is_blocked(&sender) && !elsewhere {
+            return;
+        }
         if !self.refusals.may_tell((conversation, sender, reason), self.now) {
             return;
         }

@@ -104,7 +104,7 @@ impl Repairs {
 
     /// Whether a session may be begun with somebody unknown: whoever lost their profile knows none
     /// of those who write to them.
-    fn may_meet(&mut self, now: Timestamp) -> bool {
+    pub(super) fn may_meet(&mut self, now: Timestamp) -> bool {
         let (since, met) = self.met;
         if now.since(since) >= ANEW_EVERY || since > now {
             self.met = (now, 0);
@@ -239,7 +239,9 @@ impl Engine {
         let shares = self.groups.values().any(|group| group.is_member(&peer));
         let known = self.is_contact(&peer) || shares;
         let now = self.now;
-        if peer == self.id() || !known && !self.repairs.may_meet(now) {
+        let unheard = self.is_blocked(&peer) || self.was_declined(&peer);
+        let silent = unheard && !shares;
+        if peer == self.id() || silent || !known && !self.repairs.may_meet(now) {
             return;
         }
         if may(&mut self.repairs.began_anew, peer, now, ANEW_EVERY) {
@@ -255,7 +257,8 @@ impl Engine {
     pub(super) fn peer_began_anew(&mut self, peer: NodeId, session: SessionId) {
         self.retire_others(peer, session);
         // Both have begun anew, and word of it may have been lost with the peer's old session.
-        if self.people.get(&peer).is_some_and(|person| person.owes_reset) {
+        let silent = self.is_blocked(&peer) && !self.shares_group(&peer);
+        if self.people.get(&peer).is_some_and(|person| person.owes_reset) && !silent {
             self.meet(peer).reset_in = Some(session);
             self.tell(peer, &PairPlain::ResetNotice);
         }
@@ -282,7 +285,8 @@ impl Engine {
             self.alarms.set(Alarm::Bundles, now + NOTICED_EVERY);
             return self.count("reset-too-often");
         }
-        self.meet(peer).told.clear();
+        let person = self.meet(peer);
+        (person.told, person.told_picture) = (0, 0);
         self.touch(Key::Contact(peer));
         let direct = ConversationId::Direct(peer);
         let lost: Vec<u64> = self

@@ -65,9 +65,13 @@ impl Engine {
             return Some(node);
         }
         let named = |p: &super::Person| p.nickname.as_deref().is_some_and(|own| same(own, name));
-        let met = self.people.iter().filter(|(_, person)| named(person)).map(|(node, _)| *node);
+        // A name alone means no one who is shown with a mark.
+        let plain = |node: &NodeId| same(&self.shown_name(node), name);
+        let met = self.people.iter().filter(|(node, person)| named(person) && plain(node));
+        let met = met.map(|(node, _)| *node);
         // Whoever has no name, or shares one, is shown with letters of their key: `bob#k3jd`.
-        let shown = || self.people.keys().filter(|n| same(&self.person(n).name, name)).copied();
+        let shown = |n: &&NodeId| same(&self.shown_name(n), name) || self.is_marked_as(n, name);
+        let shown = || self.people.keys().filter(shown).copied();
         let (met, shown) = (met.collect::<Vec<_>>(), shown().collect::<Vec<_>>());
         match (met.as_slice(), shown.as_slice()) {
             ([only], _) | ([], [only]) => Some(*only),
@@ -109,6 +113,14 @@ impl Engine {
         let hint = "write one of these ids instead of the name; `hubbub group members ID` says who \
                     is in it";
         ApiError::new(Code::Usage, what, hint)
+    }
+
+    /// Refuses a command that names somebody by what a contact went by before. Opening a
+    /// conversation is how whoever has the name now is met.
+    pub(super) fn unless_names_moved(&self, command: &Command) -> Result<(), ApiError> {
+        let moved = !matches!(command, Command::Open { .. });
+        let mut people = people_in(command).into_iter().filter(|_| moved);
+        people.try_for_each(|name| self.unless_former(name))
     }
 
     /// Names a command needs and nobody here knows, ready to be asked for.
@@ -185,7 +197,8 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::GroupUnban { member, .. }
         | Command::GroupHandOver { member, .. }
         | Command::GroupDecide { member, .. } => vec![member],
-        Command::Verify { contact, .. } => vec![contact],
+        Command::Verify { contact, .. } | Command::Compare { contact, .. } => vec![contact],
+        Command::Block { contact } | Command::Unblock { contact } => vec![contact],
         Command::SetNickname { .. }
         | Command::MarkRead { .. }
         | Command::GroupDescribe { .. }
@@ -197,6 +210,10 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::GroupPassphrase { .. }
         | Command::GroupKnock { .. }
         | Command::GroupKnockStop { .. }
-        | Command::SetStatus { .. } => Vec::new(),
+        | Command::SetStatus { .. }
+        | Command::Accept { .. }
+        | Command::Decline { .. }
+        | Command::SetProfile { .. }
+        | Command::Set { .. } => Vec::new(),
     }
 }

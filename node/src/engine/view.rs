@@ -37,8 +37,12 @@ pub struct OwnFacts {
     pub node: NodeText,
     /// Our nickname, once granted.
     pub nickname: Option<String>,
+    /// What we like to be called.
+    pub display_name: String,
     /// Our status text.
     pub status: String,
+    /// Whether there is a picture of us.
+    pub has_picture: bool,
 }
 
 impl Engine {
@@ -115,7 +119,9 @@ impl Engine {
         OwnFacts {
             node: NodeText(self.id()),
             nickname: self.own.nickname.clone(),
+            display_name: self.own.display_name.clone(),
             status: self.own.status.clone(),
+            has_picture: self.pictures.contains_key(&self.id()),
         }
     }
 

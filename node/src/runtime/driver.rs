@@ -17,10 +17,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::handle::Ask;
 use super::hub_file::HubFile;
+use super::profile::from_config;
 use super::socket::Listening;
 use super::{now, views};
 use crate::api::view::LinkState;
-use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
+use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply, Settings};
+use crate::config::NodeConfig;
 use crate::engine::output::{MessageKey, Output, Recall, Ticket};
 use crate::engine::{Engine, RECALLED};
 use crate::net::{HubLink, LinkInput};
@@ -43,8 +45,9 @@ pub(super) struct Owned {
     pub(super) rng: ChaCha20Rng,
     pub(super) hub_file: HubFile,
     pub(super) profile: PathBuf,
-    /// Whether others learn what was read here.
-    pub(super) shares_read: bool,
+    pub(super) settings: Settings,
+    /// Where settings are kept.
+    pub(super) config: PathBuf,
     /// Held open, and so locked, as long as the loop runs.
     pub(super) lock: std::fs::File,
 }
@@ -182,8 +185,10 @@ impl Driver {
 
     fn command(&mut self, command: Command, answer: oneshot::Sender<Result<Reply, ApiError>>) {
         self.owned.link.poke();
+        let kept = self.keep_settings(&command);
         let refusal = match &mut self.engine {
             None => broken_store(),
+            Some(_) if kept.is_err() => kept.err().unwrap_or_else(broken_store),
             Some(_) if self.waiting.len() >= WAITING => ApiError::new(
                 Code::TooFast,
                 "too many commands wait for the hub",
@@ -198,6 +203,20 @@ impl Driver {
         };
         // Whoever asked may have left.
         answer.send(Err(refusal)).ok();
+    }
+
+    /// Settings stand in a file first: they hold at the next start, whatever happens here.
+    fn keep_settings(&mut self, command: &Command) -> Result<(), ApiError> {
+        let Command::Set { read_receipts, presence, strangers } = command else { return Ok(()) };
+        let now = self.owned.settings;
+        let settings = Settings {
+            read_receipts: read_receipts.unwrap_or(now.read_receipts),
+            presence: presence.unwrap_or(now.presence),
+            strangers: strangers.unwrap_or(now.strangers),
+        };
+        NodeConfig::write(&self.owned.config, settings).map_err(|error| from_config(&error))?;
+        self.owned.settings = settings;
+        Ok(())
     }
 
     fn link_input(&mut self, input: LinkInput) {
@@ -318,7 +337,7 @@ impl Driver {
             ApiError::new(Code::Profile, error.to_string(), "put back a copy of the profile")
         };
         let mut engine = engine.map_err(|error| damaged(&error))?;
-        engine.share_read(self.owned.shares_read);
+        engine.configure(self.owned.settings, now());
         self.engine = Some(engine);
         Ok(())
     }

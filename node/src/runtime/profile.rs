@@ -121,9 +121,10 @@ pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle,
         ApiError::new(Code::HubUnreachable, error.to_string(), "check this machine's network")
     })?;
     let profile = dir.path().to_path_buf();
-    let shares_read = config.receipts;
+    let settings = config.settings();
+    let config = dir.config();
     let rng = os_rng()?;
-    let owned = Owned { store, link, identity, rng, hub_file, profile, shares_read, lock };
+    let owned = Owned { store, link, identity, rng, hub_file, profile, settings, config, lock };
     let (handle, asks, events) = handle::channel();
     let driver = Driver::new(owned, asks, events)?;
     run(driver, listen(dir.path(), &handle));
@@ -226,7 +227,7 @@ pub(super) fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
     })
 }
 
-fn from_config(error: &ConfigError) -> ApiError {
+pub(super) fn from_config(error: &ConfigError) -> ApiError {
     let text = error.to_string();
     let (what, hint) = text.split_once("; ").unwrap_or((&text, "correct it, or remove the line"));
     ApiError::new(Code::Config, what, hint)

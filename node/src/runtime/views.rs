@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hubbub_shared::group::link::GroupCode;
-use hubbub_shared::id::MessageId;
+use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::invite::Invite;
 
 use super::driver::from_store;
@@ -11,8 +11,8 @@ use super::hub_file::HubFile;
 use crate::api::command::MessageText;
 use crate::api::group::DoorsView;
 use crate::api::view::{
-    Body, ConversationView, LinkState, MessageView, Notice, PersonView, RecipientView, StatusView,
-    WhoamiView,
+    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PersonView, RecipientView,
+    StatusView, WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
@@ -55,11 +55,25 @@ impl Looker<'_> {
             }
             Query::Knocks => Answer::Knocks(self.engine.knocks()),
             Query::Safety { contact } => {
-                let node = self.engine.resolve_person(&contact)?;
-                let node = node.ok_or_else(|| nobody(&contact))?;
+                let node = self.somebody(&contact)?;
                 Answer::Safety(self.engine.safety(&node))
             }
             Query::Whoami => Answer::Whoami(self.whoami()),
+            Query::Requests => Answer::Requests(self.engine.requests()),
+            Query::Blocked => Answer::Blocked(self.engine.blocked()),
+            Query::Contact { contact } => {
+                let node = self.somebody(&contact)?;
+                let info = self.engine.contact_info(&node).ok_or_else(|| nobody(&contact))?;
+                Answer::Contact(Box::new(info))
+            }
+            Query::Picture { contact } => {
+                let node = match &contact {
+                    Some(contact) => self.somebody(contact)?,
+                    None => self.engine.id(),
+                };
+                Answer::Picture(self.engine.picture(&node))
+            }
+            Query::Settings => Answer::Settings(self.engine.settings()),
             Query::Status => {
                 let link = self.link.clone();
                 Answer::Status(StatusView { link, ..self.engine.status() })
@@ -73,6 +87,10 @@ impl Looker<'_> {
             link.link = link.link.take().map(|code| whole_link(self.hub_file, &code));
         }
         doors
+    }
+
+    fn somebody(&self, name: &str) -> Result<NodeId, ApiError> {
+        self.engine.resolve_person(name)?.ok_or_else(|| nobody(name))
     }
 
     /// Most recent first.
@@ -119,7 +137,7 @@ impl Looker<'_> {
         let ledger = self.store.ledger(&message).map_err(|error| from_store(&error))?;
         let recipients = ledger.into_iter().map(|line| RecipientView {
             person: self.engine.person(&line.node),
-            delivery: line.delivery,
+            delivery: fair(self.engine, line.delivery),
             at: line.at,
             stuck: line.stuck,
         });
@@ -132,7 +150,9 @@ impl Looker<'_> {
         WhoamiView {
             node: own.node,
             nickname: own.nickname,
+            display_name: own.display_name,
             status: own.status,
+            has_picture: own.has_picture,
             hub: self.hub_file.hub().to_text(),
             addresses: self.hub_file.addresses().to_vec(),
             profile: self.profile.display().to_string(),
@@ -146,14 +166,19 @@ pub(super) fn stored(engine: &Engine, message: Message) -> Event {
 }
 
 /// An own message got further.
-pub(super) fn moved(_: &Engine, message: Message) -> Event {
+pub(super) fn moved(engine: &Engine, message: Message) -> Event {
     let conversation: ConversationId = message.conversation;
     Event::Delivery {
         message: MessageText(message.id),
         conversation,
-        delivery: message.delivery,
+        delivery: fair(engine, message.delivery),
         reached: (message.reached, message.recipients),
     }
+}
+
+/// Who does not tell others what was read here does not see what was read there.
+fn fair(engine: &Engine, delivery: Delivery) -> Delivery {
+    if engine.settings().read_receipts { delivery } else { delivery.min(Delivery::Delivered) }
 }
 
 fn message_view(engine: &Engine, message: Message) -> MessageView {
@@ -167,7 +192,7 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         received_at: message.received_at,
         body: named(engine, message.body),
         own: message.own,
-        delivery: tracked.then_some(message.delivery),
+        delivery: tracked.then(|| fair(engine, message.delivery)),
         reached: tracked.then_some((message.reached, message.recipients)),
     }
 }

@@ -46,6 +46,9 @@ pub(super) fn table_number(table: Table) -> i64 {
         Table::Outbox => 8,
         Table::Held => 9,
         Table::Cursor => 10,
+        Table::Request => 11,
+        Table::Picture => 12,
+        Table::Past => 13,
     }
 }
 
@@ -62,6 +65,9 @@ pub(super) fn table(number: i64) -> Result<Table, StoreError> {
         8 => Table::Outbox,
         9 => Table::Held,
         10 => Table::Cursor,
+        11 => Table::Request,
+        12 => Table::Picture,
+        13 => Table::Past,
         _ => return Err(damaged("a record's table")),
     })
 }

@@ -15,6 +15,7 @@ use super::invite::InviteCard;
 use super::overlay::Overlay;
 use super::theme::Theme;
 use crate::api::command::MessageText;
+use crate::api::people::RequestView;
 use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
 use crate::api::{Answer, ApiError, Command, ConversationId, Event, Query, Reply};
 use crate::display::Clock;
@@ -84,6 +85,10 @@ pub(super) enum Asked {
     Status,
     /// A message's ledger.
     Info,
+    /// Who asks to be let in.
+    Requests,
+    /// The panel about a contact.
+    Contact,
 }
 
 /// What a reply is for.
@@ -147,6 +152,8 @@ pub(super) struct App {
     pub(super) conversations: Option<Vec<ConversationView>>,
     /// All contacts, once known.
     pub(super) contacts: Option<Vec<ContactView>>,
+    /// Who asks to be let in.
+    pub(super) requests: Vec<RequestView>,
     /// The one shown.
     pub(super) current: Option<ConversationId>,
     /// Messages of those looked at so far.
@@ -181,6 +188,7 @@ impl App {
             queued: BTreeMap::new(),
             conversations: None,
             contacts: None,
+            requests: Vec::new(),
             current: None,
             rooms: HashMap::new(),
             drafts: HashMap::new(),
@@ -200,6 +208,7 @@ impl App {
             Effect::Query(Query::Status, Asked::Status),
             Effect::Query(Query::Conversations, Asked::Conversations),
             Effect::Query(Query::Contacts, Asked::Contacts),
+            Effect::Query(Query::Requests, Asked::Requests),
         ]
     }
 
@@ -216,7 +225,12 @@ impl App {
             Msg::Tick => {
                 // The node has answered since: its count has them, if they still wait.
                 self.queued.retain(|_, at| now.since(*at) < WATCHED);
-                vec![Effect::Query(Query::Status, Asked::Status)]
+                let mut effects = vec![Effect::Query(Query::Status, Asked::Status)];
+                if matches!(self.current, Some(ConversationId::Direct(_))) {
+                    // When somebody was last heard from is no event.
+                    effects.push(Effect::Query(Query::Contacts, Asked::Contacts));
+                }
+                effects
             }
             Msg::Ended => {
                 self.ended = true;

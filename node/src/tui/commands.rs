@@ -2,6 +2,7 @@
 
 use super::app::{App, Asked, Did, Effect};
 use super::overlay::Overlay;
+use super::people::{self, PeopleCall};
 use crate::api::{Command, ConversationId, Query};
 
 /// Every command, what follows it, and what it does.
@@ -23,6 +24,12 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/topic", "<text>", "set this group's topic"),
     ("/nick", "<nickname>", "take another nickname"),
     ("/verify", "[nickname]", "compare safety numbers"),
+    ("/contact", "[nickname]", "what is known of somebody and of their keys"),
+    ("/requests", "", "who asks to be let in"),
+    ("/accept", "<nickname>", "let somebody in, or come into a group"),
+    ("/decline", "<nickname>", "turn a request down; they are not told"),
+    ("/block", "[nickname]", "neither hear nor be heard by somebody"),
+    ("/unblock", "<nickname>", "take that back"),
     ("/invite", "", "show the invite to this hub, to copy it"),
     ("/status", "[text]", "what contacts see beside your name; without text, the link's state"),
     ("/help", "", "all keys and commands"),
@@ -52,6 +59,7 @@ pub(super) enum Call {
     Topic(String),
     Nick(String),
     Verify(Option<String>),
+    People(PeopleCall),
     Invite,
     Status(Option<String>),
     Help,
@@ -88,7 +96,7 @@ pub(super) fn parse(text: &str) -> Parsed {
         "status" => Some(Call::Status(some(rest))),
         "help" => Some(Call::Help),
         "quit" | "exit" => Some(Call::Quit),
-        _ => None,
+        _ => people::parse(verb, rest).map(Call::People),
     };
     call.map_or_else(|| Parsed::Wrong(usage(verb)), Parsed::Call)
 }
@@ -222,6 +230,7 @@ impl App {
                 vec![Effect::Command(Command::SetNickname { nickname }, Did::Quiet)]
             }
             Call::Verify(contact) => self.verify(contact),
+            Call::People(call) => self.people_call(call),
             Call::Status(Some(status)) => {
                 let said = Did::Said("status set".to_owned());
                 vec![Effect::Command(Command::SetStatus { status }, said)]

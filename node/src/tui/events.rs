@@ -44,6 +44,7 @@ impl App {
                 Vec::new()
             }
             Event::ContactsChanged => self.names_changed(),
+            Event::RequestsChanged => vec![Effect::Query(Query::Requests, Asked::Requests)],
             Event::Link(state) => {
                 self.link_changed(state);
                 vec![Effect::Query(Query::Status, Asked::Status)]
@@ -161,6 +162,8 @@ impl App {
                 let lines = crate::display::doors(&doors, &self.clock);
                 self.overlay = Some(Overlay::Doors(lines));
             }
+            (_, Answer::Requests(requests)) => self.took_requests(requests),
+            (_, Answer::Contact(info)) => self.overlay = Some(Overlay::Contact(info)),
             (_, Answer::Safety(safety)) => self.overlay = Some(Overlay::Safety(safety)),
             (_, Answer::MessageInfo { message, recipients }) => {
                 let says = body(&message.body, &message.sender);

@@ -18,6 +18,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Ctrl+Home Ctrl+End", "oldest loaded, newest"),
     ("Tab", "complete a command or a name"),
     ("F2", "show the invite, to copy it"),
+    ("F3", "who asks to be let in"),
     ("Alt+i", "how far my last message got"),
     ("Esc", "close, or back to the newest"),
     ("Ctrl+L", "draw again"),
@@ -94,6 +95,7 @@ impl App {
             KeyCode::F(1) => self.open(Overlay::Help(0)),
             KeyCode::Char('?') if self.composer().is_empty() => self.open(Overlay::Help(0)),
             KeyCode::F(2) => Some(self.show_invite()),
+            KeyCode::F(3) => Some(self.show_requests()),
             KeyCode::Up if modifiers.contains(KeyModifiers::ALT) => Some(self.step(false)),
             KeyCode::Down if modifiers.contains(KeyModifiers::ALT) => Some(self.step(true)),
             KeyCode::Home if ctrl => Some(self.scroll_to_top()),
@@ -132,6 +134,7 @@ impl App {
                 Vec::new()
             }
             Some(Overlay::Safety(_)) => self.safety_key(key),
+            Some(Overlay::Requests(_)) => self.requests_key(key),
             _ => {
                 self.overlay = None;
                 Vec::new()

@@ -16,6 +16,7 @@ mod mouse;
 mod overlay;
 mod palette;
 mod panels;
+mod people;
 mod run;
 mod terminal;
 mod theme;

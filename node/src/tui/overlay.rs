@@ -1,6 +1,7 @@
 //! What can lie on top of the chat: one panel at a time, closed by Esc.
 
 use super::palette::Palette;
+use crate::api::people::ContactInfoView;
 use crate::api::view::{MemberView, RecipientView, SafetyView};
 
 /// A panel.
@@ -18,6 +19,10 @@ pub(super) enum Overlay {
     Safety(SafetyView),
     /// A message in one line, and how far it got for each recipient.
     Info(String, Vec<RecipientView>),
+    /// Who asks to be let in; which of them is chosen.
+    Requests(usize),
+    /// What is known of a contact.
+    Contact(Box<ContactInfoView>),
     /// Quitting with unsent messages: once more to go.
     Quit,
 }

@@ -32,6 +32,8 @@ impl App {
             Overlay::Doors(doors) => ("ways in", wrapped(doors, width)),
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
             Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
+            Overlay::Requests(at) => ("requests", self.request_lines(*at, width, height)),
+            Overlay::Contact(info) => ("contact", self.contact_lines(info, width, height)),
             Overlay::Quit => ("quit", self.quit_lines(width)),
         };
         self.panel(frame, title, lines);
@@ -79,6 +81,9 @@ impl App {
         let mut texts = wrap(&format!("Compare with {name}, by voice or side by side:"), width);
         let groups: Vec<&str> = safety.number.split_whitespace().collect();
         texts.extend(groups.chunks(4).map(|four| format!("  {}", four.join(" "))));
+        texts.push("or the same in words:".to_owned());
+        let words: Vec<&str> = safety.words.split_whitespace().collect();
+        texts.extend(words.chunks(4).map(|four| format!("  {}", line(&four.join(" ")))));
         let state = if safety.person.verified { "verified already" } else { "not verified yet" };
         texts.extend(wrap(&format!("{name} is {state}."), width));
         texts.push("y: they are equal   Esc: not now".to_owned());

@@ -9,7 +9,6 @@ use ratatui::widgets::Paragraph;
 use super::app::App;
 use super::messages::lay_out;
 use super::wrap::{cut, fit, wrap};
-use crate::api::ConversationId;
 use crate::api::view::{ConversationKind, ConversationView, LinkState};
 use crate::display::{Charset, LOBBY_LABEL, kind_mark, line, link, path};
 
@@ -47,7 +46,7 @@ impl App {
     fn draw_title(&self, frame: &mut Frame<'_>, area: Rect) {
         let width = usize::from(area.width);
         let text = match self.shown() {
-            Some(shown) => title(shown),
+            Some(shown) => format!("{}{}", title(shown), self.about_contact()),
             None if self.conversations.is_none() => " hubbub: loading…".to_owned(),
             None => " hubbub".to_owned(),
         };
@@ -69,6 +68,7 @@ impl App {
         let upright =
             vec![Line::styled(self.theme.upright(), self.theme.faint()); rule.height.into()];
         frame.render_widget(Paragraph::new(upright), rule);
+        let list = self.draw_waiting(frame, list);
         let height = usize::from(list.height);
         let Some(conversations) = &self.conversations else {
             frame.render_widget(Line::styled(" loading…", self.theme.faint()), list);
@@ -208,6 +208,9 @@ impl App {
         );
         let hub = self.link.as_ref().map_or_else(|| "…".to_owned(), |l| link(l, self.now));
         let mut parts = vec![name];
+        if !self.requests.is_empty() {
+            parts.push(format!("{} asking (F3)", self.requests.len()));
+        }
         if self.unsent() > 0 {
             parts.push(format!("{} unsent", self.unsent()));
         }
@@ -225,12 +228,7 @@ impl App {
         if !matches!(self.link, Some(LinkState::Up { .. })) {
             return "stored";
         }
-        if let Some(ConversationId::Direct(node)) = self.current
-            && let Some(contact) = self.contacts.iter().flatten().find(|c| c.person.node.0 == node)
-        {
-            return path(contact.path);
-        }
-        "relay"
+        self.contact_shown().map_or("relay", |contact| path(contact.path))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! * [`event`]: what somebody said or did in a conversation; [`count`]: its number there
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
-//! * [`pair_plain`]: everything two nodes tell each other, keys included
+//! * [`pair_plain`]: everything two nodes tell each other, keys included; [`profile`] and
+//!   [`picture`]: what people may say and show of themselves
 //!
 //! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
 //! a group message, so no member can hand out keys in a place where they count as another's.
@@ -12,16 +13,19 @@ pub mod event;
 pub mod group_plain;
 mod knocks;
 pub mod pair_plain;
+pub mod picture;
+pub mod profile;
 mod spans;
 
 pub use event::ChatEvent;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
+pub use picture::{PictureError, PictureFacts, PictureKind};
 pub use spans::Head as CountHead;
 
 use crate::crypto::RecordError;
 use crate::group::sender_key::SkdmError;
-use crate::limits::{ACK_RANGES_MAX, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
+use crate::limits::{ACK_RANGES_MAX, DISPLAY_NAME_CHARS, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
 use crate::wire::codec::DecodeError;
 
 /// Why an opened plaintext cannot be used. Its sender is proven all the same.
@@ -48,6 +52,12 @@ pub enum ContentError {
     /// A title longer than titles may be.
     #[error("a title of {0} bytes, the limit is {TITLE_MAX}")]
     TitleTooLong(usize),
+    /// A display name longer than such names may be, or with characters that are not for names.
+    #[error("not a display name of up to {DISPLAY_NAME_CHARS} characters")]
+    BadName,
+    /// Not a picture, or one too large.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// More references to seen messages than allowed.
     #[error("{0} messages named as seen, the limit is {SEEN_MAX}")]
     TooManySeen(usize),
@@ -72,6 +82,8 @@ impl ContentError {
             Self::Malformed(_) | Self::Record(_) => "malformed",
             Self::Skdm(error) => error.reason(),
             Self::TextTooLong(_) | Self::TitleTooLong(_) => "too-long",
+            Self::BadName => "bad-name",
+            Self::Picture(error) => error.reason(),
             Self::TooManySeen(_) => "too-many-seen",
             Self::BadRanges => "bad-ranges",
             Self::BadHeads(_) => "bad-heads",

@@ -9,17 +9,18 @@
 
 use unicode_normalization::is_nfc;
 
-use super::ContentError;
 use super::count::Ranges;
 use super::group_plain::ChatPlain;
 use super::knocks::{
     read_answer, read_knock, read_proof, read_refused, write_answer, write_knock, write_proof,
     write_refused,
 };
+use super::profile::is_display_name;
 use super::spans::{
     Head as CountHead, read_conversation, read_heads, read_ranges, write_conversation, write_heads,
     write_ranges,
 };
+use super::{ContentError, picture};
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use crate::group::knock::{Knock, KnockAnswer, KnockProof, KnockRefused};
 use crate::group::sender_key::Skdm;
@@ -91,8 +92,12 @@ pub enum PairPlain {
     },
     /// Kind 12: what the sender says of itself.
     Profile {
+        /// What it likes to be called, beside its nickname (see [`super::profile`]); may be empty.
+        name: String,
         /// At most [`TITLE_MAX`] bytes, composed (NFC); may be empty.
         status: String,
+        /// Whether it may be shown when the sender was last heard from.
+        presence: bool,
     },
     /// Kind 13: asks for messages that are missing.
     Want {
@@ -125,6 +130,11 @@ pub enum PairPlain {
     KnockProof(KnockProof),
     /// Kind 19: the keeper does not let the joiner in.
     KnockRefused(KnockRefused),
+    /// Kind 21: the sender's picture.
+    Picture {
+        /// A picture as [`super::picture::look`] takes it; empty for none.
+        bytes: Vec<u8>,
+    },
 }
 
 /// How far a message got. On the wire: 1 delivered, 2 read.
@@ -162,7 +172,10 @@ impl PairPlain {
             Self::Welcome { gid, seq, head, meta_key } => {
                 w.fixed(&gid.0).u64(*seq).fixed(&head.0).fixed(meta_key.expose())
             }
-            Self::Profile { status } => w.bytes(status.as_bytes()),
+            Self::Profile { name, status, presence } => {
+                w.bytes(name.as_bytes()).bytes(status.as_bytes()).bool(*presence)
+            }
+            Self::Picture { bytes } => w.bytes(bytes),
             Self::Want { conversation, author, ranges } => {
                 write_conversation(&mut w, *conversation).fixed(&author.0);
                 write_ranges(&mut w, ranges)
@@ -200,6 +213,7 @@ impl PairPlain {
             Self::KnockAnswer(_) => 17,
             Self::KnockProof(_) => 18,
             Self::KnockRefused(_) => 19,
+            Self::Picture { .. } => 21,
         }
     }
 
@@ -234,7 +248,11 @@ impl PairPlain {
                 head: Head(r.array()?),
                 meta_key: r.secret()?,
             },
-            12 => Self::Profile { status: read_title(&mut r)? },
+            12 => Self::Profile {
+                name: read_name(&mut r)?,
+                status: read_title(&mut r)?,
+                presence: r.bool()?,
+            },
             13 => Self::Want {
                 conversation: read_conversation(&mut r)?,
                 author: NodeId(r.array()?),
@@ -249,6 +267,7 @@ impl PairPlain {
             17 => Self::KnockAnswer(read_answer(&mut r)?),
             18 => Self::KnockProof(read_proof(&mut r)?),
             19 => Self::KnockRefused(read_refused(&mut r)?),
+            21 => Self::Picture { bytes: read_picture(&mut r)? },
             kind => return Err(ContentError::UnknownKind(kind)),
         };
         r.finish()?;
@@ -279,6 +298,20 @@ pub(super) fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentErro
     }
     let text = core::str::from_utf8(bytes).map_err(|_| RecordError::Range)?;
     if is_nfc(text) { Ok(text.to_owned()) } else { Err(RecordError::Range.into()) }
+}
+
+fn read_name(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
+    let bytes = r.bytes(ENVELOPE_MAX)?;
+    let text = core::str::from_utf8(bytes).map_err(|_| RecordError::Range)?;
+    if is_display_name(text) { Ok(text.to_owned()) } else { Err(ContentError::BadName) }
+}
+
+fn read_picture(r: &mut RecordReader<'_>) -> Result<Vec<u8>, ContentError> {
+    let bytes = r.bytes(ENVELOPE_MAX)?;
+    if !bytes.is_empty() {
+        picture::look(bytes)?;
+    }
+    Ok(bytes.to_vec())
 }
 
 #[cfg(test)]
@@ -320,7 +353,7 @@ pub(super) fn samples() -> Vec<PairPlain> {
         ack(None, AckKind::Delivered),
         ack(Some(gid), AckKind::Read),
         PairPlain::Welcome { gid, seq: 14, head, meta_key: Secret32::from_bytes([15; 32]) },
-        PairPlain::Profile { status: "away".into() },
+        PairPlain::Profile { name: "Alice".into(), status: "away".into(), presence: false },
         PairPlain::Want { conversation: None, author: NodeId([8; 32]), ranges: vec![(4, 9)] },
         PairPlain::Copy { gid, envelope: vec![3, 1, 2] },
         PairPlain::Void { conversation: Some(gid), ranges: vec![(1, 1), (3, 3)] },
@@ -330,6 +363,8 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::KnockProof(KnockProof { gid, sid, tag: [20; 32] }),
         PairPlain::KnockRefused(KnockRefused { gid, sid, reason: Reason::Locked }),
         PairPlain::KnockRefused(KnockRefused { gid, sid, reason: Reason::Other(200) }),
+        PairPlain::Picture { bytes: super::picture::sample(2, 3) },
+        PairPlain::Picture { bytes: Vec::new() },
     ]
 }
 
@@ -387,7 +422,10 @@ mod tests {
 
     #[test]
     fn a_status_that_is_too_long_or_decomposed_is_refused() {
-        let profile = |status: String| refused(PairPlain::Profile { status }.encode().expose());
+        let profile = |status: String| {
+            let plain = PairPlain::Profile { name: String::new(), status, presence: true };
+            refused(plain.encode().expose())
+        };
         assert_eq!(profile("x".repeat(513)), ContentError::TitleTooLong(513));
         assert_eq!(profile("e\u{301}".into()).reason(), "malformed");
     }
@@ -399,6 +437,19 @@ mod tests {
         for how in [0, 3, 255] {
             bytes[66] = how;
             assert_eq!(refused(&bytes), ContentError::UnknownKind(how));
+        }
+    }
+
+    #[test]
+    fn a_display_name_is_short_composed_and_one_line() {
+        for name in ["", "Alice Liddell", "日本", &"ä".repeat(64)] {
+            assert!(is_display_name(name), "{name}");
+        }
+        let long = "x".repeat(65);
+        for name in ["two\nlines", " alice", "e\u{301}", "\u{1b}[2J", long.as_str()] {
+            let plain =
+                PairPlain::Profile { name: name.to_owned(), status: String::new(), presence: true };
+            assert_eq!(refused(plain.encode().expose()), ContentError::BadName, "{name}");
         }
     }
 
@@ -424,10 +475,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_picture_is_refused_as_one() {
+        let picture = |bytes: &[u8]| {
+            refused(PairPlain::Picture { bytes: bytes.to_vec() }.encode().expose()).reason()
+        };
+        assert_eq!(picture(b"MZ this is a program"), "no-picture");
+        assert_eq!(picture(&super::super::picture::sample(5_000, 2)), "picture-too-large");
+    }
+
     proptest! {
         #[test]
         fn garbage_never_panics_and_what_decodes_encodes_the_same(
-            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..21
+            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..23
         ) {
             bytes[0] = 1;
             bytes[1] = kind;

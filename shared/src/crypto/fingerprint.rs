@@ -25,6 +25,37 @@ impl SafetyNumber {
     pub fn digits(&self) -> &str {
         &self.0
     }
+
+    /// Its twelve groups of five digits.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.0.as_bytes().chunks(5).map(|group| core::str::from_utf8(group).unwrap_or_default())
+    }
+
+    /// The same as twelve words that can be said aloud, one for each group of five digits.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let words: Vec<String> =
+            self.groups().map(|group| word(group.parse().unwrap_or(0))).collect();
+        words.join(" ")
+    }
+}
+
+/// Letters that are not easily misheard for one another.
+const CONSONANTS: [char; 16] =
+    ['b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z'];
+const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
+
+/// A number below 100,000 as consonant, vowel, consonant, vowel, consonant: 16 * 5 * 16 * 5 * 16 =
+/// 102,400 such words.
+fn word(number: usize) -> String {
+    let mut rest = number;
+    let mut letters = [' '; 5];
+    for (at, letter) in letters.iter_mut().enumerate().rev() {
+        let set: &[char] = if at % 2 == 0 { &CONSONANTS } else { &VOWELS };
+        *letter = set.get(rest % set.len()).copied().unwrap_or(' ');
+        rest /= set.len();
+    }
+    letters.iter().collect()
 }
 
 impl fmt::Display for SafetyNumber {
@@ -92,6 +123,17 @@ mod tests {
         assert_eq!(text.split(' ').map(str::len).collect::<Vec<_>>(), [5; 12]);
         assert_eq!(qr_bytes(&alice, &bob), qr_bytes(&bob, &alice));
         assert_eq!(qr_bytes(&alice, &bob).len(), 68);
+    }
+
+    #[test]
+    fn every_group_of_digits_has_a_word_of_its_own() {
+        let words: std::collections::BTreeSet<String> = (0..100_000).map(word).collect();
+        assert_eq!(words.len(), 100_000);
+        assert!(words.iter().all(|word| word.len() == 5 && word.is_ascii()));
+        assert_eq!((word(0), word(1), word(16)), ("babab".into(), "babad".into(), "babeb".into()));
+        assert_eq!(word(99_999), "zoduz");
+        let number = safety_number(&NodeId([1; 32]), &NodeId([2; 32]));
+        assert_eq!(number.words().split(' ').count(), 12);
     }
 
     #[test]

@@ -211,6 +211,10 @@ fn a_frozen_safety_number() {
         number.to_string(),
         "07626 85073 54305 41048 89790 03119 08233 40531 64170 50930 34538 79036"
     );
+    assert_eq!(
+        number.words(),
+        "dazep telid mikud kidam vafev bikuz dekun kepog pafap lusof jezop serus"
+    );
 }
 
 #[test]

@@ -42,6 +42,8 @@ struct Wire {
     seq: u64,
     prev: Digest,
     ts: Timestamp,
+    /// Reserved: the account the claimant belongs to. Nil; other values are ignored.
+    acct: Option<NodeId>,
 }
 
 /// Why a claim does not count.
@@ -105,6 +107,7 @@ impl NickClaim {
             seq: self.seq,
             prev: self.prev,
             ts: self.ts,
+            acct: None,
         };
         encode(&Signed::new(by, Label::NickClaim, &wire))
     }
@@ -183,6 +186,16 @@ mod tests {
         assert_eq!(elsewhere, Err(ClaimError::OtherHub(HUB)));
         let other = NickClaim::check(&bytes, &HUB, Some(&person(2).id()));
         assert_eq!(other, Err(ClaimError::OtherNode(alice.id())));
+    }
+
+    #[test]
+    fn a_claim_that_names_an_account_is_read_all_the_same() {
+        let alice = person(1);
+        let signed: Signed = decode(&claim().sign(&alice)).unwrap();
+        let mut wire: Wire = decode(&signed.body).unwrap();
+        wire.acct = Some(person(2).id());
+        let later = encode(&Signed::new(&alice, Label::NickClaim, &wire));
+        assert_eq!(NickClaim::check(&later, &HUB, Some(&alice.id())), Ok(claim()));
     }
 
     #[test]

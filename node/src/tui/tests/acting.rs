@@ -286,3 +286,35 @@ fn nothing_is_sent_where_we_are_no_member_any_more() {
     assert_eq!(sent(&scene.enter()), None);
     assert_eq!(scene.app.composer().text(), "hello?");
 }
+
+#[test]
+fn requests_are_decided_by_key_and_by_command() {
+    let mut scene = two();
+    assert_eq!(scene.press(KeyCode::F(3), KeyModifiers::NONE).len(), 1);
+    assert!(scene.app.overlay.is_none(), "nobody asks");
+    scene.waiting();
+    scene.press(KeyCode::F(3), KeyModifiers::NONE);
+    let mallory = scene.app.requests[0].id.to_string();
+    let decided = |effects: Vec<Effect>| match effects.into_iter().next() {
+        Some(Effect::Command(command, _)) => command,
+        other => panic!("{other:?}"),
+    };
+    let accept = Command::Accept { request: mallory.clone() };
+    assert_eq!(decided(scene.press(KeyCode::Char('a'), KeyModifiers::NONE)), accept);
+    let decline = Command::Decline { request: mallory.clone() };
+    assert_eq!(decided(scene.press(KeyCode::Char('d'), KeyModifiers::NONE)), decline);
+    let block = Command::Block { contact: mallory };
+    assert_eq!(decided(scene.press(KeyCode::Char('b'), KeyModifiers::NONE)), block);
+    scene.answer(Asked::Requests, Answer::Requests(Vec::new()));
+    assert!(scene.app.overlay.is_none(), "all is decided");
+    scene.write("/accept mallory");
+    let accept = Command::Accept { request: "mallory".to_owned() };
+    assert_eq!(decided(scene.enter()), accept);
+    scene.write("/block");
+    assert_eq!(decided(scene.enter()), Command::Block { contact: BOB.to_string() });
+    scene.write("/unblock bob");
+    assert_eq!(decided(scene.enter()), Command::Unblock { contact: "bob".to_owned() });
+    scene.write("/contact");
+    let contact = Query::Contact { contact: BOB.to_string() };
+    assert_eq!(scene.enter(), [Effect::Query(contact, Asked::Contact)]);
+}

@@ -11,6 +11,7 @@ use super::super::app::{App, Asked, Effect, Msg};
 use super::super::invite::InviteCard;
 use super::super::theme::Theme;
 use crate::api::command::MessageText;
+use crate::api::people::{RequestView, Wanted, key_mark};
 use crate::api::view::{
     Body, ContactView, ConversationKind, ConversationView, Delivery, LinkState, MessageView,
     NodeText, Path, PersonView, StatusView, WhoamiView,
@@ -75,6 +76,18 @@ pub(super) fn message(at: ConversationId, n: u8, sender: &str, body: Body) -> Me
     }
 }
 
+/// Somebody who waits to be let in.
+pub(super) fn request(name: &str, key: u8, wants: Wanted) -> RequestView {
+    let node = NodeId([key; 32]);
+    RequestView {
+        id: ConversationId::Direct(node),
+        from: PersonView { node: NodeText(node), name: name.to_owned(), verified: false },
+        mark: key_mark(&node),
+        since: NOON,
+        wants,
+    }
+}
+
 pub(super) fn text(at: ConversationId, n: u8, sender: &str, says: &str) -> MessageView {
     message(at, n, sender, Body::Text(says.to_owned()))
 }
@@ -130,6 +143,15 @@ impl Scene {
             refused: Vec::new(),
         };
         self.answer(Asked::Status, Answer::Status(status));
+    }
+
+    pub(super) fn waiting(&mut self) {
+        let hostile = "let me in\x1b[2J".to_owned();
+        let list = vec![
+            request("mallory", 66, Wanted::Talk(hostile)),
+            request("carol", 3, Wanted::Join("book-club".to_owned())),
+        ];
+        self.answer(Asked::Requests, Answer::Requests(list));
     }
 
     pub(super) fn answer(&mut self, asked: Asked, answer: Answer) -> Vec<Effect> {
@@ -195,7 +217,9 @@ fn me() -> WhoamiView {
     WhoamiView {
         node: person("alice").node,
         nickname: Some("alice".to_owned()),
+        display_name: String::new(),
         status: String::new(),
+        has_picture: false,
         hub: "hub".to_owned(),
         addresses: vec!["192.0.2.7:4433".to_owned()],
         profile: "/p".to_owned(),
@@ -204,5 +228,15 @@ fn me() -> WhoamiView {
 
 fn contact(c: &ConversationView) -> ContactView {
     let person = person(&c.title);
-    ContactView { person, status: String::new(), since: NOON, path: Path::Direct }
+    ContactView {
+        person,
+        display_name: String::new(),
+        status: String::new(),
+        since: NOON,
+        path: Path::Direct,
+        last_heard: None,
+        has_picture: false,
+        blocked: false,
+        namesakes: Vec::new(),
+    }
 }

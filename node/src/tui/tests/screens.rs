@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
 
+use super::super::app::Asked;
 use super::scene::*;
+use crate::api::Answer;
+use crate::api::people::{ContactInfoView, Past, PastView, key_mark};
 use crate::api::view::{Body, Delivery, LinkState, Notice};
 use crate::display::Charset;
 
@@ -82,7 +85,7 @@ fn the_palette_finds_conversations_and_commands() {
 fn help_names_every_key_and_command() {
     let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
     scene.press(KeyCode::F(1), KeyModifiers::NONE);
-    assert_snapshot!("help", scene.screen(80, 46));
+    assert_snapshot!("help", scene.screen(80, 54));
 }
 
 #[test]
@@ -125,4 +128,46 @@ fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
         bar.starts_with(" alice · 2 unsent · hub down: no answer from 192.0.2.7:4433"),
         "{bar}"
     );
+}
+
+#[test]
+fn who_asks_to_be_let_in_stands_below_the_list_and_in_a_panel() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
+    scene.waiting();
+    assert_snapshot!("asking", scene.screen(80, 14));
+    scene.press(KeyCode::F(3), KeyModifiers::NONE);
+    scene.press(KeyCode::Down, KeyModifiers::NONE);
+    let screen = scene.screen(80, 14);
+    assert!(!screen.contains('\x1b'), "{screen:?}");
+    assert_snapshot!("requests", screen);
+    assert!(scene.screen(40, 10).contains("asking") || scene.screen(40, 10).contains("requests"));
+}
+
+#[test]
+fn a_contacts_title_says_what_is_known_and_that_the_name_is_disputed() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
+    let mut bob = scene.app.contacts.clone().unwrap().remove(0);
+    bob.display_name = "Bob the Builder".to_owned();
+    bob.last_heard = Some(NOON);
+    bob.status = "back on \x1b[2JMonday".to_owned();
+    scene.answer(Asked::Contacts, Answer::Contacts(vec![bob.clone()]));
+    let title = scene.screen(100, 8).lines().next().unwrap().to_owned();
+    assert_eq!(title, " @bob (Bob the Builder) - active now - back on ␛[2JMonday");
+    bob.namesakes = vec![person("carol").node];
+    bob.person.verified = true;
+    bob.blocked = true;
+    bob.last_heard = None;
+    scene.answer(Asked::Contacts, Answer::Contacts(vec![bob.clone()]));
+    let title = scene.screen(100, 8).lines().next().unwrap().to_owned();
+    let disputed = " @bob (Bob the Builder) verified BLOCKED ! another key goes by this name";
+    assert!(title.starts_with(disputed), "{title}");
+    let at = NOON;
+    let past = vec![
+        PastView { at, what: Past::Pinned },
+        PastView { at, what: Past::Claimed { by: person("carol").node, name: "bob".to_owned() } },
+    ];
+    let mark = key_mark(&bob.person.node.0);
+    let info = ContactInfoView { contact: bob, mark, past, picture: None };
+    scene.answer(Asked::Contact, Answer::Contact(Box::new(info)));
+    assert_snapshot!("contact", scene.screen(100, 16));
 }

@@ -1,0 +1,110 @@
+//! Strangers and those who are blocked, through real processes.
+
+use hubbub_tests::hub::Hub;
+use hubbub_tests::person::Person;
+use hubbub_tests::process::{PATIENCE, Stage, wait_until};
+use serde_json::Value;
+
+/// Waits until alice's list of requests has as many lines.
+fn requests(alice: &Person<'_>, count: usize) -> Vec<Value> {
+    wait_until(&format!("alice has {count} requests"), PATIENCE, || {
+        let list = alice.cli(&["requests"]).fine().json();
+        if list.len() == count { Ok(list) } else { Err(format!("{list:?}")) }
+    })
+}
+
+fn until_reached(sender: &Person<'_>, message: &str, wanted: &str) {
+    wait_until(&format!("{message} is {wanted}"), PATIENCE, || {
+        let said = sender.cli(&["message", "info", message]).fine();
+        let recipients = said.json()[0]["message_info"]["recipients"].clone();
+        let reached = recipients[0]["delivery"].clone();
+        if reached == wanted { Ok(()) } else { Err(said.stdout) }
+    });
+}
+
+#[test]
+fn a_stranger_waits_to_be_let_in_and_one_who_is_blocked_hears_nothing() {
+    let stage = Stage::new();
+    let hub = Hub::start(&stage);
+    let mut alice = Person::join_reserved(&stage, &hub, "alice");
+    let others = Person::join_all(&stage, &hub, &["bob", "mallory"]);
+    let (bob, mallory) = (&others[0], &others[1]);
+    let hello = bob.send("alice", "hello\nI am bob");
+    let list = requests(&alice, 1);
+    assert_eq!(list[0]["wants"]["talk"], "hello⏎I am bob");
+    assert!(alice.cli(&["contacts"]).fine().stdout.is_empty());
+    until_reached(bob, &hello, "stored");
+
+    // What waits is still there after a crash.
+    alice.crash();
+    alice.come_back();
+    requests(&alice, 1);
+    let mark = format!("bob#{}", list[0]["mark"].as_str().unwrap());
+    alice.cli(&["requests", "accept", &mark]).fine();
+    alice.until_reads("bob", &["hello\nI am bob"]);
+    until_reached(bob, &hello, "delivered");
+
+    mallory.send("alice", "buy this");
+    requests(&alice, 1);
+    alice.cli(&["requests", "block", "mallory"]).fine();
+    let more = mallory.send("alice", "buy that");
+    until_reached(mallory, &more, "stored");
+    let refused = alice.cli(&["send", "mallory", "no"]);
+    assert_eq!(refused.status, 4, "{refused:?}");
+    assert_eq!(refused.error().what, "you blocked mallory; unblock first");
+    assert_eq!(alice.cli(&["block"]).fine().json()[0]["name"], "mallory");
+    // Bob's later message has been read, and mallory's before it was not.
+    bob.cli(&["send", "alice", "still here", "--wait", "delivered", "--timeout", "60s"]).fine();
+    until_reached(mallory, &more, "stored");
+    requests(&alice, 0);
+    alice.cli(&["unblock", "mallory"]).fine();
+    mallory.send("alice", "sorry");
+    assert_eq!(requests(&alice, 1)[0]["wants"]["talk"], "sorry");
+}
+
+#[test]
+fn bob_is_verified_by_pasting_and_his_profile_and_settings_are_what_he_says() {
+    let stage = Stage::new();
+    let hub = Hub::start(&stage);
+    let people = Person::join_all(&stage, &hub, &["alice", "bob"]);
+    let (alice, bob) = (&people[0], &people[1]);
+    alice.cli(&["send", "bob", "hello", "--wait", "delivered", "--timeout", "60s"]).fine();
+    bob.until_reads("alice", &["hello"]);
+    let shown = bob.cli(&["verify", "alice"]).fine().json().remove(0);
+    let text = |key: &str| shown[key].as_str().unwrap().to_owned();
+    let wrong = alice.cli(&["verify", "bob", "--number", &"1".repeat(60)]);
+    assert_eq!((wrong.status, wrong.error().code.as_str()), (15, "differs"), "{wrong:?}");
+    for (option, key) in [("--number", "number"), ("--words", "words"), ("--qr", "qr")] {
+        alice.cli(&["verify", "bob", option, &text(key)]).fine();
+        alice.cli(&["verify", "bob", "--undo"]).fine();
+    }
+    alice.cli(&["verify", "bob", "--words", &text("words")]).fine();
+    let info = alice.cli(&["contact", "info", "bob"]).fine().json().remove(0);
+    assert_eq!(info["contact"]["person"]["verified"], true);
+    assert_eq!(info["past"].as_array().unwrap().len(), 8, "{info}");
+
+    let head = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x03\x08\x06\0\0\0";
+    let (file, copy) = (stage.path("bob.png"), stage.path("copy.png"));
+    std::fs::write(&file, head).unwrap();
+    let file = file.to_str().unwrap();
+    bob.cli(&["profile", "set", "--name", "Bob B.", "--picture", file]).fine();
+    wait_until("alice has bob's profile", PATIENCE, || {
+        let info = alice.cli(&["profile", "show", "bob"]).fine().json().remove(0);
+        let there = info["picture"]["width"] == 2 && info["contact"]["display_name"] == "Bob B.";
+        if there { Ok(()) } else { Err(info.to_string()) }
+    });
+    let copy_to = copy.to_str().unwrap();
+    alice.cli(&["profile", "show", "bob", "--picture-out", copy_to]).fine();
+    assert_eq!(std::fs::read(&copy).unwrap(), head);
+
+    bob.cli(&["settings", "presence", "off"]).fine();
+    let settings = bob.cli(&["settings"]).fine().json().remove(0);
+    assert_eq!(settings["presence"], false);
+    let file = std::fs::read_to_string(bob.profile().join("node.toml")).unwrap();
+    assert!(file.contains("presence = false") && file.contains("strangers = \"welcome\""));
+    wait_until("alice does not see when bob was heard", PATIENCE, || {
+        let contact = alice.cli(&["contact", "info", "bob"]).fine().json().remove(0);
+        let heard = contact["contact"]["last_heard"].clone();
+        if heard.is_null() { Ok(()) } else { Err(heard.to_string()) }
+    });
+}
