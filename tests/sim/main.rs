@@ -9,6 +9,7 @@ mod doors;
 mod forgery;
 mod gaps;
 mod groups;
+mod history;
 mod liars;
 mod receipts;
 mod storm;

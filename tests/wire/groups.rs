@@ -4,7 +4,7 @@
 use data_encoding::HEXLOWER;
 use hubbub_shared::beacon::Beacon;
 use hubbub_shared::content::count::begin_of;
-use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlain};
+use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlain, Past};
 use hubbub_shared::crypto::{Identity, Secret32, Signed, blake3};
 use hubbub_shared::group::control::Op;
 use hubbub_shared::group::epoch::Arrival;
@@ -169,6 +169,11 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         CountHead { conversation: Some(gid), from: era + 1, to: era + 2 },
     ];
     let meta_key = Secret32::from_bytes([9; 32]);
+    let past = |id, n, after, text: &str| {
+        let (id, sent_at) = (MessageId([id; 16]), NOW + Millis(after));
+        Past { id, n, sent_at, text: text.to_owned() }
+    };
+    let items = vec![past(0, 3, 0, "hello"), past(1, era + 1, 7, "héllo again")];
     let resent = plain.encode();
     let skdm = Skdm::decode(&bytes(&case["skdm"])).unwrap();
     let all = [
@@ -187,6 +192,7 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         ("Want", PairPlain::Want { conversation: Some(gid), author, ranges: vec![(3, 4)] }),
         ("Copy", PairPlain::Copy { gid, envelope: b"sealed".to_vec() }),
         ("Void", PairPlain::Void { conversation: None, ranges: vec![(3, 3)] }),
+        ("Told", PairPlain::Told { gid, author, items }),
     ];
     assert_eq!(vectors["pairwise"].as_object().unwrap().len(), all.len());
     for (name, plain) in all {

@@ -6,8 +6,8 @@ use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
 use super::group::DoorsView;
 use super::view::{
-    ContactView, ConversationView, MemberView, MessageView, RecipientView, SafetyView, StatusView,
-    WhoamiView,
+    ContactView, ConversationView, MemberView, MessageView, PastView, RecipientView, SafetyView,
+    StatusView, WhoamiView,
 };
 
 /// Something to look up.
@@ -29,6 +29,16 @@ pub enum Query {
         #[serde(default)]
         after: Option<u64>,
         /// Only those before this order number (the newest ones of these are given).
+        #[serde(default)]
+        before: Option<u64>,
+        /// At most this many (the node caps it at 1,000).
+        limit: u32,
+    },
+    /// What was said in a group before this node came, as its members tell it, in order.
+    Past {
+        /// Which.
+        conversation: ConversationId,
+        /// Only what stands before the line of this order number (the newest of it is given).
         #[serde(default)]
         before: Option<u64>,
         /// At most this many (the node caps it at 1,000).
@@ -72,6 +82,8 @@ pub enum Answer {
     Conversation(ConversationView),
     /// To [`Query::History`].
     History(Vec<MessageView>),
+    /// To [`Query::Past`].
+    Past(Vec<PastView>),
     /// To [`Query::MessageInfo`].
     MessageInfo {
         /// The message.

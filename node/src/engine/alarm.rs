@@ -34,6 +34,8 @@ pub(super) enum Alarm {
     Bundles,
     /// Names nobody had are asked for again.
     Names,
+    /// Somebody who came is told what was said before.
+    Newcomers,
     /// Rotation and expiry, hourly.
     Upkeep,
 }
@@ -89,6 +91,7 @@ impl Engine {
                     self.want_bundles();
                 }
                 Alarm::Names => self.ask_names_again(),
+                Alarm::Newcomers => self.look_back(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }
@@ -102,12 +105,14 @@ impl Engine {
         self.resume_keys();
         self.resume_gaps();
         self.resume_resets();
+        self.resume_newcomers();
     }
 
     fn upkeep(&mut self) {
         self.alarms.set(Alarm::Upkeep, self.now + UPKEEP);
         self.rotate_prekeys();
         self.expire_held();
+        self.expire_early();
         self.expire_outbox();
         self.revoke_expired();
         self.remind_all();

@@ -14,6 +14,7 @@ use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::newcomer::Newcomer;
 use super::wish::{Asker, Wish};
 
 /// Own chain ids remembered, to know own messages when they come back.
@@ -72,6 +73,10 @@ pub(super) struct Facts {
     /// Name and topic as last opened; empty before.
     pub(super) name: String,
     pub(super) topic: String,
+    /// Since when newcomers are told what is said, by our clock; none while they are not.
+    pub(super) told_since: Option<Timestamp>,
+    /// Who came and has not been told yet.
+    pub(super) newcomers: Vec<Newcomer>,
 }
 
 /// A Welcome the log has not proven yet.
@@ -109,6 +114,8 @@ impl Facts {
             invited,
             name: String::new(),
             topic: String::new(),
+            told_since: None,
+            newcomers: Vec::new(),
         }
     }
 }

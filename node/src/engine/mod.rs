@@ -19,6 +19,7 @@
 //!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
 //!   `doors`: the ways in; `invited`: being let in; `lobby`: the open group of the hub
+//! * `newcomer`: whoever comes is told what was said before; `past`: being told
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -46,10 +47,12 @@ mod keys;
 mod link;
 mod lobby;
 mod lookup;
+mod newcomer;
 mod nickname;
 mod outbox;
 pub mod output;
 mod pairwise;
+mod past;
 mod ranges;
 mod receipt;
 mod record;
@@ -83,6 +86,8 @@ use self::link::{Asked, Link};
 use self::lookup::Pending;
 use self::outbox::Outbox;
 use self::output::{Changes, HistoryChange, Loaded, Output, Table};
+use self::past::Early;
+pub use self::past::{PAST_BY_ONE, PAST_MAX, merged};
 use self::record::{Key, Own};
 use self::refused::Refusals;
 use self::repair::Repairs;
@@ -114,6 +119,8 @@ pub struct Engine {
     groups: BTreeMap<hubbub_shared::id::GroupId, Group>,
     outbox: Outbox,
     held: BTreeMap<u64, Held>,
+    /// Told of groups we do not know ourselves to be in.
+    early: BTreeMap<u64, Early>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
     /// Whether authors learn that their messages were read here.
@@ -176,6 +183,7 @@ impl Engine {
             groups: BTreeMap::new(),
             outbox: Outbox::default(),
             held: BTreeMap::new(),
+            early: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
             shares_read: true,

@@ -316,6 +316,7 @@ impl Engine {
             PairPlain::Void { conversation, ranges } => {
                 self.take_void(peer, conversation_with(peer, conversation), &ranges);
             }
+            PairPlain::Told { gid, author, items } => self.take_told(peer, (gid, author), items),
         }
         self.seen_alive(peer);
         self.share_status(peer);

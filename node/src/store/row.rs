@@ -46,6 +46,7 @@ pub(super) fn table_number(table: Table) -> i64 {
         Table::Outbox => 8,
         Table::Held => 9,
         Table::Cursor => 10,
+        Table::Early => 11,
     }
 }
 
@@ -62,6 +63,7 @@ pub(super) fn table(number: i64) -> Result<Table, StoreError> {
         8 => Table::Outbox,
         9 => Table::Held,
         10 => Table::Cursor,
+        11 => Table::Early,
         _ => return Err(damaged("a record's table")),
     })
 }

@@ -16,6 +16,7 @@ use super::spans::{
     Head as CountHead, read_conversation, read_heads, read_ranges, write_conversation, write_heads,
     write_ranges,
 };
+use super::told::{Past, read_past, write_past};
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use crate::group::sender_key::Skdm;
 use crate::id::{ChainId, GroupId, Head, NodeId};
@@ -112,6 +113,15 @@ pub enum PairPlain {
         /// Which.
         ranges: Ranges,
     },
+    /// Kind 20: what somebody wrote in a group before the recipient came.
+    Told {
+        /// In which group.
+        gid: GroupId,
+        /// Whose words; the sender's own, or as the sender says.
+        author: NodeId,
+        /// Their texts by rising count.
+        items: Vec<Past>,
+    },
 }
 
 /// How far a message got. On the wire: 1 delivered, 2 read.
@@ -159,6 +169,10 @@ impl PairPlain {
                 write_conversation(&mut w, *conversation);
                 write_ranges(&mut w, ranges)
             }
+            Self::Told { gid, author, items } => {
+                w.fixed(&gid.0).fixed(&author.0);
+                write_past(&mut w, items)
+            }
         };
         w.finish()
     }
@@ -179,6 +193,7 @@ impl PairPlain {
             Self::Want { .. } => 13,
             Self::Copy { .. } => 14,
             Self::Void { .. } => 15,
+            Self::Told { .. } => 20,
         }
     }
 
@@ -223,6 +238,11 @@ impl PairPlain {
             15 => Self::Void {
                 conversation: read_conversation(&mut r)?,
                 ranges: read_ranges(&mut r)?,
+            },
+            20 => Self::Told {
+                gid: gid(&mut r)?,
+                author: NodeId(r.array()?),
+                items: read_past(&mut r)?,
             },
             kind => return Err(ContentError::UnknownKind(kind)),
         };
@@ -295,6 +315,7 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::Want { conversation: None, author: NodeId([8; 32]), ranges: vec![(4, 9)] },
         PairPlain::Copy { gid, envelope: vec![3, 1, 2] },
         PairPlain::Void { conversation: Some(gid), ranges: vec![(1, 1), (3, 3)] },
+        PairPlain::Told { gid, author: NodeId([8; 32]), items: super::told::sample() },
     ]
 }
 
@@ -326,7 +347,7 @@ mod tests {
 
     #[test]
     fn kinds_kept_for_later_need_a_newer_version() {
-        for kind in [6, 10, 16, 255] {
+        for kind in [6, 10, 22, 255] {
             assert_eq!(refused(&[1, kind]), ContentError::UnknownKind(kind));
         }
         assert_eq!(refused(&[2, 0]).reason(), "newer");
@@ -360,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_never_panics_and_what_decodes_encodes_the_same(
-            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..17
+            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..22
         ) {
             bytes[0] = 1;
             bytes[1] = kind;
