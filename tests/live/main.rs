@@ -13,6 +13,7 @@ mod chaos;
 mod commands;
 mod errors;
 mod faults;
+mod history;
 mod newcomer;
 mod operator;
 mod profiles;

@@ -9,7 +9,7 @@ use crate::api::view::PastView;
 /// What stands above what was told of the time before.
 #[must_use]
 pub fn history_since(oldest: Timestamp, clock: &Clock) -> String {
-    format!("history since {}, before you came", clock.day(oldest))
+    format!("history since {}, before you came", clock.short_day(oldest))
 }
 
 /// Who vouches for a line of it; none where its author's own device does.
@@ -63,7 +63,7 @@ mod tests {
     fn every_line_says_whose_word_it_is_unless_it_is_its_authors() {
         assert_eq!(past_mark(&past(None, None)), None);
         let told = past(Some("bob\u{1b}[31m"), None);
-        assert_eq!(past_mark(&told).unwrap(), "as told by bob\u{fffd}[31m");
+        assert_eq!(past_mark(&told).unwrap(), "as told by bob\u{241b}[31m");
         let corrected = past(None, Some("bob"));
         assert_eq!(past_mark(&corrected).unwrap(), "bob told this otherwise");
         let invented = past(Some("mallory"), Some("mallory"));

@@ -205,3 +205,188 @@ fn gathered(row: &Row<'_>) -> Result<Option<Gathered>, StoreError> {
     let past = Past { id, n: number(row, 2)?, sent_at: time(row, 3)?, text };
     Ok(Some(Gathered { author, past }))
 }
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::Secret32;
+    use hubbub_shared::id::GroupId;
+
+    use super::*;
+    use crate::engine::output::{Changes, HistoryChange, StoredMessage};
+
+    const ALICE: NodeId = NodeId([1; 32]);
+    const BOB: NodeId = NodeId([2; 32]);
+    const CAROL: NodeId = NodeId([3; 32]);
+    const TEAM: ConversationId = ConversationId::Group(GroupId([9; 32]));
+
+    fn open(dir: &tempfile::TempDir, name: &str) -> Store {
+        let key = Secret32::from_bytes([7; 32]);
+        Store::open(&dir.path().join(name), &key, ALICE).ok().unwrap()
+    }
+
+    fn line(author: NodeId, number: u16, told_by: Option<NodeId>) -> PastLine {
+        let mut id = [author.0[0]; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        PastLine {
+            conversation: TEAM,
+            author,
+            id: MessageId(id),
+            number: u64::from(number),
+            sent_at: Timestamp(1_000 + u64::from(number)),
+            text: format!("number {number}"),
+            told_by,
+            otherwise: None,
+        }
+    }
+
+    fn heard(line: &PastLine, received_at: u64) -> HistoryChange {
+        HistoryChange::Insert(StoredMessage {
+            conversation: TEAM,
+            id: line.id,
+            sender: line.author,
+            number: line.number,
+            sent_at: line.sent_at,
+            received_at: Timestamp(received_at),
+            body: Body::Text(line.text.clone()),
+            recipients: Vec::new(),
+        })
+    }
+
+    fn commit(store: &mut Store, history: Vec<HistoryChange>) {
+        store.commit(Changes { records: Vec::new(), history }).unwrap();
+    }
+
+    fn keep(store: &mut Store, lines: impl IntoIterator<Item = PastLine>) {
+        commit(store, lines.into_iter().map(HistoryChange::Past).collect());
+    }
+
+    type Shown = (String, Option<NodeId>, Option<NodeId>);
+
+    fn shown(store: &Store) -> Vec<Shown> {
+        let lines = store.past(&TEAM, None, 1_000).unwrap();
+        lines.into_iter().map(|told| (told.text, told.told_by, told.contradicted)).collect()
+    }
+
+    fn says(text: &str, told_by: Option<NodeId>, contradicted: Option<NodeId>) -> Shown {
+        (text.to_owned(), told_by, contradicted)
+    }
+
+    #[test]
+    fn the_past_is_shown_in_order_page_by_page_and_stays_out_of_the_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(&dir, "node.db");
+        keep(&mut store, [3, 1, 2].map(|n| line(BOB, n, None)));
+        keep(&mut store, [line(CAROL, 4, Some(BOB))]);
+        let page = |before, limit| {
+            let lines = store.past(&TEAM, before, limit).unwrap();
+            lines.into_iter().map(|told| (told.order, told.text)).collect::<Vec<_>>()
+        };
+        let number = |order, n: u16| (order, format!("number {n}"));
+        assert_eq!(page(None, 2), [number(1, 3), number(4, 4)]);
+        assert_eq!(page(Some(1), 2), [number(2, 1), number(3, 2)]);
+        assert_eq!(page(Some(2), 2), []);
+        let summary = store.summary(&TEAM).unwrap();
+        assert_eq!((summary.unread, summary.last), (0, None));
+        assert_eq!(store.history(&TEAM, None, None, 9).unwrap(), []);
+    }
+
+    #[test]
+    fn what_was_heard_is_not_shown_as_past_whichever_came_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(&dir, "node.db");
+        let (one, two) = (line(BOB, 1, None), line(BOB, 2, None));
+        commit(&mut store, vec![heard(&one, 5)]);
+        keep(&mut store, [one, two.clone()]);
+        assert_eq!(shown(&store), [says("number 2", None, None)]);
+        commit(&mut store, vec![heard(&two, 6)]);
+        assert_eq!(shown(&store), []);
+    }
+
+    #[test]
+    fn a_place_the_author_has_filled_contradicts_who_says_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(&dir, "node.db");
+        let invented = |n, number| PastLine { number, ..line(BOB, n, Some(CAROL)) };
+        keep(&mut store, [invented(101, 1), invented(102, 2), invented(103, 3)]);
+        keep(&mut store, [line(BOB, 1, None)]);
+        commit(&mut store, vec![heard(&line(BOB, 2, None), 5)]);
+        let denied = |text| says(text, Some(CAROL), Some(CAROL));
+        let expected = [
+            says("number 1", None, None),
+            denied("number 101"),
+            denied("number 102"),
+            says("number 103", Some(CAROL), None),
+        ];
+        assert_eq!(shown(&store), expected);
+        let other = PastLine { text: "I never".to_owned(), ..line(BOB, 103, None) };
+        keep(&mut store, [other]);
+        assert_eq!(shown(&store)[3], says("I never", None, Some(CAROL)));
+    }
+
+    #[test]
+    fn an_authors_word_finds_room_where_another_only_tells() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(&dir, "node.db");
+        let most = u16::try_from(PAST_BY_ONE).unwrap();
+        for teller in 10..15 {
+            let told = |n| line(NodeId([20; 32]), 1_000 * teller + n, Some(NodeId([9; 32])));
+            let by = NodeId([u8::try_from(teller).unwrap(); 32]);
+            keep(&mut store, (0..most + 9).map(told).map(|l| PastLine { told_by: Some(by), ..l }));
+        }
+        assert_eq!(shown(&store).len(), 1_000, "one look gives no more");
+        let all = |store: &Store| {
+            let mut all = store.past(&TEAM, None, 1_000).unwrap();
+            let older = store.past(&TEAM, Some(all[0].order), 1_000).unwrap();
+            all.extend(older);
+            all
+        };
+        assert_eq!(all(&store).len(), PAST_MAX);
+        keep(&mut store, (0..most + 9).map(|n| line(BOB, n, None)));
+        let own = all(&store).iter().filter(|told| told.told_by.is_none()).count();
+        assert_eq!((own, all(&store).len()), (PAST_BY_ONE, PAST_MAX));
+    }
+
+    #[test]
+    fn a_newcomer_is_given_own_texts_by_count_and_others_by_when_they_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(&dir, "node.db");
+        let own = (1..=5).map(|n| heard(&line(ALICE, n, None), u64::from(n) * 10));
+        let others = (1..=5).map(|n| heard(&line(BOB, n, None), u64::from(n) * 10));
+        commit(&mut store, own.chain(others).collect());
+        let gather = Gather {
+            conversation: TEAM,
+            newcomer: CAROL,
+            joined: 7,
+            since: Timestamp(20),
+            upto: 4,
+            own: 2,
+            until: Timestamp(49),
+            others: 9,
+        };
+        let found = |gather: &Gather| -> Vec<(NodeId, u64)> {
+            let found = store.gather(gather).unwrap();
+            found.into_iter().map(|found| (found.author, found.past.n)).collect()
+        };
+        let all = [(ALICE, 4), (ALICE, 3), (BOB, 4), (BOB, 3), (BOB, 2)];
+        assert_eq!(found(&gather), all);
+        assert_eq!(
+            found(&Gather { others: 0, own: 9, ..gather }),
+            [(ALICE, 4), (ALICE, 3), (ALICE, 2)]
+        );
+    }
+
+    #[test]
+    fn a_backup_holds_what_was_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, mut copy) = (open(&dir, "node.db"), open(&dir, "copy.db"));
+        let lie = PastLine { text: "otherwise".to_owned(), ..line(BOB, 1, Some(CAROL)) };
+        keep(&mut store, [lie, line(BOB, 1, None), line(BOB, 2, Some(CAROL))]);
+        let mut rows = Vec::new();
+        store.export::<StoreError>(|row| Ok(rows.push(row))).unwrap();
+        let import = copy.import().unwrap();
+        rows.into_iter().for_each(|row| import.put(row).unwrap());
+        import.commit().unwrap();
+        assert_eq!(shown(&copy).len(), 2);
+        assert_eq!(shown(&copy), shown(&store));
+    }
+}

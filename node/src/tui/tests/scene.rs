@@ -13,7 +13,7 @@ use super::super::theme::Theme;
 use crate::api::command::MessageText;
 use crate::api::view::{
     Body, ContactView, ConversationKind, ConversationView, Delivery, LinkState, MessageView,
-    NodeText, Path, PersonView, StatusView, WhoamiView,
+    NodeText, PastView, Path, PersonView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ConversationId};
 use crate::display::{Charset, Clock};
@@ -72,6 +72,21 @@ pub(super) fn message(at: ConversationId, n: u8, sender: &str, body: Body) -> Me
         own,
         delivery: own.then_some(Delivery::Queued),
         reached: own.then_some((0, 1)),
+    }
+}
+
+/// What `author` said `days` before noon, as somebody told it.
+pub(super) fn told(days: u64, author: &str, says: &str, by: [Option<&str>; 2]) -> PastView {
+    let [told_by, contradicted] = by.map(|name| name.map(person));
+    PastView {
+        id: MessageText(MessageId([9; 16])),
+        conversation: TEAM,
+        order: 100 - days,
+        author: person(author),
+        sent_at: Timestamp(NOON.0 - days * 24 * 60 * 60 * 1_000),
+        text: says.to_owned(),
+        told_by,
+        contradicted,
     }
 }
 

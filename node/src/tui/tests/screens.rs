@@ -3,7 +3,9 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
 
+use super::super::app::Asked;
 use super::scene::*;
+use crate::api::Answer;
 use crate::api::view::{Body, Delivery, LinkState, Notice};
 use crate::display::Charset;
 
@@ -125,4 +127,20 @@ fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
         bar.starts_with(" alice · 2 unsent · hub down: no answer from 192.0.2.7:4433"),
         "{bar}"
     );
+}
+
+#[test]
+fn what_was_said_before_stands_above_the_oldest_line_with_whose_word_it_is() {
+    let mut scene = Scene::of(vec![conversation(TEAM, "team", 0)]);
+    scene.history(TEAM, vec![text(TEAM, 1, "alice", "hello everybody")]);
+    assert!(scene.app.want_older().is_some());
+    let page = vec![
+        told(2, "bob", "the author says so", [None, None]),
+        told(2, "carol", "carol is not there", [Some("bob"), None]),
+        told(1, "bob", "bob's own words", [None, Some("mallory")]),
+        told(1, "carol", "\u{1b}[2Jnever said", [Some("mallory"), Some("mallory")]),
+    ];
+    scene.answer(Asked::Older(TEAM), Answer::Past(page));
+    assert_snapshot!("past", scene.screen(80, 16));
+    assert_snapshot!("past_narrow", scene.screen(40, 20));
 }
