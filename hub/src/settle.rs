@@ -69,10 +69,11 @@ fn bundle(store: &dyn Store, command: Command) -> Result<Command, StoreError> {
 }
 
 fn control(store: &dyn Store, command: Command) -> Result<Command, StoreError> {
-    let Command::LoadControl { conn, req, group, from, total } = command else {
+    let Command::LoadControl { conn, req, group, from, most, total } = command else {
         return Ok(command);
     };
-    let entries = store.control(&group, from, CONTROL_PAGE_ENTRIES)?;
+    let most = usize::try_from(most).unwrap_or(CONTROL_PAGE_ENTRIES);
+    let entries = store.control(&group, from, most.min(CONTROL_PAGE_ENTRIES))?;
     let entries: Vec<_> = entries.into_iter().map(ByteBuf::from).collect();
     // Appended in the same batch, after the page was asked for.
     let until = from.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));

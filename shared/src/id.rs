@@ -119,6 +119,10 @@ fixed_id! {
     SessionId, 16
 }
 fixed_id! {
+    /// One knock at a group's door: random, chosen by whoever knocks.
+    KnockId, 32
+}
+fixed_id! {
     /// One message as its author named it: random, the same on every device.
     MessageId, 16
 }

@@ -127,3 +127,23 @@ pub const HEADS_MAX: usize = 32;
 pub const TOLD_MAX: usize = 64;
 /// Their bytes of UTF-8 together: three of the longest, far below an envelope's limit.
 pub const TOLD_BYTES: usize = 48 * 1024;
+
+// --- Passphrase rooms ---
+
+/// Longest a knock may wait for its answer, and an answer for its proof.
+pub const KNOCK_AGE: Millis = Millis::hours(72);
+/// Keepers one attempt to come in knocks at: each can be a false one, who gets one guess.
+pub const KNOCK_ATTEMPTS: usize = 8;
+/// Knocks a keeper answers within [`KNOCK_WINDOW`] without a proof: each tests one guess.
+pub const KNOCK_ANSWERS: usize = 5;
+/// The stretch of time the above is counted over.
+pub const KNOCK_WINDOW: Millis = Millis::minutes(10);
+/// Answers that no proof followed before a keeper locks the door: what a guesser gets in all.
+pub const KNOCK_FAILURES: usize = 10;
+/// How long a keeper remembers a knock it answered.
+pub const KNOCK_MEMORY: Millis = Millis::hours(24);
+/// Knocks remembered: a whole group that comes in within a day; beyond it the door is busy.
+pub const KNOCKS_KEPT: usize = 1_024;
+/// Bits below which a passphrase chosen by a person is refused: with every keeper of the largest
+/// group, a guesser tests ten thousand of a million millions.
+pub const PASSPHRASE_BITS: u32 = 40;

@@ -29,8 +29,7 @@ struct Queued {
 }
 
 /// What may be said of a group whose last changes a hub has forgotten.
-const UNSETTLED: [&str; 5] =
-    ["fork", "log-withheld", "not-a-member", "other-history", "wrong-prev"];
+const UNSETTLED: [&str; 3] = ["fork", "other-history", "wrong-prev"];
 
 /// Everything known.
 #[derive(Debug, Default)]
@@ -137,13 +136,12 @@ impl Model {
         let status = world.engine(who).status();
         let (mut keys, waits) = (status.waiting_for_keys, status.unsent + status.undelivered);
         if self.wiped || !self.restored.is_empty() {
-            // The keys of an era that was left are nowhere any more; what they sealed comes anew.
+            // The keys of an era that was left are nowhere any more; what they sealed comes anew,
+            // or was for a group that this one has left since.
             keys = 0;
         }
         let told: BTreeSet<_> = device.disk.stuck.iter().map(|(message, _)| message).collect();
-        // A hub that forgot who left makes some wait for those who know that they did.
-        let forked = self.wiped && !self.out.is_empty();
-        if keys > 0 || waits > u64::try_from(told.len()).unwrap() && !forked {
+        if keys > 0 || waits > u64::try_from(told.len()).unwrap() {
             return Err(format!("waits: {keys} for keys, {waits} messages, no reason given"));
         }
         Ok(())
@@ -227,18 +225,15 @@ impl Model {
     }
 
     fn rosters(&self, world: &World) -> Check {
-        if self.wiped {
-            return Ok(());
-        }
         for group in self.groups.values() {
             let ConversationId::Group(id) = group else { continue };
-            // Who left, and had that undone, cannot know.
-            let knows =
-                |who: &usize| !(self.restored.contains(who) && self.out.contains(&(*group, *who)));
-            let active =
-                (0..world.devices.len()).filter(knows).filter(|who| is_active(world, *who, id));
+            let active = (0..world.devices.len()).filter(|who| is_active(world, *who, id));
             let rosters: BTreeSet<_> = active.map(|who| members(world, who, id)).collect();
-            if rosters.len() > 1 {
+            // What the old hub had ordered and nobody could give back, the new one may order anew;
+            // then somebody has seen it.
+            let seen = (0..world.devices.len()).flat_map(|who| world.refusals(who));
+            let forked = self.wiped && seen.into_iter().any(|why| UNSETTLED.contains(&&*why));
+            if rosters.len() > 1 && !forked {
                 return Err(format!("members disagree: {rosters:?}"));
             }
         }

@@ -86,6 +86,11 @@ impl World {
             .collect()
     }
 
+    /// Reasons of the warnings a person was given.
+    pub fn warnings(&self, who: usize) -> &[String] {
+        &self.devices[who].warnings
+    }
+
     /// How often a person's device refused something for this reason.
     pub fn refused(&self, who: usize, reason: &str) -> u64 {
         let counts = self.engine(who).status().refused;

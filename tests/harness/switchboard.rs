@@ -4,7 +4,6 @@ use hubbub_hub::relay::{Command, ConnId, Input, Origin, Relay, RelayConfig, Time
 use hubbub_hub::store::{MemoryStore, Store};
 use hubbub_shared::crypto::Identity;
 use hubbub_shared::group::ControlLog;
-use hubbub_shared::limits::CONTROL_PAGE_ENTRIES;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::from_hub::{Bundle, Bye, ControlPage};
 use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode};
@@ -140,8 +139,9 @@ impl Switchboard {
     fn after_commit(&self, command: Command) -> Option<(ConnId, FromHub)> {
         match command {
             Command::Send { conn, frame } => Some((conn, frame)),
-            Command::LoadControl { conn, req, group, from, total } => {
-                let entries = self.store.control(&group, from, CONTROL_PAGE_ENTRIES).unwrap();
+            Command::LoadControl { conn, req, group, from, most, total } => {
+                let most = usize::try_from(most).unwrap();
+                let entries = self.store.control(&group, from, most).unwrap();
                 let entries = entries.into_iter().map(ByteBuf::from).collect();
                 let page = ControlPage { req, group, from, entries, total };
                 Some((conn, FromHub::ControlPage(page)))

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use hubbub_node::api::Command;
 use hubbub_node::api::view::Delivery;
+use hubbub_node::api::{Code, Command};
 use hubbub_shared::time::Millis;
 use hubbub_tests::keywatch::KeyWatch;
 use hubbub_tests::world::World;
@@ -109,6 +109,29 @@ fn a_restored_profile_that_only_read_since_is_noticed_too() {
     world.run(Millis::minutes(5));
     assert_eq!(world.delivery(ALICE, said, CAROL), Some(Delivery::Delivered));
     assert_eq!(watch.reused(), [""; 0]);
+}
+
+#[test]
+fn a_profile_from_before_its_owner_left_a_group_learns_that_it_is_out() {
+    for seed in 0..8 {
+        let (mut world, watch) = acquainted(seed);
+        let copy = world.devices[BOB].disk.clone();
+        world.ask(BOB, Command::GroupLeave { group: "team".to_owned() }).unwrap();
+        world.run(Millis::secs(10));
+        world.disconnect(BOB);
+        world.restore(BOB, copy);
+        world.run(Millis::secs(1));
+        let late = world.say(BOB, "#team", "am I still here?");
+        world.connect(BOB);
+        world.run(Millis::minutes(5));
+        let stuck = &world.devices[BOB].disk.stuck;
+        let told = [ALICE, CAROL].map(|reader| stuck.contains(&(late, world.id(reader))));
+        assert_eq!(told, [true, true], "seed {seed}");
+        assert_eq!(world.engine(BOB).status().unsent, 0, "seed {seed}");
+        let send = Command::Send { to: "#team".to_owned(), text: "still?".to_owned(), id: None };
+        assert_eq!(world.ask(BOB, send).unwrap_err().code, Code::Forbidden, "seed {seed}");
+        assert_eq!(watch.reused(), [""; 0], "seed {seed}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Groups: who reads what.
 
-use hubbub_node::api::view::Delivery;
+use hubbub_node::api::view::{Delivery, Role};
 use hubbub_node::api::{Code, Command, ConversationId};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::{FromHub, LogId};
@@ -116,6 +116,38 @@ fn a_group_outlives_the_disk_of_its_hub() {
     world.run(Millis::minutes(10));
     for who in 0..3 {
         assert_eq!(world.words(who), ["before", "only bob and alice hold this", "after"]);
+    }
+}
+
+#[test]
+fn a_founder_who_was_away_learns_what_the_hub_lost_before_changing_anything() {
+    for seed in 0..8 {
+        let mut world = World::new(seed, &["alice", "bob", "carol"]);
+        world.found(0, "team", &["bob"]);
+        let (group, member, role) = ("team".to_owned(), "bob".to_owned(), Role::Admin);
+        world.ask(0, Command::GroupRole { group, member, role }).unwrap();
+        world.run(Millis::secs(5));
+        world.disconnect(0);
+        let (group, member) = ("team".to_owned(), "carol".to_owned());
+        world.ask(1, Command::GroupInvite { group, member }).unwrap();
+        world.run(Millis::secs(5));
+        world.wipe_hub();
+        world.run(Millis::minutes(5));
+        world.connect(0);
+        world.run(Millis::secs(1));
+        let (group, topic) = ("team".to_owned(), Some("back".to_owned()));
+        world.ask(0, Command::GroupDescribe { group, name: None, topic }).unwrap();
+        for who in 0..3 {
+            world.say(who, "#team", &format!("{who} is here"));
+        }
+        world.run(Millis::minutes(10));
+        for who in 0..3 {
+            assert_eq!(world.words(who).len(), 3, "seed {seed}: {:?}", world.words(who));
+            assert_eq!(world.refusals(who), [""; 0], "seed {seed}: {who}");
+            let engine = world.engine(who);
+            let members = engine.members(&engine.resolve_group("team").unwrap());
+            assert_eq!(members.len(), 3, "seed {seed}: {who}");
+        }
     }
 }
 

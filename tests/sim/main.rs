@@ -10,6 +10,7 @@ mod forgery;
 mod gaps;
 mod groups;
 mod history;
+mod knocks;
 mod liars;
 mod receipts;
 mod storm;

@@ -5,15 +5,22 @@ use crate::tree::{Finding, Source, Tree};
 
 /// Types of `shared` that own key material. `Zeroizing` counts wherever it comes from.
 pub const SECRETS: &[&str] = &[
+    "Confirmation",
+    "Confirmations",
     "DhSecret",
+    "Door",
     "Identity",
     "InboundChain",
+    "Joiner",
     "KemSecret",
     "LocalPrekeys",
     "OutboundChain",
+    "Passphrase",
+    "Prs",
     "Secret32",
     "SecretBytes",
     "Session",
+    "ShareSecret",
 ];
 const FORBIDDEN: &[&str] = &["Debug", "Clone", "Copy", "Serialize"];
 

@@ -93,6 +93,7 @@ def seal(mk, purpose, ad, plain, salt):
 ALICE, BOB, CHAIN = Ed(1), Ed(2), Ed(7)
 META_KEY = bytes([9]) * 32
 LINK = bytes([13]) * 16
+PRS = bytes([15]) * 32
 
 
 # --- Membership ---
@@ -110,7 +111,8 @@ def entry(gid, seq, prev, author, op):
 def sealed_meta(gid):
     salt = bytes([10]) * 16
     mk = expand(META_KEY, name("meta") + salt, 32)
-    plain = pad(pack([1, "tea", "four o'clock"]))
+    plain = b"\1" + with_length(b"tea") + with_length(b"four o'clock") + b"\1" + PRS
+    plain = pad(plain)
     return salt + seal(mk, "meta", lp("meta", [gid, salt]), plain, bytes([11]) * 16)
 
 
@@ -265,7 +267,7 @@ print(json.dumps(hexed({
     "alice_seed": ALICE.seed,
     "bob_seed": BOB.seed,
     "control": {"gid": gid, "entries": entries, "heads": heads, "meta_key": META_KEY,
-                "name": "tea", "topic": "four o'clock", "link": LINK},
+                "name": "tea", "topic": "four o'clock", "link": LINK, "prs": PRS},
     "chain": alice_chain,
     "pairwise": pairwise(gid, heads[1], alice_chain["id"], alice_chain["skdm"]),
     "claims": claims(),

@@ -123,9 +123,10 @@ fn a_sealed_group_name_opens() {
     let vectors = vectors();
     let key = Secret32::from_bytes(array(&vectors["control"]["meta_key"]));
     let log = log(&vectors, 2);
-    let meta = open_meta(&key, &gid(&vectors), log.meta().unwrap()).unwrap();
-    assert_eq!(meta.name(), vectors["control"]["name"].as_str().unwrap());
-    assert_eq!(meta.topic(), vectors["control"]["topic"].as_str().unwrap());
+    let sealed = open_meta(&key, &gid(&vectors), log.meta().unwrap()).unwrap();
+    assert_eq!(sealed.meta.name(), vectors["control"]["name"].as_str().unwrap());
+    assert_eq!(sealed.meta.topic(), vectors["control"]["topic"].as_str().unwrap());
+    assert_eq!(sealed.prs.unwrap().secret().expose()[..], bytes(&vectors["control"]["prs"]));
 }
 
 #[test]

@@ -7,5 +7,6 @@
 mod frames;
 mod groups;
 mod hub_link;
+mod knock;
 mod mlkem_agrees;
 mod vectors;

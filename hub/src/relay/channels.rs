@@ -129,23 +129,29 @@ impl Relay {
 
     /// Sends a page of a group's control log: to members, to those still reading their own removal,
     /// to holders of an invite link, and, of the lobby, to everybody, since everybody may join it.
+    /// One who is out gets what comes up to there, whenever it asks: a node restored from a copy
+    /// may not know it any more.
     pub(super) fn read_control(&mut self, asked: Asked, body: &ReadControl) -> Result<(), Refusal> {
         let ReadControl { group, from, .. } = *body;
         let control = self.channels.get(&group).ok_or(RefusalCode::NoSuchGroup.plain())?;
-        let total = control.seq() + 1;
+        let end = control.seq() + 1;
         let log = self.logs.get(&LogId::Channel(group));
         let reads = log.is_some_and(|log| log.readers.get(&asked.node).is_some());
-        let member = reads || control.roster().is_member(&asked.node) || group == self.lobby;
         let pass = |pass: Pass| {
             let Pass { key, proof } = pass;
             control.may(&asked.node, &Op::UseInvite { key, proof, account: None }, asked.at)
         };
-        if !member && body.pass.is_none_or(|held| pass(held).is_err()) {
-            return Err(RefusalCode::NotAMember.plain());
-        }
+        let all = reads || control.roster().is_member(&asked.node) || group == self.lobby;
+        let all = all || body.pass.is_some_and(|held| pass(held).is_ok());
+        let left = control.roster().left_at(&asked.node).filter(|left| from <= *left);
+        let (total, most) = match left {
+            _ if all => (end, PAGE),
+            Some(left) => (left + 1, (left + 1 - from).min(PAGE)),
+            None => return Err(RefusalCode::NotAMember.plain()),
+        };
         self.charge_read(asked, total.saturating_sub(from).min(PAGE))?;
         let Asked { conn, req, .. } = asked;
-        self.batch.out.push_back(Command::LoadControl { conn, req, group, from, total });
+        self.batch.out.push_back(Command::LoadControl { conn, req, group, from, most, total });
         Ok(())
     }
 

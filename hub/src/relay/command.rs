@@ -47,6 +47,8 @@ pub enum Command {
         group: GroupId,
         /// First entry wanted.
         from: u64,
+        /// Entries at most.
+        most: u64,
         /// Entries in all.
         total: u64,
     },

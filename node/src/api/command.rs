@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conversation::ConversationId;
 use super::group::SettingsChange;
+use super::secret::SecretText;
 use super::view::{Delivery, Role};
 
 /// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
@@ -131,6 +132,40 @@ pub enum Command {
         /// The line itself, or its public key (or the first letters of that).
         link: String,
     },
+    /// Set the passphrase that lets people into a group, or take it off.
+    GroupPassphrase {
+        /// Which group.
+        group: Target,
+        /// The passphrase; none takes it off.
+        #[serde(default)]
+        passphrase: Option<SecretText>,
+    },
+    /// Knock at a group that we know by its public name or a link without secret: with its
+    /// passphrase, or to ask. Answered once that is on its way; being let in may take days.
+    GroupKnock {
+        /// The public name, or the line.
+        room: String,
+        /// The passphrase; none to ask a person.
+        #[serde(default)]
+        passphrase: Option<SecretText>,
+        /// Words to go with a request.
+        #[serde(default)]
+        note: String,
+    },
+    /// Give up knocking at a group.
+    GroupKnockStop {
+        /// What it was called.
+        room: String,
+    },
+    /// Let somebody in who asks, or not.
+    GroupDecide {
+        /// Which group.
+        group: Target,
+        /// Who asks.
+        member: Target,
+        /// Whether they come in.
+        accept: bool,
+    },
     /// Come into a group by an invite link. Answered when the group's log says that we are in.
     GroupJoin {
         /// The whole line, or what stands behind its dot.
@@ -187,6 +222,11 @@ pub enum Reply {
     Conversation {
         /// Which.
         conversation: ConversationId,
+    },
+    /// Members were asked to let us in.
+    Knocked {
+        /// How many are asked, one after the other or at once; with none, nobody there may.
+        keepers: u32,
     },
     /// An invite link, to hand over. It is a secret between whoever hands it and whoever gets it.
     Link {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::MessageText;
 use super::conversation::ConversationId;
-use super::view::{Delivery, LinkState, MessageView};
+use super::view::{Delivery, LinkState, MessageView, PersonView};
 
 /// Something happened. Sent only after it is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,13 @@ pub enum Event {
     ConversationChanged {
         /// Which.
         conversation: ConversationId,
+    },
+    /// Somebody asks to be let into a group where this node's person may let people in.
+    JoinRequested {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: PersonView,
     },
     /// A contact's name, status or verification changed: look again.
     ContactsChanged,

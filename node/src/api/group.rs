@@ -61,6 +61,32 @@ pub struct DoorsView {
     pub links: Vec<LinkView>,
     /// Who is kept out.
     pub banned: Vec<PersonView>,
+    /// Who asks to be let in.
+    pub asking: Vec<RequestView>,
+}
+
+/// A stranger who asks to be let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Who.
+    pub person: PersonView,
+    /// What they say to it; may be empty.
+    pub note: String,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// An attempt of ours to come into a group, that waits for one of its members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnockView {
+    /// What the group was called when it was begun.
+    pub room: String,
+    /// With the group's passphrase, or by asking.
+    pub passphrase: bool,
+    /// Since when.
+    pub since: Timestamp,
+    /// How many members have it before them.
+    pub keepers: u32,
 }
 
 /// An invite link that is good.

@@ -12,6 +12,7 @@ pub mod event;
 pub mod group;
 pub mod node;
 pub mod query;
+pub mod secret;
 pub mod view;
 
 pub use command::{Command, Reply};

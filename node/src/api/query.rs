@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
-use super::group::DoorsView;
+use super::group::{DoorsView, KnockView};
 use super::view::{
     ContactView, ConversationView, MemberView, MessageView, PastView, RecipientView, SafetyView,
     StatusView, WhoamiView,
@@ -61,6 +61,8 @@ pub enum Query {
         /// Which group.
         group: Target,
     },
+    /// Groups we knock at.
+    Knocks,
     /// The safety number with a contact.
     Safety {
         /// With whom.
@@ -97,6 +99,8 @@ pub enum Answer {
     Members(Vec<MemberView>),
     /// To [`Query::Doors`].
     Doors(DoorsView),
+    /// To [`Query::Knocks`].
+    Knocks(Vec<KnockView>),
     /// To [`Query::Safety`].
     Safety(SafetyView),
     /// To [`Query::Whoami`].

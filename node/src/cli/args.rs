@@ -176,7 +176,8 @@ pub(super) struct Invite {
 /// `hubbub join`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Join {
-    /// The invite; `-` reads it from stdin
+    /// The invite, or a group's public name at the hub this profile is at; `-` reads it from stdin.
+    /// For a group, --passphrase-file holds its passphrase
     pub(super) invite: String,
     /// Your nickname; asked for when needed and a terminal is there
     #[arg(long)]
@@ -184,6 +185,9 @@ pub(super) struct Join {
     /// Only join, and leave again
     #[arg(long)]
     pub(super) no_chat: bool,
+    /// Words to go with asking to be let into a group
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) note: String,
 }
 
 /// `hubbub send`.

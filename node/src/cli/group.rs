@@ -2,10 +2,9 @@
 
 use super::args::Group;
 use super::out::{Done, Out};
-use super::{join, open, render};
-use crate::api::group::SettingsChange;
+use super::{open, render, ways};
 use crate::api::{Answer, Command, Node, Query, Reply};
-use crate::display::{line, qr_lines};
+use crate::display::line;
 
 /// Carries one of them out.
 pub(super) async fn run(node: &dyn Node, args: Group, out: &mut Out) -> Done {
@@ -51,59 +50,11 @@ pub(super) async fn run(node: &dyn Node, args: Group, out: &mut Out) -> Done {
             let done = format!("{} is described", line(&group));
             tell(node, Command::GroupDescribe { group, name, topic }, done, out).await
         }
-        doors => by_doors(node, doors, out).await,
+        doors => ways::run(node, doors, out).await,
     }
 }
 
-/// What concerns the ways into a group.
-async fn by_doors(node: &dyn Node, args: Group, out: &mut Out) -> Done {
-    match args {
-        Group::Doors { group } => doors(node, group, out).await,
-        Group::Set(set) => {
-            let group = set.group.clone();
-            let done = format!("{} is set", line(&group));
-            let change = SettingsChange::from(set);
-            tell(node, Command::GroupSet { group, change }, done, out).await
-        }
-        Group::Link { group, uses, expires, qr } => {
-            let expires_in_ms = expires.0;
-            let command = Command::GroupLink { group, uses, expires_in_ms };
-            link(node, command, qr, out).await
-        }
-        Group::Unlink { group, link } => {
-            let done = "the link is worthless now".to_owned();
-            tell(node, Command::GroupUnlink { group, link }, done, out).await
-        }
-        Group::Join { link } => {
-            let link = if link == "-" { join::from_stdin()? } else { link };
-            let done = "you are in; `hubbub conversations` lists it".to_owned();
-            tell(node, Command::GroupJoin { link }, done, out).await
-        }
-        _ => Err(open::unexpected().into()),
-    }
-}
-
-async fn doors(node: &dyn Node, group: String, out: &mut Out) -> Done {
-    let Answer::Doors(view) = node.query(Query::Doors { group }).await? else {
-        return Err(open::unexpected().into());
-    };
-    out.result(&view, |view, look| crate::display::doors(view, &look.clock).join("\n"))
-}
-
-async fn link(node: &dyn Node, command: Command, qr: bool, out: &mut Out) -> Done {
-    let reply = node.command(command).await?;
-    let Reply::Link { link } = &reply else { return Err(open::unexpected().into()) };
-    out.result(&reply, |_, _| link.clone())?;
-    if qr && !out.json {
-        let code = qr_lines(link.as_bytes(), out.look.charset).unwrap_or_default();
-        out.line(&code.join("\n"))?;
-    }
-    out.hint("Whoever has this line can come in: hand it to those you mean, and to nobody else.");
-    out.hint("They run `hubbub group join '<line>'`; a closed hub must have admitted them before.");
-    Ok(())
-}
-
-async fn tell(node: &dyn Node, command: Command, done: String, out: &mut Out) -> Done {
+pub(super) async fn tell(node: &dyn Node, command: Command, done: String, out: &mut Out) -> Done {
     let reply: Reply = node.command(command).await?;
     out.result(&reply, |_, _| done)
 }

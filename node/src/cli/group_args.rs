@@ -1,5 +1,7 @@
 //! What can be typed after `hubbub group`. Plain data, as in `args`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use hubbub_shared::time::Millis;
 
@@ -82,6 +84,45 @@ pub(super) enum Group {
     Join {
         /// The line; - reads it from stdin
         link: String,
+    },
+    /// Set the passphrase that lets people in, or take it off
+    Passphrase {
+        /// Which group
+        group: String,
+        /// Its first line is the passphrase; - reads stdin. Without it one is made up and shown
+        #[arg(long, value_name = "FILE", conflicts_with = "off")]
+        file: Option<PathBuf>,
+        /// Nobody comes in by a passphrase any more
+        #[arg(long)]
+        off: bool,
+    },
+    /// Ask to be let into a group, by its public name or link
+    Ask {
+        /// The public name, or the line
+        room: String,
+        /// Words to go with it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+    },
+    /// Let somebody in who asks
+    Accept {
+        /// Which group
+        group: String,
+        /// Who
+        member: String,
+    },
+    /// Turn somebody away who asks
+    Decline {
+        /// Which group
+        group: String,
+        /// Who
+        member: String,
+    },
+    /// Groups this profile waits to be let into
+    Knocks {
+        /// Give this one up
+        #[arg(long, value_name = "NAME")]
+        stop: Option<String>,
     },
     /// Change who writes, who lets people in, what newcomers see
     #[command(arg_required_else_help = true)]

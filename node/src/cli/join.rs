@@ -4,9 +4,13 @@ use hubbub_shared::invite::{INVITE_MAX, Invite};
 
 use super::args::{Global, Join};
 use super::out::{Done, Out, is_terminal};
-use super::{ask, chat, open};
+use super::{ask, chat, knock, open, secret};
+use crate::api::secret::SecretText;
 use crate::api::{Answer, ApiError, Code, Command, Node, Query, Reply};
 use crate::display::line;
+
+/// What an invite begins with; anything else is the name of a room.
+const SCHEME: &str = "hubbub://";
 
 /// Joins, asks for a nickname if there is none, and opens the chat.
 pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
@@ -14,6 +18,9 @@ pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
         chat::log_to_stderr(global)?;
     }
     let text = if args.invite == "-" { from_stdin()? } else { args.invite };
+    if !text.trim().to_ascii_lowercase().starts_with(SCHEME) {
+        return room(global, (text.trim().to_owned(), args.note), out).await;
+    }
     let invite = Invite::parse(&text).map_err(|error| {
         ApiError::new(
             Code::Invite,
@@ -22,20 +29,58 @@ pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
         )
     })?;
     let fingerprint = hubbub_shared::invite::fingerprint(&invite.hub());
+    let group = invite.group().map(|group| (group.to_text(), group.secret.is_some()));
     let opened = open::joined(global, invite).await?;
-    let done = after(&opened, args.nick, args.no_chat, (fingerprint, out)).await;
+    let after = After { nick: args.nick, no_chat: args.no_chat, group, note: args.note };
+    let done = after.run(&opened, (fingerprint, out)).await;
     opened.close().await;
     done
 }
 
-async fn after(
-    opened: &open::Opened,
+/// Knocks at a group of the hub this profile is at, with its passphrase or without.
+async fn room(global: &Global, (room, note): (String, String), out: &mut Out) -> Done {
+    // Here the file holds the room's passphrase; one for the profile comes from elsewhere.
+    let passphrase = global.passphrase_file.as_deref().map(secret::first_line).transpose()?;
+    let global = Global { passphrase_file: None, ..global.clone() };
+    let opened = open::existing(&global).await?;
+    let passphrase = passphrase.map(SecretText::new);
+    let done = knock::run(&*opened.node, (room, passphrase, note), out).await;
+    opened.close().await;
+    done
+}
+
+/// What follows once the hub is reached.
+struct After {
     nick: Option<String>,
     no_chat: bool,
-    (fingerprint, out): (String, &mut Out),
+    /// The group the invite leads on to, and whether it lets one in.
+    group: Option<(String, bool)>,
+    note: String,
+}
+
+impl After {
+    async fn run(self, opened: &open::Opened, told: (String, &mut Out)) -> Done {
+        let Self { nick, no_chat, group, note } = self;
+        let (fingerprint, out) = told;
+        let node = &opened.node;
+        let nickname = named(opened, nick, None).await?;
+        match group {
+            Some((link, true)) => {
+                node.command(Command::GroupJoin { link }).await?;
+            }
+            Some((link, false)) => knock::run(&**node, (link, None, note), out).await?,
+            None => {}
+        }
+        shown(node, (nickname, fingerprint), no_chat, out).await
+    }
+}
+
+async fn shown(
+    node: &std::sync::Arc<dyn Node>,
+    (nickname, fingerprint): (String, String),
+    no_chat: bool,
+    out: &mut Out,
 ) -> Done {
-    let node = &opened.node;
-    let nickname = named(opened, nick, None).await?;
     let joined = serde_json::json!({ "nickname": nickname, "fingerprint": fingerprint });
     if no_chat || !is_terminal() {
         let text = format!("joined as {}; hub's fingerprint: {fingerprint}", line(&nickname));

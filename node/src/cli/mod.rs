@@ -13,6 +13,7 @@ mod group;
 mod group_args;
 mod invite;
 mod join;
+mod knock;
 mod lists;
 mod manual;
 mod open;
@@ -27,6 +28,7 @@ mod start;
 mod stop;
 mod up;
 mod verify;
+mod ways;
 
 #[cfg(test)]
 mod verb_tests;

@@ -3,6 +3,7 @@
 use hubbub_shared::time::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
+use crate::api::group::KnockView;
 use crate::api::view::{
     ContactView, ConversationKind, ConversationView, Delivery, MemberView, MessageView, PastView,
     PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
@@ -173,6 +174,19 @@ pub(super) fn members(list: &[MemberView], _: &Look) -> String {
             line(&m.person.name).into_owned(),
             role(m.role).to_owned(),
             verified(m.person.verified).to_owned(),
+        ]
+    };
+    table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Groups we wait to be let into.
+pub(super) fn knocks(list: &[KnockView], look: &Look) -> String {
+    let row = |k: &KnockView| {
+        vec![
+            line(&k.room).into_owned(),
+            if k.passphrase { "by passphrase" } else { "asked" }.to_owned(),
+            format!("since {}", look.clock.date_time(k.since)),
+            format!("{} members", k.keepers),
         ]
     };
     table(&list.iter().map(row).collect::<Vec<_>>())

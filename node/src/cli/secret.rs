@@ -58,15 +58,18 @@ async fn asked(prompt: &str) -> Result<SecretBytes, ApiError> {
     ask::secret(prompt).await.map(|typed| SecretBytes::from_vec(typed.into_bytes()))
 }
 
-/// The first line of a file, without its end.
+/// The first line of a file, or of stdin for `-`, without its end.
 pub(super) fn first_line(file: &Path) -> Result<SecretBytes, ApiError> {
     let wrong = |why: &str| {
         let what = format!("cannot read a passphrase from {}: {why}", file.display());
         ApiError::new(Code::Usage, what, "check the path and its permissions")
     };
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(|e| wrong(&e.to_string()))?;
-    opened.take(LONGEST).read_to_end(&mut bytes).map_err(|e| wrong(&e.to_string()))?;
+    let mut from: Box<dyn Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(std::fs::File::open(file).map_err(|e| wrong(&e.to_string()))?),
+    };
+    from.by_ref().take(LONGEST).read_to_end(&mut bytes).map_err(|e| wrong(&e.to_string()))?;
     let all = SecretBytes::from_vec(bytes);
     let line = all.expose().split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -61,6 +61,11 @@ pub fn doors(doors: &DoorsView, clock: &Clock) -> Vec<String> {
         }
     });
     lines.extend(doors.links.iter().map(|link| one_link(link, clock)));
+    lines.extend(doors.asking.iter().map(|request| {
+        let note = line(&request.note);
+        let says = if note.is_empty() { String::new() } else { format!(": {note}") };
+        format!("{} asks to be let in{says}", line(&request.person.name))
+    }));
     if !doors.banned.is_empty() {
         lines.push(format!("banned: {}", people(&doors.banned)));
     }

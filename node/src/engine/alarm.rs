@@ -36,6 +36,8 @@ pub(super) enum Alarm {
     Names,
     /// Somebody who came is told what was said before.
     Newcomers,
+    /// The next keeper of a group is knocked at.
+    Knocks,
     /// Rotation and expiry, hourly.
     Upkeep,
 }
@@ -92,6 +94,7 @@ impl Engine {
                 }
                 Alarm::Names => self.ask_names_again(),
                 Alarm::Newcomers => self.look_back(),
+                Alarm::Knocks => self.knock_on(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }
@@ -106,6 +109,7 @@ impl Engine {
         self.resume_gaps();
         self.resume_resets();
         self.resume_newcomers();
+        self.resume_knocks();
     }
 
     fn upkeep(&mut self) {
@@ -115,6 +119,7 @@ impl Engine {
         self.expire_early();
         self.expire_outbox();
         self.revoke_expired();
+        self.knock_on();
         self.remind_all();
     }
 }

@@ -44,7 +44,7 @@ impl Engine {
                     self.retry_held(id, None);
                 }
             }
-            return;
+            return self.read_if_given_back(id);
         }
         match self.try_channel_item(id, &item) {
             Ok(()) => {}

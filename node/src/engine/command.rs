@@ -23,6 +23,8 @@ use crate::api::{ApiError, Code, Command, ConversationId, Event, Reply, view};
 
 /// Members a group may be founded with.
 const FOUNDERS: usize = 1_000;
+/// How people came in, for people: somebody knew them.
+const VIA_CONTACT: u8 = 1;
 
 impl Engine {
     /// A face asks for something. It is answered with its ticket, once.
@@ -98,7 +100,7 @@ impl Engine {
             Command::GroupInvite { group, member } => {
                 let (group, member) = self.change_of(&group, &member, found)?;
                 self.befriend(member);
-                (group, Wish::Add(member))
+                (group, Wish::Add(member, VIA_CONTACT))
             }
             Command::GroupRemove { group, member } => {
                 let (group, member) = self.change_of(&group, &member, found)?;
@@ -149,6 +151,24 @@ impl Engine {
             Command::GroupLink { group, uses, expires_in_ms } => {
                 let group = self.group_to_change(&group)?;
                 return self.make_link(ticket, group, (uses, Millis(expires_in_ms)));
+            }
+            Command::GroupPassphrase { group, passphrase } => {
+                let group = self.group_to_change(&group)?;
+                let typed = passphrase.as_ref().map(|typed| typed.as_str().unwrap_or_default());
+                return self.set_passphrase(ticket, group, typed);
+            }
+            Command::GroupKnock { room, passphrase, note } => {
+                let typed = passphrase.as_ref().map(|typed| typed.as_str().unwrap_or_default());
+                return self.knock_at(ticket, room, typed, note);
+            }
+            Command::GroupKnockStop { room } => {
+                self.stop_knocking(&room)?;
+                self.answer(ticket, Ok(Reply::Done));
+                return Ok(());
+            }
+            Command::GroupDecide { group, member, accept } => {
+                let (group, member) = self.change_of(&group, &member, found)?;
+                return self.decide(ticket, (group, member), accept);
             }
             Command::GroupJoin { link } => {
                 if !self.link.is_up() {
@@ -214,7 +234,7 @@ impl Engine {
         let mut wishes = vec![Wish::Describe { name: Some(meta.name().to_owned()), topic: None }];
         for node in nodes {
             self.befriend(node);
-            wishes.push(Wish::Add(node));
+            wishes.push(Wish::Add(node, VIA_CONTACT));
         }
         let last = wishes.len();
         for (at, wish) in wishes.into_iter().enumerate() {

@@ -26,6 +26,8 @@ use crate::api::view::Notice;
 
 /// Who is out, remembered for judging what comes late.
 const REMOVED: usize = 64;
+/// After a log that the hub had lost was given back, nothing new is written into it for this long.
+const GIVEN_BACK: Millis = Millis::secs(15);
 
 impl Engine {
     /// Asks for what follows in a group's log.
@@ -103,6 +105,28 @@ impl Engine {
         if let (false, Some(group)) = (missing.is_empty(), self.groups.get_mut(&id)) {
             group.synced = true;
         }
+        // The one entry of a new group was never there before.
+        if missing.len() > 1 || total > 0 {
+            self.let_others_write(id);
+        }
+    }
+
+    /// Something of a log is delivered that the hub did not have when it was asked for: it is being
+    /// given back, perhaps by somebody who knows less of it than this node.
+    pub(super) fn read_if_given_back(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
+        if self.link.is_up() && !group.synced && !group.reading {
+            self.read_control(id);
+            self.let_others_write(id);
+        }
+    }
+
+    /// Others may know more of a log that the hub had lost: they write first.
+    fn let_others_write(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let at = self.now + GIVEN_BACK;
+        group.not_before = group.not_before.max(Some(at));
+        self.alarms.set(Alarm::Control, at);
     }
 
     pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {
@@ -212,6 +236,7 @@ impl Engine {
                 self.meet(*node);
                 let notice = Notice::Added(self.person(node));
                 self.log_notice(id, author, head, notice);
+                self.settle_request(id, node);
                 if author == self.id() {
                     self.welcome(id, *node);
                 }
@@ -223,8 +248,16 @@ impl Engine {
             Change::RoleSet { node, to, .. } => {
                 let notice = Notice::RoleChanged(self.person(node), role_view(*to));
                 self.log_notice(id, author, head, notice);
+                self.tend_door(id, 0);
             }
-            Change::Meta => self.refresh_meta(id, author),
+            Change::Meta => {
+                if author == self.id()
+                    && let Some(group) = self.groups.get_mut(&id)
+                {
+                    group.new_prs = None;
+                }
+                self.refresh_meta(id, author);
+            }
             Change::Banned { node, was_member: true, .. } => {
                 self.gone(id, (author, *node), head, place);
             }
@@ -241,6 +274,7 @@ impl Engine {
     fn joined(&mut self, id: GroupId, who: (NodeId, Option<NodeId>), head: Head) {
         let (node, maker) = who;
         self.meet(node);
+        self.settle_request(id, &node);
         if node == self.id() {
             self.in_by_link(id);
         }
@@ -273,6 +307,11 @@ impl Engine {
         };
         if let Some(notice) = notice {
             self.log_notice(id, applied.author, applied.head, notice);
+        }
+        match change {
+            Change::Settings => self.tend_door(id, applied.seq),
+            Change::Banned { node, .. } => self.settle_request(id, node),
+            _ => {}
         }
     }
 
@@ -329,8 +368,12 @@ impl Engine {
     /// Opens name and topic, if they changed and the key is here.
     pub(super) fn refresh_meta(&mut self, id: GroupId, author: NodeId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(meta) = group.meta(&id) else { return };
-        let (name, topic) = (meta.name().to_owned(), meta.topic().to_owned());
+        let Some(sealed) = group.meta(&id) else { return };
+        let (name, topic) = (sealed.meta.name().to_owned(), sealed.meta.topic().to_owned());
+        group.prs = sealed.prs;
+        self.touch(Key::Group(id));
+        self.tend_door(id, 0);
+        let Some(group) = self.groups.get_mut(&id) else { return };
         if group.facts.name == name && group.facts.topic == topic {
             return;
         }

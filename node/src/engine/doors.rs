@@ -240,6 +240,7 @@ impl Engine {
             requests: settings.requests,
             alias: settings.alias.unwrap_or_default(),
             links: self.open_links(id, group),
+            asking: self.requests(id),
             banned: log.banned().map(|node| person(&node)).collect::<Vec<PersonView>>(),
         })
     }
@@ -283,6 +284,11 @@ fn who_shown(who: Who) -> shown::Who {
         Who::Admins => shown::Who::Admins,
         Who::Members => shown::Who::Members,
     }
+}
+
+/// The group a line without secret leads to, or one with.
+pub(super) fn group_of(text: &str) -> Option<GroupId> {
+    GroupCode::parse(code_of(text.trim())).ok().map(|code| code.gid)
 }
 
 /// The group's part of a line, or the whole when it is that part alone.

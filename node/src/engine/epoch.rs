@@ -18,7 +18,7 @@ use hubbub_shared::content::{GroupPlain, PairPlain};
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
 use hubbub_shared::limits::LOG_TTL;
-use hubbub_shared::time::Millis;
+use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::from_hub::Welcome;
 use hubbub_shared::wire::to_hub::PutBeacon;
 use hubbub_shared::wire::{ByteBuf, LogId, Refusal, ToHub};
@@ -158,6 +158,11 @@ impl Engine {
     /// are further on in a session than we are is no reason for alarm then.
     pub(super) fn lived_otherwise(&self) -> bool {
         self.own.era > 0 && self.now.since(self.own.era_since) < LOG_TTL
+    }
+
+    /// Whether something happened in an earlier era of this node, or with its beginning.
+    pub(super) fn is_before_era(&self, at: Timestamp) -> bool {
+        self.own.era > 0 && at <= self.own.era_since
     }
 
     /// Whoever may write to us is to do it in a new session.
@@ -312,5 +317,55 @@ fn renumbered(
             (chat.n, chat.prev) = (n, prev);
             Some(chat.encode())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+    use hubbub_shared::session::{Bundle, LocalPrekeys, initiate};
+    use hubbub_shared::wire::codec::encode;
+    use hubbub_shared::wire::from_hub::{Item, ItemKind};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn identity(seed: u8) -> Identity {
+        Identity::from_seed(Secret32::from_bytes([seed; 32]))
+    }
+
+    /// Alice's first message to bob, under the prekeys he has now.
+    fn first_message(bob: &Engine, rng: &mut ChaCha20Rng) -> Item {
+        let alice = identity(1);
+        let published = bob.prekeys.publication();
+        let (mine, spk) = (encode(&published.identity), encode(&published.spk));
+        let bundle = Bundle::from_wire(&mine, &spk, None).unwrap().check(&bob.id(), NOW).unwrap();
+        let prekeys = LocalPrekeys::generate(&alice, NOW, rng);
+        let mut session = initiate(&alice, &prekeys, bundle, NOW, rng).unwrap();
+        let sealed = session.seal(PairPlain::Nothing.encode().expose(), NOW, rng).unwrap();
+        let bytes = ByteBuf::from(sealed);
+        Item { seq: 1, kind: ItemKind::Envelope, at: NOW, from: alice.id(), bytes }
+    }
+
+    #[test]
+    fn nothing_is_sealed_in_a_session_that_another_life_of_this_node_may_have_taken_up() {
+        let (alice, mut rng) = (identity(1).id(), ChaCha20Rng::from_seed([3; 32]));
+        let hub = identity(9).hub_id();
+        let mut bob = Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap();
+        let before = first_message(&bob, &mut rng);
+        bob.own.generation = 5;
+        bob.begin_era();
+        bob.take_mail(&before);
+        let retired = |bob: &Engine| -> Vec<bool> {
+            bob.sessions.get(&alice).into_iter().flatten().map(|s| s.is_retired()).collect()
+        };
+        assert_eq!(retired(&bob), [true]);
+        bob.now = NOW + Millis::secs(1);
+        let after = first_message(&bob, &mut rng);
+        bob.take_mail(&after);
+        assert_eq!(retired(&bob), [true, false]);
     }
 }

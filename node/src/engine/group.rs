@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::Secret32;
+use hubbub_shared::group::knock::{Door, Prs};
 use hubbub_shared::group::link::LinkSecret;
-use hubbub_shared::group::meta::{GroupMeta, open_meta};
+use hubbub_shared::group::meta::{Sealed, open_meta};
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::group::{ControlLog, Role};
 use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
@@ -14,6 +15,8 @@ use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::joining::Attempt;
+use super::keeper::Request;
 use super::newcomer::Newcomer;
 use super::wish::{Asker, Wish};
 
@@ -30,6 +33,13 @@ pub(super) struct Group {
     pub(super) meta_key: Option<Secret32>,
     /// Who says that we belong, until the log shows who of them may.
     pub(super) offers: Vec<Offer>,
+    /// What checks the passphrase, as the log's sealed part says; and what is to be written there.
+    pub(super) prs: Option<Prs>,
+    pub(super) new_prs: Option<Prs>,
+    /// Where strangers with the passphrase are answered, while we may let people in.
+    pub(super) door: Option<Door>,
+    /// Our own attempt to come in, until we are in.
+    pub(super) attempt: Option<Attempt>,
     /// The invite link we come in by, until we are in.
     pub(super) link: Option<LinkSecret>,
     /// Links made here that are good, by public key.
@@ -73,6 +83,8 @@ pub(super) struct Facts {
     /// Name and topic as last opened; empty before.
     pub(super) name: String,
     pub(super) topic: String,
+    /// Who asks to be let in.
+    pub(super) requests: Vec<Request>,
     /// Since when newcomers are told what is said, by our clock; none while they are not.
     pub(super) told_since: Option<Timestamp>,
     /// Who came and has not been told yet.
@@ -114,6 +126,7 @@ impl Facts {
             invited,
             name: String::new(),
             topic: String::new(),
+            requests: Vec::new(),
             told_since: None,
             newcomers: Vec::new(),
         }
@@ -128,6 +141,10 @@ impl Group {
             entries: Vec::new(),
             meta_key: None,
             offers: Vec::new(),
+            prs: None,
+            new_prs: None,
+            door: None,
+            attempt: None,
             link: None,
             links: BTreeMap::new(),
             outbound: None,
@@ -171,8 +188,8 @@ impl Group {
         log.map(|log| log.roster().members().map(|m| m.node).collect()).unwrap_or_default()
     }
 
-    /// Name and topic, when they can be opened.
-    pub(super) fn meta(&self, id: &GroupId) -> Option<GroupMeta> {
+    /// Name, topic and passphrase verifier, when they can be opened.
+    pub(super) fn meta(&self, id: &GroupId) -> Option<Sealed> {
         open_meta(self.meta_key.as_ref()?, id, self.log.as_ref()?.meta()?).ok()
     }
 

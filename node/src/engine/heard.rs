@@ -45,24 +45,18 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Notes a message; `false` for a copy of one remembered by name. A count that was heard before
-    /// and whose name is not remembered is an old copy, or its author has started over: it goes to
+    /// Notes a message; `false` for a copy of one remembered by name, unless its count was missing:
+    /// then a line is to be filled in. A count that was heard before and whose name is not
+    /// remembered is an old copy, or was called void, or its author has started over: it goes to
     /// the history, which knows old copies by name, and counting starts over here too, so that
     /// nothing of the author's new life is taken for heard.
     pub(super) fn note(&mut self, n: u64, id: MessageId) -> bool {
         if self.recent.contains(&(n, id)) {
-            add(&mut self.ranges, n);
             add(&mut self.owed, n);
-            return false;
+            return add(&mut self.ranges, n);
         }
         if has(&self.ranges, n) {
-            if self.recent.iter().any(|(m, _)| *m == n) {
-                self.owed.clear();
-            }
-            self.ranges.clear();
-            self.owed_read.clear();
-            self.read = 0;
-            (self.floor, self.expected) = (n.saturating_sub(1), 0);
+            self.start_over(n);
         }
         if self.ranges.is_empty() && self.expected == 0 {
             self.floor = n.saturating_sub(1);
@@ -75,6 +69,19 @@ impl Heard {
             self.recent.remove(0);
         }
         true
+    }
+
+    /// Counts anew from `n` on. What is missing, and so shown, stays missing.
+    fn start_over(&mut self, n: u64) {
+        let missing = self.missing();
+        missing.into_iter().filter(|(_, to)| *to < OPEN_END).for_each(|r| self.older_lacks(r));
+        if self.recent.iter().any(|(m, _)| *m == n) {
+            self.owed.clear();
+        }
+        self.ranges.clear();
+        self.owed_read.clear();
+        self.read = 0;
+        (self.floor, self.expected) = (n.saturating_sub(1), 0);
     }
 
     pub(super) fn owes(&self) -> bool {
@@ -277,6 +284,29 @@ mod tests {
         heard.void(&[(2, 4), (6, 6), (10, OPEN_END)]);
         assert_eq!(heard.missing(), [(5, 5), (7, 8)]);
         assert!(heard.lacks((5, 5)) && heard.lacks((1, 7)) && !heard.lacks((6, 6)));
+    }
+
+    #[test]
+    fn what_came_before_and_is_missing_again_goes_to_the_history_once_more() {
+        let (mut heard, id) = (heard(&[1]), MessageId([9; 16]));
+        heard.expect_before(ERA + 2);
+        assert!(heard.note(ERA + 2, id) && !heard.note(ERA + 2, id));
+        heard.void(&[(2, 3)]);
+        // Somebody else still had what its author called void: counting starts over there.
+        assert!(heard.note(3, MessageId([3; 16])));
+        assert_eq!(heard.expect(ERA + 2, ERA + 2), Some((ERA + 1, ERA + 2)));
+        assert!(heard.note(ERA + 2, id) && !heard.note(ERA + 2, id));
+        assert_eq!(heard.missing(), [(ERA + 1, ERA + 1)]);
+    }
+
+    #[test]
+    fn what_is_missing_stays_so_when_counting_starts_over() {
+        let mut heard = heard(&[1, 5, 9]);
+        heard.void(&[(6, 7)]);
+        assert!(heard.note(7, MessageId([77; 16])));
+        assert_eq!(heard.missing(), [(2, 4), (8, 8)]);
+        assert!(heard.note(3, MessageId([3; 16])));
+        assert_eq!(heard.missing(), [(2, 2), (4, 4), (8, 8)]);
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Engine {
     pub(super) fn forget_if_stray(&mut self, gid: GroupId) {
         let me = self.id();
         let stray = |group: &Group| {
-            let waiting = !group.offers.is_empty() || group.link.is_some();
+            let waiting =
+                !group.offers.is_empty() || group.link.is_some() || group.attempt.is_some();
             !group.facts.invited && !waiting && !group.is_member(&me)
         };
         if self.own.lobby != Some(gid) && self.groups.get(&gid).is_some_and(stray) {
@@ -110,6 +111,7 @@ impl Engine {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&gid) else { return };
         group.meta_key = Some(key);
+        group.attempt = None;
         let newly = !core::mem::replace(&mut group.facts.invited, true);
         let joined = group.log.as_ref().and_then(|log| {
             let at = log.roster().member(&me)?.joined;

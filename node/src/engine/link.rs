@@ -38,6 +38,7 @@ pub(super) enum Asked {
     /// An entry the hub had lost.
     Restore(GroupId),
     Read(GroupId),
+    Room(Ticket),
     Beacon,
 }
 
@@ -156,6 +157,7 @@ impl Engine {
             self.answer(ticket, Err(unreachable("the nickname is claimed when it is back")));
         }
         self.fail_pending();
+        self.fail_looking();
         self.outbox.link_down();
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
@@ -205,7 +207,11 @@ impl Engine {
                     self.control_page(group, &page);
                 }
             }
-            FromHub::Room(_) => self.count("unexpected-room"),
+            FromHub::Room(room) => {
+                if let Some(Asked::Room(ticket)) = self.link.asked.remove(&room.req) {
+                    self.room_found(ticket, &room);
+                }
+            }
         }
         self.pump();
     }
@@ -221,6 +227,7 @@ impl Engine {
             Some(Asked::WhoIs(node)) => self.named(node, None),
             Some(Asked::Claim(claim)) => self.nickname_refused(&claim, refusal),
             Some(Asked::Beacon) => self.beacon_refused(refusal),
+            Some(Asked::Room(ticket)) => self.room_refused(ticket, refusal),
             Some(Asked::Restore(_) | Asked::Prekeys(..)) => self.count("refused-by-hub"),
             None => {}
         }

@@ -17,8 +17,9 @@
 //!   and answering; `kept`: what other members may be given
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
-//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//!   `doors`: the ways in; `invited`: being let in; `lobby`: the open group of the hub
+//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it
+//! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
+//!   being let in; `lobby`: the open group of the hub
 //! * `newcomer`: whoever comes is told what was said before; `past`: being told
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
@@ -42,6 +43,8 @@ mod heard;
 mod held;
 mod inbound;
 mod invited;
+mod joining;
+mod keeper;
 mod kept;
 mod keys;
 mod link;
@@ -127,6 +130,7 @@ pub struct Engine {
     shares_read: bool,
     link: Link,
     pending: Vec<Pending>,
+    looking: BTreeMap<output::Ticket, joining::Looking>,
     repairs: Repairs,
     gaps: Gaps,
     reminders: Reminders,
@@ -189,6 +193,7 @@ impl Engine {
             shares_read: true,
             link: Link::default(),
             pending: Vec::new(),
+            looking: BTreeMap::new(),
             repairs: Repairs::default(),
             gaps: Gaps::default(),
             reminders: Reminders::default(),

@@ -225,7 +225,12 @@ impl Engine {
                 let person = self.meet(peer);
                 person.idk_epoch = person.idk_epoch.max(accepted.idk_epoch);
                 self.touch(Key::Contact(peer));
-                self.add_session(accepted.session);
+                let mut session = accepted.session;
+                if accepted.replaced.is_some_and(|at| self.is_before_era(at)) {
+                    // Another life of this node may have taken it up, too.
+                    session.retire();
+                }
+                self.add_session(session);
                 self.opened(peer, id, accepted.plain.expose());
                 self.seal_for(peer);
             }
@@ -316,6 +321,10 @@ impl Engine {
             PairPlain::Void { conversation, ranges } => {
                 self.take_void(peer, conversation_with(peer, conversation), &ranges);
             }
+            PairPlain::Knock(knock) => self.take_knock(peer, knock),
+            PairPlain::KnockAnswer(answer) => self.take_knock_answer(peer, &answer),
+            PairPlain::KnockProof(proof) => self.take_knock_proof(peer, &proof),
+            PairPlain::KnockRefused(refused) => self.take_knock_refusal(peer, &refused),
             PairPlain::Told { gid, author, items } => self.take_told(peer, (gid, author), items),
         }
         self.seen_alive(peer);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use hubbub_shared::group::ControlLog;
+use hubbub_shared::group::knock::{Door, Prs};
 use hubbub_shared::group::link::{LinkSecret, SECRET};
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::id::{ChainId, Digest, GroupId, NodeId, SessionId};
@@ -21,6 +22,7 @@ use serde_bytes::ByteBuf;
 
 use super::group::{Facts, Group, Inbound, Offer, Outbound};
 use super::invited::OFFERS;
+use super::joining::Attempt;
 use super::outbox::Entry;
 use super::output::{Loaded, RecordChange, Table};
 use super::{Engine, LoadError};
@@ -280,6 +282,15 @@ fn save_group(group: &Group) -> SecretBytes {
     w.option(group.link.as_ref(), |w, link: &LinkSecret| {
         w.fixed(link.expose());
     });
+    for prs in [&group.prs, &group.new_prs] {
+        w.option(prs.as_ref(), |w, prs: &Prs| {
+            w.fixed(prs.secret().expose());
+        });
+    }
+    w.option(group.door.as_ref(), |w, door: &Door| {
+        w.bytes(door.save().expose());
+    });
+    w.option(group.attempt.as_ref(), |w, attempt: &Attempt| attempt.save(w));
     w.count(group.links.len());
     for (key, link) in &group.links {
         w.fixed(&key.0).fixed(link.expose());
@@ -296,12 +307,17 @@ fn load_group(record: &[u8]) -> Result<Group, RecordError> {
         offers.push(Offer { by: NodeId(r.array()?), seq: r.u64()?, meta_key: r.secret()? });
     }
     let link = r.option(read_link)?;
+    let prs = r.option(RecordReader::secret)?.map(Prs::from_secret);
+    let new_prs = r.option(RecordReader::secret)?.map(Prs::from_secret);
+    let door = r.option(|r| Door::load(r.bytes(PART_MAX)?))?;
+    let attempt = r.option(Attempt::load)?;
     let mut links = BTreeMap::new();
     for _ in 0..r.count(INVITES_MAX)? {
         links.insert(NodeId(r.array()?), read_link(&mut r)?);
     }
     r.finish()?;
-    Ok(Group { meta_key, offers, link, links, ..Group::new(facts) })
+    let group = Group::new(facts);
+    Ok(Group { meta_key, offers, link, links, prs, new_prs, door, attempt, ..group })
 }
 
 fn read_link(r: &mut RecordReader<'_>) -> Result<LinkSecret, RecordError> {

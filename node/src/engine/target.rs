@@ -183,7 +183,8 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::GroupRole { member, .. }
         | Command::GroupBan { member, .. }
         | Command::GroupUnban { member, .. }
-        | Command::GroupHandOver { member, .. } => vec![member],
+        | Command::GroupHandOver { member, .. }
+        | Command::GroupDecide { member, .. } => vec![member],
         Command::Verify { contact, .. } => vec![contact],
         Command::SetNickname { .. }
         | Command::MarkRead { .. }
@@ -193,6 +194,9 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::GroupLink { .. }
         | Command::GroupUnlink { .. }
         | Command::GroupJoin { .. }
+        | Command::GroupPassphrase { .. }
+        | Command::GroupKnock { .. }
+        | Command::GroupKnockStop { .. }
         | Command::SetStatus { .. } => Vec::new(),
     }
 }

@@ -30,7 +30,8 @@ const WISHES: usize = 1_100;
 /// Something to be written into a group's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wish {
-    Add(NodeId),
+    /// And how they met, for people.
+    Add(NodeId, u8),
     Remove(NodeId),
     Role(NodeId, Role),
     Describe {
@@ -130,7 +131,7 @@ impl Engine {
     /// The entry a wish needs now; none when it is granted already.
     fn op_for(&mut self, id: GroupId, wish: &Wish) -> Result<Option<Op>, ApiError> {
         let op = match wish {
-            Wish::Add(node) => Op::add(*node, Role::Member, 1),
+            Wish::Add(node, via) => Op::add(*node, Role::Member, *via),
             Wish::Remove(node) => Op::Remove { node: *node, code: 0 },
             Wish::Role(node, role) => Op::SetRole { node: *node, role: *role },
             Wish::Leave => Op::Leave,
@@ -182,8 +183,11 @@ impl Engine {
         if self.groups.get(&id).is_some_and(|group| group.meta_key.is_none()) {
             self.fresh_meta_key(id);
         }
-        let key = self.groups.get(&id).and_then(|group| group.meta_key.as_ref());
-        let ct = key.map(|key| seal_meta(key, &id, &meta, &mut self.rng)).unwrap_or_default();
+        let group = self.groups.get(&id);
+        let prs = group.and_then(|group| group.new_prs.as_ref().or(group.prs.as_ref()));
+        let key = group.and_then(|group| group.meta_key.as_ref());
+        let ct = key.map(|key| seal_meta(key, &id, (&meta, prs), &mut self.rng));
+        let ct = ct.unwrap_or_default();
         Ok(Op::Meta { ct: ByteBuf::from(ct) })
     }
 
@@ -288,7 +292,7 @@ impl Engine {
     pub(super) fn fulfilled(&mut self, id: GroupId, change: &Change) {
         let Some(group) = self.groups.get(&id) else { return };
         let fits = |wish: &Wish| match (wish, change) {
-            (Wish::Add(a), Change::Added { node: b, .. })
+            (Wish::Add(a, _), Change::Added { node: b, .. })
             | (Wish::Remove(a), Change::Removed { node: b, .. })
             | (Wish::Role(a, _), Change::RoleSet { node: b, .. }) => a == b,
             (Wish::Ban(a), Change::Banned { node: b, .. })

@@ -8,6 +8,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::group::knock::Passphrase;
 use hubbub_shared::invite::Invite;
 
 use super::driver::{Driver, Owned, from_store};
@@ -208,6 +210,16 @@ fn in_use(file: &mut File) -> ApiError {
     )
 }
 
+/// A passphrase nobody guesses, for a group.
+///
+/// # Errors
+/// [`ApiError`] when the system has no randomness.
+pub fn made_up_passphrase() -> Result<SecretBytes, ApiError> {
+    let made = Passphrase::generate(&mut os_rng()?);
+    Ok(SecretBytes::from_vec(made.as_str().as_bytes().to_vec()))
+}
+
+/// The system's randomness.
 pub(super) fn os_rng() -> Result<rand_chacha::ChaCha20Rng, ApiError> {
     tls::os_rng().map_err(|error| {
         ApiError::new(Code::Internal, error.to_string(), "this machine's system is broken")

@@ -59,6 +59,7 @@ impl Looker<'_> {
                 let doors = self.engine.doors(&group).ok_or_else(|| nobody(&group.short()))?;
                 Answer::Doors(self.with_lines(doors))
             }
+            Query::Knocks => Answer::Knocks(self.engine.knocks()),
             Query::Safety { contact } => {
                 let node = self.engine.resolve_person(&contact)?;
                 let node = node.ok_or_else(|| nobody(&contact))?;

@@ -16,6 +16,9 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/group link", "", "make an invite link; whoever has it can come in"),
     ("/group ban", "<nickname>", "keep somebody out, and remove them"),
     ("/group unban", "<nickname>", "end a ban"),
+    ("/group accept", "<nickname>", "let somebody in who asks"),
+    ("/group decline", "<nickname>", "turn somebody away who asks"),
+    ("/group ask", "<name>", "ask to be let into a group by its public name"),
     ("/group join", "<link>", "come in by an invite link"),
     ("/topic", "<text>", "set this group's topic"),
     ("/nick", "<nickname>", "take another nickname"),
@@ -44,6 +47,8 @@ pub(super) enum Call {
     GroupBan(String),
     GroupUnban(String),
     GroupJoin(String),
+    GroupAsk(String),
+    GroupDecide(String, bool),
     Topic(String),
     Nick(String),
     Verify(Option<String>),
@@ -112,6 +117,9 @@ fn group(rest: &str) -> Option<Call> {
         "ban" => words.next().map(Call::GroupBan),
         "unban" => words.next().map(Call::GroupUnban),
         "join" => words.next().map(Call::GroupJoin),
+        "ask" => words.next().map(Call::GroupAsk),
+        "accept" => words.next().map(|who| Call::GroupDecide(who, true)),
+        "decline" => words.next().map(|who| Call::GroupDecide(who, false)),
         _ => None,
     }
 }
@@ -200,7 +208,13 @@ impl App {
             | Call::GroupLink
             | Call::GroupBan(_)
             | Call::GroupUnban(_)
+            | Call::GroupDecide(..)
             | Call::Topic(_) => self.group_call(call),
+            Call::GroupAsk(room) => {
+                let said = format!("{room} was asked; a member of it decides");
+                let command = Command::GroupKnock { room, passphrase: None, note: String::new() };
+                vec![Effect::Command(command, Did::Said(said))]
+            }
             Call::GroupJoin(link) => {
                 vec![Effect::Command(Command::GroupJoin { link }, Did::Opened)]
             }
@@ -249,6 +263,11 @@ impl App {
             Call::GroupUnban(member) => {
                 let said = format!("{member} is not banned any more");
                 (Command::GroupUnban { group, member }, said)
+            }
+            Call::GroupDecide(member, accept) => {
+                let said = if accept { "is let in" } else { "is turned away" };
+                let said = format!("{member} {said}");
+                (Command::GroupDecide { group, member, accept }, said)
             }
             Call::GroupLink => {
                 let command = Command::GroupLink { group, uses: LINK_USES, expires_in_ms: LINK_MS };

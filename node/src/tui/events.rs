@@ -41,6 +41,14 @@ impl App {
             Event::ConversationChanged { .. } => {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }
+            Event::JoinRequested { person, .. } => {
+                let who = line(&person.name).into_owned();
+                self.say(
+                    format!("{who} asks to be let in: /group doors, /group accept {who}"),
+                    false,
+                );
+                Vec::new()
+            }
             Event::ContactsChanged => self.names_changed(),
             Event::Link(state) => {
                 self.link_changed(state);

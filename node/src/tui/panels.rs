@@ -16,6 +16,8 @@ use crate::display::{delivery_mark, delivery_word, line, qr_lines, role};
 
 /// Widest a panel gets.
 const WIDEST: u16 = 76;
+/// Columns of a command and its arguments in the help.
+const CALL: usize = 25;
 
 impl App {
     /// Draws the panel on top, if one is open.
@@ -135,13 +137,13 @@ impl App {
 /// As much of the help as fits; the title says how to see the rest.
 fn help(width: usize, height: usize, from: usize) -> (&'static str, Vec<Line<'static>>) {
     let row = |left: &str, right: &str| {
-        let left = if width < 50 { format!("{left}:") } else { fit(left, 22) };
+        let left = if width < 50 { format!("{left}:") } else { fit(left, CALL) };
         Line::raw(cut(&format!("{left} {right}"), width))
     };
     let keys = HELP.iter().map(|(keys, what)| row(keys, what));
     let commands = COMMANDS.iter().map(|(name, arguments, what)| {
         let call = format!("{name} {arguments}");
-        if call.len() > 22 {
+        if call.len() > CALL {
             Line::raw(cut(&format!("{call}: {what}"), width))
         } else {
             row(&call, what)

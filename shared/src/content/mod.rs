@@ -10,6 +10,7 @@
 pub mod count;
 pub mod event;
 pub mod group_plain;
+mod knocks;
 pub mod pair_plain;
 mod spans;
 mod told;

@@ -12,12 +12,17 @@ use unicode_normalization::is_nfc;
 use super::ContentError;
 use super::count::Ranges;
 use super::group_plain::ChatPlain;
+use super::knocks::{
+    read_answer, read_knock, read_proof, read_refused, write_answer, write_knock, write_proof,
+    write_refused,
+};
 use super::spans::{
     Head as CountHead, read_conversation, read_heads, read_ranges, write_conversation, write_heads,
     write_ranges,
 };
 use super::told::{Past, read_past, write_past};
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
+use crate::group::knock::{Knock, KnockAnswer, KnockProof, KnockRefused};
 use crate::group::sender_key::Skdm;
 use crate::id::{ChainId, GroupId, Head, NodeId};
 use crate::limits::{ENVELOPE_MAX, TITLE_MAX};
@@ -113,6 +118,14 @@ pub enum PairPlain {
         /// Which.
         ranges: Ranges,
     },
+    /// Kind 16: asks a keeper to be let into a group.
+    Knock(Knock),
+    /// Kind 17: the keeper's answer.
+    KnockAnswer(KnockAnswer),
+    /// Kind 18: the joiner's proof that it knows the passphrase.
+    KnockProof(KnockProof),
+    /// Kind 19: the keeper does not let the joiner in.
+    KnockRefused(KnockRefused),
     /// Kind 20: what somebody wrote in a group before the recipient came.
     Told {
         /// In which group.
@@ -169,6 +182,10 @@ impl PairPlain {
                 write_conversation(&mut w, *conversation);
                 write_ranges(&mut w, ranges)
             }
+            Self::Knock(knock) => write_knock(&mut w, knock),
+            Self::KnockAnswer(answer) => write_answer(&mut w, answer),
+            Self::KnockProof(proof) => write_proof(&mut w, proof),
+            Self::KnockRefused(refused) => write_refused(&mut w, refused),
             Self::Told { gid, author, items } => {
                 w.fixed(&gid.0).fixed(&author.0);
                 write_past(&mut w, items)
@@ -193,6 +210,10 @@ impl PairPlain {
             Self::Want { .. } => 13,
             Self::Copy { .. } => 14,
             Self::Void { .. } => 15,
+            Self::Knock(_) => 16,
+            Self::KnockAnswer(_) => 17,
+            Self::KnockProof(_) => 18,
+            Self::KnockRefused(_) => 19,
             Self::Told { .. } => 20,
         }
     }
@@ -239,6 +260,10 @@ impl PairPlain {
                 conversation: read_conversation(&mut r)?,
                 ranges: read_ranges(&mut r)?,
             },
+            16 => Self::Knock(read_knock(&mut r)?),
+            17 => Self::KnockAnswer(read_answer(&mut r)?),
+            18 => Self::KnockProof(read_proof(&mut r)?),
+            19 => Self::KnockRefused(read_refused(&mut r)?),
             20 => Self::Told {
                 gid: gid(&mut r)?,
                 author: NodeId(r.array()?),
@@ -267,7 +292,7 @@ fn ack_kind(byte: u8) -> Result<AckKind, ContentError> {
     }
 }
 
-fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
+pub(super) fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
     let bytes = r.bytes(ENVELOPE_MAX)?;
     if bytes.len() > TITLE_MAX {
         return Err(ContentError::TitleTooLong(bytes.len()));
@@ -278,6 +303,10 @@ fn read_title(r: &mut RecordReader<'_>) -> Result<String, ContentError> {
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<PairPlain> {
+    use crate::crypto::cpace::Share;
+    use crate::group::knock::{How, Reason};
+    use crate::id::KnockId;
+    let sid = KnockId([16; 32]);
     let (gid, chain, head) = (GroupId([1; 32]), ChainId([2; 16]), Head([3; 32]));
     let plain = super::group_plain::sample("hi");
     let skdm = Skdm {
@@ -315,6 +344,12 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::Want { conversation: None, author: NodeId([8; 32]), ranges: vec![(4, 9)] },
         PairPlain::Copy { gid, envelope: vec![3, 1, 2] },
         PairPlain::Void { conversation: Some(gid), ranges: vec![(1, 1), (3, 3)] },
+        PairPlain::Knock(Knock { gid, sid, how: How::Passphrase { ya: Share([17; 32]) } }),
+        PairPlain::Knock(Knock { gid, sid, how: How::Request { note: "it is me".into() } }),
+        PairPlain::KnockAnswer(KnockAnswer { gid, sid, yb: Share([18; 32]), tag: [19; 32] }),
+        PairPlain::KnockProof(KnockProof { gid, sid, tag: [20; 32] }),
+        PairPlain::KnockRefused(KnockRefused { gid, sid, reason: Reason::Locked }),
+        PairPlain::KnockRefused(KnockRefused { gid, sid, reason: Reason::Other(200) }),
         PairPlain::Told { gid, author: NodeId([8; 32]), items: super::told::sample() },
     ]
 }
@@ -376,6 +411,38 @@ mod tests {
         let profile = |status: String| refused(PairPlain::Profile { status }.encode().expose());
         assert_eq!(profile("x".repeat(513)), ContentError::TitleTooLong(513));
         assert_eq!(profile("e\u{301}".into()).reason(), "malformed");
+    }
+
+    #[test]
+    fn a_ground_to_be_let_in_that_is_not_known_needs_a_newer_version() {
+        let knock = samples().into_iter().find(|plain| matches!(plain, PairPlain::Knock(_)));
+        let mut bytes = knock.unwrap().encode().expose().to_vec();
+        for how in [0, 3, 255] {
+            bytes[66] = how;
+            assert_eq!(refused(&bytes), ContentError::UnknownKind(how));
+        }
+    }
+
+    #[test]
+    fn a_note_that_is_too_long_or_decomposed_is_refused() {
+        use crate::group::knock::How;
+        let knock = |note: String| {
+            let (gid, sid) = (GroupId([1; 32]), crate::id::KnockId([2; 32]));
+            let knock = Knock { gid, sid, how: How::Request { note } };
+            refused(PairPlain::Knock(knock).encode().expose())
+        };
+        assert_eq!(knock("x".repeat(513)), ContentError::TitleTooLong(513));
+        assert_eq!(knock("e\u{301}".into()).reason(), "malformed");
+    }
+
+    #[test]
+    fn every_reason_to_refuse_has_one_number() {
+        use crate::group::knock::Reason;
+        for code in 0..=255 {
+            let reason = Reason::from(code);
+            assert_eq!(u8::from(reason), code);
+            assert_eq!(matches!(reason, Reason::Other(_)), !(1..=5).contains(&code));
+        }
     }
 
     proptest! {

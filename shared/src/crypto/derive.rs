@@ -82,7 +82,15 @@ pub fn expand(prk: &[u8; 32], info: &[u8], out: &mut [u8]) {
 pub fn chain_step(ck: &Secret32, mk_byte: u8, next_byte: u8) -> (Secret32, Secret32) {
     #[allow(clippy::expect_used)] // HMAC takes a key of any length
     let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(ck.expose()).expect("any key length");
-    (hmac(keyed.clone(), mk_byte), hmac(keyed, next_byte))
+    (hmac(keyed.clone(), &[mk_byte]), hmac(keyed, &[next_byte]))
+}
+
+/// HMAC-SHA-256 of a labelled message. Callers compare in constant time.
+#[must_use]
+pub fn mac(key: &Secret32, label: Label, parts: &[&[u8]]) -> Secret32 {
+    #[allow(clippy::expect_used)] // HMAC takes a key of any length
+    let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose()).expect("any key length");
+    hmac(keyed, &lp(label, parts))
 }
 
 /// The plain BLAKE3 hash of bytes as they were received.
@@ -91,8 +99,8 @@ pub fn blake3(bytes: &[u8]) -> Digest {
     Digest(*b3::hash(bytes).as_bytes())
 }
 
-fn hmac(mut mac: Hmac<Sha256>, byte: u8) -> Secret32 {
-    mac.update(&[byte]);
+fn hmac(mut mac: Hmac<Sha256>, message: &[u8]) -> Secret32 {
+    mac.update(message);
     let mut tag = mac.finalize().into_bytes();
     let out = Secret32::filled(|out| out.copy_from_slice(&tag));
     tag.as_mut_slice().zeroize();

@@ -98,9 +98,9 @@ labels! {
     File = "file",
     /// Hash: a sealed file's identifier.
     FileId = "file/id",
-    /// Hash: the channel a passphrase exchange runs in.
+    /// Hash and associated data: the channel a passphrase exchange runs in.
     CpaceCi = "cpace/ci",
-    /// Key: confirmation of a passphrase exchange.
+    /// Key and message: confirmation of a passphrase exchange.
     CpaceConfirm = "cpace/confirm",
     /// Hash: a step of the nickname directory.
     DirNode = "dir/node",

@@ -7,6 +7,7 @@
 
 pub mod aead;
 pub mod checked_key;
+pub mod cpace;
 pub mod derive;
 pub mod exchange;
 pub mod fingerprint;

@@ -1,21 +1,21 @@
-//! A group's name and topic, sealed under its meta key.
+//! A group's name, topic and passphrase verifier, sealed under its meta key.
 //!
 //! The sealed bytes sit in the control log, where the hub sees them and learns only their size
 //! bucket. The key is fresh after every removal and travels with sender keys. It is the one group
 //! key that is used more than once, so each sealing derives its own from a salt stored beside it.
 
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::crypto::aead::{self, Purpose, seal};
 use crate::crypto::padding::{BadPadding, pad, unpad};
-use crate::crypto::{Label, Secret32, SecretBytes, expand, lp};
+use crate::crypto::{
+    Label, RecordError, RecordReader, RecordWriter, Secret32, SecretBytes, expand, lp,
+};
+use crate::group::knock::Prs;
 use crate::id::GroupId;
 use crate::limits::TITLE_MAX;
-use crate::wire::codec::{DecodeError, decode, encode};
 use crate::wire::version::VERSION;
-use crate::wire::versioned::version_of;
 
 /// Longest group name in bytes of UTF-8. With a topic of [`TITLE_MAX`] it still pads to 1,024
 /// bytes, the largest bucket that fits into a control entry.
@@ -26,14 +26,6 @@ const SALT: usize = 16;
 /// What a group is called.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GroupMeta {
-    name: String,
-    topic: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wire {
-    v: u8,
     name: String,
     topic: String,
 }
@@ -56,12 +48,12 @@ pub enum MetaError {
     /// Padded wrongly.
     #[error(transparent)]
     Padding(#[from] BadPadding),
-    /// Not a name and a topic.
+    /// Not a name and a topic, or of a newer version.
     #[error("name and topic cannot be read: {0}")]
-    Malformed(#[from] DecodeError),
-    /// Written by a newer version.
-    #[error("name and topic have version {0} and need a newer version of this program")]
-    Newer(u8),
+    Malformed(#[from] RecordError),
+    /// Not text.
+    #[error("name and topic are no text")]
+    NotText,
 }
 
 impl GroupMeta {
@@ -101,19 +93,32 @@ fn clean(text: &str) -> String {
     kept.trim().to_owned()
 }
 
-/// Seals name and topic for an `Op::Meta`: a salt of 16 bytes, then the sealed text (PROTOCOL.md,
-/// Membership).
+/// What the members of a group share under its meta key. No `Debug`, no `Clone`: it may hold a
+/// secret.
+pub struct Sealed {
+    /// Name and topic.
+    pub meta: GroupMeta,
+    /// What lets a keeper check a passphrase; none while there is none.
+    pub prs: Option<Prs>,
+}
+
+/// Seals name, topic and passphrase verifier for an `Op::Meta`: a salt of 16 bytes, then the sealed
+/// record (PROTOCOL.md, Membership).
 #[must_use]
 pub fn seal_meta(
     key: &Secret32,
     gid: &GroupId,
-    meta: &GroupMeta,
+    (meta, prs): (&GroupMeta, Option<&Prs>),
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Vec<u8> {
     let mut salt = [0; SALT];
     rng.fill_bytes(&mut salt);
-    let wire = Wire { v: VERSION, name: meta.name.clone(), topic: meta.topic.clone() };
-    let plain = SecretBytes::from_vec(encode(&wire));
+    let mut w = RecordWriter::new(VERSION);
+    w.bytes(meta.name.as_bytes()).bytes(meta.topic.as_bytes());
+    w.option(prs, |w, prs: &Prs| {
+        w.fixed(prs.secret().expose());
+    });
+    let plain = w.finish();
     let padded = SecretBytes::from_vec(pad(plain.expose()));
     let ad = lp(Label::Meta, &[&gid.0, &salt]);
     let sealed = seal(single_use(key, &salt), Purpose::Meta, &ad, padded.expose(), rng);
@@ -124,18 +129,20 @@ pub fn seal_meta(
 ///
 /// # Errors
 /// [`MetaError`]; of these, [`MetaError::Sealed`] is expected while the key is on its way.
-pub fn open_meta(key: &Secret32, gid: &GroupId, bytes: &[u8]) -> Result<GroupMeta, MetaError> {
+pub fn open_meta(key: &Secret32, gid: &GroupId, bytes: &[u8]) -> Result<Sealed, MetaError> {
     let (salt, sealed) = bytes.split_first_chunk::<SALT>().ok_or(aead::OpenError)?;
     let ad = lp(Label::Meta, &[&gid.0, salt]);
     let padded = aead::open(&single_use(key, salt), Purpose::Meta, &ad, sealed)?;
-    let plain = unpad(padded.expose())?;
-    match version_of(plain)? {
-        VERSION => {
-            let wire: Wire = decode(plain)?;
-            GroupMeta::new(&wire.name, &wire.topic)
-        }
-        newer => Err(MetaError::Newer(newer)),
-    }
+    let mut r = RecordReader::new(unpad(padded.expose())?, VERSION)?;
+    let name = text(r.bytes(NAME_MAX * 4)?)?;
+    let topic = text(r.bytes(TITLE_MAX * 4)?)?;
+    let prs = r.option(RecordReader::secret)?.map(Prs::from_secret);
+    r.finish()?;
+    Ok(Sealed { meta: GroupMeta::new(name, topic)?, prs })
+}
+
+fn text(bytes: &[u8]) -> Result<&str, MetaError> {
+    core::str::from_utf8(bytes).map_err(|_| MetaError::NotText)
 }
 
 fn single_use(key: &Secret32, salt: &[u8; SALT]) -> Secret32 {
@@ -162,9 +169,11 @@ mod tests {
     fn a_name_opens_with_its_key_in_its_group_only() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let meta = GroupMeta::new(" Cafe\u{301} ", "cakes\n").unwrap();
-        let sealed = seal_meta(&key(), &GID, &meta, &mut rng);
+        let prs = Prs::from_secret(Secret32::from_bytes([4; 32]));
+        let sealed = seal_meta(&key(), &GID, (&meta, Some(&prs)), &mut rng);
         let opened = open_meta(&key(), &GID, &sealed).unwrap();
-        assert_eq!((opened.name(), opened.topic()), ("Café", "cakes"));
+        assert_eq!((opened.meta.name(), opened.meta.topic()), ("Café", "cakes"));
+        assert_eq!(opened.prs.unwrap().secret().expose(), &[4; 32]);
         let other = Secret32::from_bytes([6; 32]);
         for refused in [
             open_meta(&other, &GID, &sealed),
@@ -179,12 +188,14 @@ mod tests {
     fn the_longest_name_and_topic_fit_into_a_control_entry() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let meta = GroupMeta::new(&"n".repeat(NAME_MAX), &"t".repeat(TITLE_MAX)).unwrap();
-        let ct = seal_meta(&key(), &GID, &meta, &mut rng).into();
+        let prs = Prs::from_secret(key());
+        let ct = seal_meta(&key(), &GID, (&meta, Some(&prs)), &mut rng).into();
         let alice = Identity::generate(&mut rng);
         let (_, first) = ControlLog::create(&alice, Policy::closed(), Timestamp(1), &mut rng);
         let mut log = ControlLog::genesis(&first).unwrap();
         log.apply(&log.propose(&alice, Op::Meta { ct }, Timestamp(2))).unwrap();
-        assert_eq!(open_meta(&key(), &GID, log.meta().unwrap()).unwrap().topic().len(), TITLE_MAX);
+        let opened = open_meta(&key(), &GID, log.meta().unwrap()).unwrap();
+        assert_eq!(opened.meta.topic().len(), TITLE_MAX);
     }
 
     #[test]

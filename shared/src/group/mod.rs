@@ -5,12 +5,14 @@
 //! * [`sender_key`]: each member's own ratchet and signing key
 //! * [`epoch`]: whose messages count
 //! * [`meta`]: the group's sealed name and topic; [`link`]: a line that lets somebody in
+//! * [`knock`]: letting in who knows the group's passphrase
 //!
 //! A hub uses the first two alone. Invariant: membership comes from signed entries alone, never
 //! from what a server delivers.
 
 pub mod control;
 pub mod epoch;
+pub mod knock;
 pub mod link;
 pub mod meta;
 pub mod roster;

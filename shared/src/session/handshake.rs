@@ -82,6 +82,8 @@ pub struct Accepted {
     /// Which of the peer's key-agreement keys was used; one lower than the last one seen is a
     /// rollback.
     pub idk_epoch: u32,
+    /// When the signed prekey that was used was replaced; `None` while it is in force.
+    pub replaced: Option<Timestamp>,
 }
 
 /// Begins a session with the owner of `bundle`. The first envelope carries the handshake.
@@ -168,6 +170,7 @@ pub fn respond(
     }
     let theirs = check_identity(&init.identity, &init.ik)?;
     let used = Used::find(keys, init)?;
+    let replaced = keys.replaced(init.spk_id);
     let (mut session, seen) = used.agree(me, init, &theirs.idk, now)?;
     if keys.has_seen(&seen.transcript) {
         return Err(HandshakeError::Replay);
@@ -180,7 +183,7 @@ pub fn respond(
         keys.consume(id);
     }
     keys.remember(seen);
-    Ok(Accepted { session, plain, peer: init.ik, idk_epoch: theirs.idk_epoch })
+    Ok(Accepted { session, plain, peer: init.ik, idk_epoch: theirs.idk_epoch, replaced })
 }
 
 /// The prekeys of ours that a first message used.

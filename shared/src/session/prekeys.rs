@@ -193,6 +193,11 @@ impl LocalPrekeys {
         self.signed_prekeys().find(|spk| spk.id == id)
     }
 
+    /// When a signed prekey was replaced; `None` for the one in force.
+    pub(super) fn replaced(&self, id: u32) -> Option<Timestamp> {
+        self.retired.iter().find(|(_, spk)| spk.id == id).map(|(at, _)| *at)
+    }
+
     pub(super) fn otk(&self, id: u32) -> Option<&OneTimePrekey> {
         self.otks.iter().find(|otk| otk.id == id)
     }

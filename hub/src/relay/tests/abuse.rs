@@ -133,7 +133,7 @@ fn reading_control_logs_again_and_again_reads_a_bounded_part_of_the_store_at_onc
     let pages = said.iter().filter(|c| matches!(c, Command::LoadControl { .. })).count();
     assert!((1..=64).contains(&pages), "{pages} pages of 256 entries in one batch");
     assert!(refusals(&said).iter().all(|r| r.code == RefusalCode::TooFast));
-    hub.expect(read(), &["load control 0 of 256 for 1"]);
+    hub.expect(read(), &["load control 0 to 255 of 256 for 1"]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn the_lobby_outlives_a_restart_and_lets_everybody_in() {
     assert_eq!(hub.relay.lobby(), lobby);
     hub.connect(2, BOB);
     let read = ToHub::ReadControl(ReadControl { req: 4, group: lobby, from: 0, pass: None });
-    hub.expect(frame(2, read), &["load control 0 of 1 for 2"]);
+    hub.expect(frame(2, read), &["load control 0 to 0 of 1 for 2"]);
     let genesis = crate::store::Store::control(&hub.store, &lobby, 0, 1).unwrap().remove(0);
     let mut control = ControlLog::genesis(&genesis).unwrap();
     let said = hub.control(2, &mut control, BOB, Op::join());
@@ -128,7 +128,20 @@ fn only_those_inside_read_a_closed_groups_control_log() {
     let (group, _) = hub.group(1, ALICE, &[BOB]);
     let read =
         |conn| frame(conn, ToHub::ReadControl(ReadControl { req: 4, group, from: 1, pass: None }));
-    hub.expect(read(2), &["load control 1 of 2 for 2"]);
+    hub.expect(read(2), &["load control 1 to 1 of 2 for 2"]);
+    assert_eq!(refusals(&hub.tell(read(3)))[0].code, RefusalCode::NotAMember);
+}
+
+#[test]
+fn one_who_is_out_reads_up_to_the_entry_that_put_it_out_and_no_further() {
+    let mut hub = connected();
+    let (group, mut control) = hub.group(1, ALICE, &[BOB]);
+    hub.control(1, &mut control, ALICE, Op::Remove { node: id(BOB), code: 0 });
+    hub.control(1, &mut control, ALICE, Op::RekeyAll);
+    hub.tell(ack(2, LogId::Channel(group), 3));
+    let read = |from| frame(2, ToHub::ReadControl(ReadControl { req: 4, group, from, pass: None }));
+    hub.expect(read(0), &["load control 0 to 2 of 3 for 2"]);
+    hub.expect(read(2), &["load control 2 to 2 of 3 for 2"]);
     assert_eq!(refusals(&hub.tell(read(3)))[0].code, RefusalCode::NotAMember);
 }
 

@@ -240,8 +240,9 @@ pub(super) fn line(command: &Command) -> String {
         Command::Load { conn, log, from, .. } => {
             format!("load {} from {from} for {}", log_name(log), conn.0)
         }
-        Command::LoadControl { conn, from, total, .. } => {
-            format!("load control {from} of {total} for {}", conn.0)
+        Command::LoadControl { conn, from, most, total, .. } => {
+            let upto = total.min(&(from + most)).saturating_sub(1);
+            format!("load control {from} to {upto} of {total} for {}", conn.0)
         }
         Command::LoadBundle { conn, node, one_time, .. } => {
             format!("load {}'s bundle with {one_time:?} for {}", name(node), conn.0)
