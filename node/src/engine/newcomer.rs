@@ -250,9 +250,82 @@ fn pages(items: BTreeMap<u64, Past>) -> Vec<Vec<Past>> {
 
 #[cfg(test)]
 mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+    use hubbub_shared::group::{ControlLog, Policy, Role, Settings};
     use hubbub_shared::id::MessageId;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    /// Alice's engine, and a group of hers in which newcomers are told and so many others are.
+    fn crowd(others: u16) -> (Engine, GroupId) {
+        let identity = |seed| Identity::from_seed(Secret32::from_bytes([seed; 32]));
+        let (alice, hub) = (identity(1), identity(9).hub_id());
+        let mut engine = Engine::new(identity(1), hub, Vec::new(), [7; 32], NOW).unwrap();
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (gid, genesis) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
+        let mut log = ControlLog::genesis(&genesis).unwrap();
+        engine.groups.insert(gid, Group::new(super::super::group::Facts::new(NOW, true)));
+        assert!(engine.take_entry(gid, &genesis, None));
+        let told = Op::Set(Settings { history: true, ..Settings::new() });
+        let somebody = |n: u16| {
+            let mut seed = [5; 32];
+            seed[..2].copy_from_slice(&n.to_be_bytes());
+            Identity::from_seed(Secret32::from_bytes(seed)).id()
+        };
+        let added = (0..others).map(|n| Op::add(somebody(n), Role::Member, 0));
+        for op in [told].into_iter().chain(added) {
+            let entry = log.propose(&alice, op, NOW);
+            log.apply(&entry).unwrap();
+            assert!(engine.take_entry(gid, &entry, None));
+        }
+        (engine, gid)
+    }
+
+    fn looked_up(engine: &mut Engine) -> Vec<Gather> {
+        let outputs = core::iter::from_fn(|| engine.poll_output());
+        outputs
+            .filter_map(|output| match output {
+                Output::Gather(gather) => Some(gather),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn of_a_storm_of_newcomers_one_is_told_a_second_and_those_beyond_the_bound_are_not() {
+        let (mut alice, gid) = crowd(300);
+        assert_eq!(alice.groups.get(&gid).unwrap().facts.newcomers.len(), NEWCOMERS);
+        let (mut told, mut most) = (0, OWN.1);
+        for second in 0..1_200 {
+            let now = NOW + Millis::secs(second);
+            alice.handle_timeout(now);
+            let found = looked_up(&mut alice);
+            assert!(found.len() <= 1, "one at a time");
+            for gather in found {
+                told += 1;
+                most = most.min(gather.own);
+                alice.handle_gathered(&gather, Vec::new(), now);
+            }
+        }
+        assert_eq!((told, most), (NEWCOMERS, OWN.0));
+        assert!(alice.groups.get(&gid).unwrap().facts.newcomers.is_empty());
+    }
+
+    #[test]
+    fn a_history_that_does_not_answer_is_asked_again_and_nobody_else_waits_for_it() {
+        let (mut alice, _) = crowd(2);
+        let mut asked = |secs| {
+            alice.handle_timeout(NOW + Millis::secs(secs));
+            let found = looked_up(&mut alice);
+            found.into_iter().map(|gather| gather.joined).collect::<Vec<_>>()
+        };
+        assert_eq!((asked(1), asked(2), asked(3)), (vec![2], vec![3], vec![]));
+        assert_eq!((asked(61), asked(62)), (vec![2], vec![3]));
+    }
 
     fn past(n: u64, bytes: usize) -> Past {
         let text = "x".repeat(bytes);
