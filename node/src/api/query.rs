@@ -89,7 +89,7 @@ pub enum Answer {
     /// To [`Query::MessageInfo`].
     MessageInfo {
         /// The message.
-        message: MessageView,
+        message: Box<MessageView>,
         /// Its recipients.
         recipients: Vec<RecipientView>,
     },
@@ -98,7 +98,7 @@ pub enum Answer {
     /// To [`Query::Members`].
     Members(Vec<MemberView>),
     /// To [`Query::Doors`].
-    Doors(DoorsView),
+    Doors(Box<DoorsView>),
     /// To [`Query::Knocks`].
     Knocks(Vec<KnockView>),
     /// To [`Query::Safety`].

@@ -57,7 +57,7 @@ impl Looker<'_> {
             Query::Doors { group } => {
                 let group = self.engine.resolve_group(&group)?;
                 let doors = self.engine.doors(&group).ok_or_else(|| nobody(&group.short()))?;
-                Answer::Doors(self.with_lines(doors))
+                Answer::Doors(Box::new(self.with_lines(doors)))
             }
             Query::Knocks => Answer::Knocks(self.engine.knocks()),
             Query::Safety { contact } => {
@@ -130,7 +130,8 @@ impl Looker<'_> {
             stuck: line.stuck,
         });
         let recipients = recipients.collect();
-        Ok(Answer::MessageInfo { message: message_view(self.engine, message), recipients })
+        let message = Box::new(message_view(self.engine, message));
+        Ok(Answer::MessageInfo { message, recipients })
     }
 
     fn whoami(&self) -> WhoamiView {

@@ -382,7 +382,11 @@ mod tests {
         let lie = PastLine { text: "otherwise".to_owned(), ..line(BOB, 1, Some(CAROL)) };
         keep(&mut store, [lie, line(BOB, 1, None), line(BOB, 2, Some(CAROL))]);
         let mut rows = Vec::new();
-        store.export::<StoreError>(|row| Ok(rows.push(row))).unwrap();
+        let give = |row| {
+            rows.push(row);
+            Ok::<_, StoreError>(())
+        };
+        store.export(give).unwrap();
         let import = copy.import().unwrap();
         rows.into_iter().for_each(|row| import.put(row).unwrap());
         import.commit().unwrap();
