@@ -131,6 +131,10 @@ pub const SEEN_MAX: usize = 4;
 pub const ACK_RANGES_MAX: usize = 32;
 /// Conversations one word of heads names.
 pub const HEADS_MAX: usize = 32;
+/// Texts of the past that one content tells a newcomer.
+pub const TOLD_MAX: usize = 64;
+/// Their bytes of UTF-8 together: three of the longest, far below an envelope's limit.
+pub const TOLD_BYTES: usize = 48 * 1024;
 
 // --- Passphrase rooms ---
 

@@ -8,8 +8,8 @@ use hubbub_node::api::ConversationId;
 use hubbub_node::api::view::{Body, Delivery};
 use hubbub_node::engine::RECALLED;
 use hubbub_node::engine::output::{
-    Changes, HistoryChange, Loaded, MessageKey, Recall, Recalled, RecordChange, StoredMessage,
-    Table, missing_id,
+    Changes, HistoryChange, Loaded, MessageKey, PastLine, Recall, Recalled, RecordChange,
+    StoredMessage, Table, missing_id,
 };
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::SecretBytes;
@@ -25,6 +25,8 @@ pub struct Disk {
     pub(crate) records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     /// The history in order.
     pub history: Vec<StoredMessage>,
+    /// What was told of the time before, as it came.
+    pub(crate) past: Vec<PastLine>,
     /// Own messages: how far, for each recipient.
     pub ledger: BTreeMap<(MessageId, NodeId), Delivery>,
     /// Own messages: for whom they are stuck, with a reason.
@@ -185,6 +187,10 @@ impl Disk {
                 None
             }
             HistoryChange::Read(_) => None,
+            HistoryChange::Past(line) => {
+                self.keep_past(line);
+                None
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod liar;
 pub mod measure;
 mod model;
 mod network;
+pub mod past;
 mod people;
 pub mod person;
 pub mod process;

@@ -11,7 +11,7 @@ use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
 use hubbub_node::api::{ApiError, Command, Event, Reply, Settings, Strangers};
 use hubbub_node::engine::Engine;
-use hubbub_node::engine::output::{MessageKey, Output, Recall};
+use hubbub_node::engine::output::{Gather, MessageKey, Output, Recall};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
@@ -452,7 +452,7 @@ impl World {
             return self.crash(who);
         }
         device.fresh = device.disk.commit(changes, self.hurt);
-        let mut recalls = Vec::new();
+        let (mut recalls, mut gathers) = (Vec::new(), Vec::new());
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {
             if left == 0 {
@@ -476,6 +476,7 @@ impl World {
                 Output::Event(Event::Warning { reason, .. }) => device.warnings.push(reason),
                 Output::Event(_) | Output::Moved(..) => {}
                 Output::Recall(recall) => recalls.push(recall),
+                Output::Gather(gather) => gathers.push(gather),
                 Output::Stored(key) => {
                     let fresh = device.fresh.len();
                     device.fresh.retain(|other| *other != key);
@@ -485,19 +486,22 @@ impl World {
                 }
             }
         }
-        if !recalls.is_empty() {
-            self.recall(who, recalls);
+        if !recalls.is_empty() || !gathers.is_empty() {
+            self.recall(who, recalls, gathers);
         }
     }
 
     /// The history answers what the engine asked of it.
-    fn recall(&mut self, who: usize, recalls: Vec<Recall>) {
+    fn recall(&mut self, who: usize, recalls: Vec<Recall>, gathers: Vec<Gather>) {
         let (me, now) = (self.id(who), self.local(who));
         let Device { engine, disk, .. } = &mut self.devices[who];
         let Some(engine) = engine else { return };
         for recall in recalls {
             let found = disk.recall(&recall, me);
             engine.handle_recalled(recall, found, now);
+        }
+        for gather in gathers {
+            engine.handle_gathered(&gather, disk.gather(&gather, me), now);
         }
         self.settle(who);
     }
@@ -527,6 +531,12 @@ impl World {
             }
         }
         self.crash_hub();
+    }
+
+    /// A frame reaches the hub over a device's connection that the device never sent.
+    pub(crate) fn speak_for(&mut self, who: usize, frame: ToHub) {
+        let conn = self.devices[who].conn.unwrap();
+        self.tell_hub(Input::Frame { conn, frame });
     }
 
     fn tell_hub(&mut self, input: Input) {

@@ -15,6 +15,7 @@ mod damage;
 mod errors;
 mod faults;
 mod full_logs;
+mod history;
 mod local_socket;
 mod newcomer;
 mod operator;

@@ -123,8 +123,8 @@ fn a_whole_family_comes_in_at_once() {
         knock(&mut world, who, RIGHT).unwrap();
     }
     world.run(Millis::minutes(3));
-    for who in 2..names.len() {
-        assert!(is_in(&world, who), "{}", names[who]);
+    for (who, name) in names.iter().enumerate().skip(2) {
+        assert!(is_in(&world, who), "{name}");
     }
 }
 

@@ -12,6 +12,7 @@ mod forks;
 mod full;
 mod gaps;
 mod groups;
+mod history;
 mod knocks;
 mod liars;
 mod people;

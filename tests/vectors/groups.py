@@ -166,6 +166,11 @@ def with_length(data):
     return struct.pack(">I", len(data)) + data
 
 
+def told(message_id, n, after, text):
+    fixed = message_id + struct.pack(">QQ", n, NOW + after)
+    return fixed + with_length(text.encode())
+
+
 def pairwise(gid, head, chain, skdm):
     u32, u64 = (lambda n: struct.pack(">I", n)), (lambda n: struct.pack(">Q", n))
     plain = message(1, bytes(16), [], "hello")
@@ -187,6 +192,8 @@ def pairwise(gid, head, chain, skdm):
         "Void": record(15, b"\0", u32(1), u64(3), u64(3)),
         "Picture": record(21, with_length(PICTURE)),
         "Picture none": record(21, with_length(b"")),
+        "Told": record(20, gid, BOB.id, u32(2), told(bytes(16), 3, 0, "hello"),
+                       told(bytes([1]) * 16, ERA + 1, 7, "h\u00e9llo again")),
     }
 
 

@@ -4,7 +4,7 @@
 use data_encoding::HEXLOWER;
 use hubbub_shared::beacon::Beacon;
 use hubbub_shared::content::count::begin_of;
-use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlain};
+use hubbub_shared::content::{AckKind, ChatEvent, CountHead, GroupPlain, PairPlain, Past};
 use hubbub_shared::crypto::{Identity, Secret32, Signed, blake3};
 use hubbub_shared::group::control::Op;
 use hubbub_shared::group::epoch::Arrival;
@@ -171,6 +171,11 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
     ];
     let meta_key = Secret32::from_bytes([9; 32]);
     let picture = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x03\x08".to_vec();
+    let past = |id, n, after, text: &str| {
+        let (id, sent_at) = (MessageId([id; 16]), NOW + Millis(after));
+        Past { id, n, sent_at, text: text.to_owned() }
+    };
+    let items = vec![past(0, 3, 0, "hello"), past(1, era + 1, 7, "héllo again")];
     let resent = plain.encode();
     let skdm = Skdm::decode(&bytes(&case["skdm"])).unwrap();
     let all = [
@@ -194,6 +199,7 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         ("Void", PairPlain::Void { conversation: None, ranges: vec![(3, 3)] }),
         ("Picture", PairPlain::Picture { bytes: picture }),
         ("Picture none", PairPlain::Picture { bytes: Vec::new() }),
+        ("Told", PairPlain::Told { gid, author, items }),
     ];
     assert_eq!(vectors["pairwise"].as_object().unwrap().len(), all.len());
     for (name, plain) in all {

@@ -20,6 +20,11 @@ pub enum Event {
         /// The lines.
         messages: Vec<MessageText>,
     },
+    /// More was told of what was said in a group before this node came: look again.
+    Past {
+        /// Where.
+        conversation: ConversationId,
+    },
     /// An own message got further.
     Delivery {
         /// Which.

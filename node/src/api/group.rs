@@ -49,6 +49,8 @@ pub struct DoorsView {
     pub own: bool,
     /// Whether newcomers are told what was said before they came.
     pub history: bool,
+    /// What was said since then, by this device's clock; none while they are not.
+    pub history_since: Option<Timestamp>,
     /// Whether whoever knows the passphrase is let in.
     pub passphrase: bool,
     /// Whether strangers may ask to be let in.

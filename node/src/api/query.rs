@@ -8,8 +8,8 @@ use super::group::{DoorsView, KnockView};
 use super::people::{ContactInfoView, PictureView, RequestView};
 use super::settings::Settings;
 use super::view::{
-    ContactView, ConversationView, MemberView, MessageView, PersonView, RecipientView, SafetyView,
-    StatusView, WhoamiView,
+    ContactView, ConversationView, MemberView, MessageView, PastView, PersonView, RecipientView,
+    SafetyView, StatusView, WhoamiView,
 };
 
 /// Something to look up.
@@ -31,6 +31,16 @@ pub enum Query {
         #[serde(default)]
         after: Option<u64>,
         /// Only those before this order number (the newest ones of these are given).
+        #[serde(default)]
+        before: Option<u64>,
+        /// At most this many (the node caps it at 1,000).
+        limit: u32,
+    },
+    /// What was said in a group before this node came, as its members tell it, in order.
+    Past {
+        /// Which.
+        conversation: ConversationId,
+        /// Only what stands before the line of this order number (the newest of it is given).
         #[serde(default)]
         before: Option<u64>,
         /// At most this many (the node caps it at 1,000).
@@ -93,10 +103,12 @@ pub enum Answer {
     Conversation(ConversationView),
     /// To [`Query::History`].
     History(Vec<MessageView>),
+    /// To [`Query::Past`].
+    Past(Vec<PastView>),
     /// To [`Query::MessageInfo`].
     MessageInfo {
         /// The message.
-        message: MessageView,
+        message: Box<MessageView>,
         /// Its recipients.
         recipients: Vec<RecipientView>,
     },
@@ -105,7 +117,7 @@ pub enum Answer {
     /// To [`Query::Members`].
     Members(Vec<MemberView>),
     /// To [`Query::Doors`].
-    Doors(DoorsView),
+    Doors(Box<DoorsView>),
     /// To [`Query::Knocks`].
     Knocks(Vec<KnockView>),
     /// To [`Query::Safety`].

@@ -100,6 +100,28 @@ pub struct MessageView {
     pub reached: Option<(u32, u32)>,
 }
 
+/// A text from before this node came to a group, as a member told it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastView {
+    /// Its id, the same on every device.
+    pub id: MessageText,
+    /// Where.
+    pub conversation: ConversationId,
+    /// This device's running number for it; what is told later may stand before it.
+    pub order: u64,
+    /// Who wrote it.
+    pub author: PersonView,
+    /// When, by the author's clock.
+    pub sent_at: Timestamp,
+    /// What.
+    pub text: String,
+    /// Who says so; none when the author's own device does.
+    pub told_by: Option<PersonView>,
+    /// Who told otherwise than the author's device: with `told_by` none, the text is the author's;
+    /// else the author's device has something else in this place.
+    pub contradicted: Option<PersonView>,
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

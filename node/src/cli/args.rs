@@ -277,6 +277,9 @@ pub(super) struct Read {
     /// Leave it unread
     #[arg(long)]
     pub(super) peek: bool,
+    /// What was said in a group before you came, as its members tell it
+    #[arg(long, conflicts_with_all = ["follow", "since"])]
+    pub(super) past: bool,
 }
 /// `hubbub message`.
 #[derive(Clone, Debug, Subcommand)]

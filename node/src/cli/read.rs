@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::args::Read;
 use super::out::{Done, Out};
 use super::render;
-use crate::api::view::{ConversationView, MessageView};
+use crate::api::view::{ConversationView, MessageView, PastView};
 use crate::api::{Answer, ApiError, Command, ConversationId, Event, Events, Node, Query};
 
 /// Most messages the node gives at once.
@@ -23,11 +23,27 @@ pub(super) async fn run(node: &dyn Node, args: Read, out: &mut Out) -> Done {
     let Answer::Conversation(conversation) = answer else {
         return Err(super::open::unexpected().into());
     };
+    if args.past {
+        return past(node, conversation.id, args.limit, out).await;
+    }
     let last = args.since.unwrap_or(0);
     let mut reader =
         Reader { node, id: conversation.id, peek: args.peek, printed: BTreeSet::new(), last };
-    reader.past(&conversation, &args, out).await?;
+    reader.so_far(&conversation, &args, out).await?;
     if args.follow { reader.follow(events, out).await } else { Ok(()) }
+}
+
+/// What was said before this node came. It is no part of the conversation: nothing is marked.
+async fn past(node: &dyn Node, conversation: ConversationId, limit: u32, out: &mut Out) -> Done {
+    let limit = limit.min(PAGE);
+    let query = Query::Past { conversation, before: None, limit };
+    let Answer::Past(page) = node.query(query).await? else {
+        return Err(super::open::unexpected().into());
+    };
+    if page.is_empty() {
+        out.hint("nobody has told what was said before you came");
+    }
+    out.results(&page, |page: &[PastView], look| render::past(page, look))
 }
 
 struct Reader<'a> {
@@ -40,7 +56,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn past(&mut self, c: &ConversationView, args: &Read, out: &mut Out) -> Done {
+    async fn so_far(&mut self, c: &ConversationView, args: &Read, out: &mut Out) -> Done {
         let page = self.page(args.since, args.limit.min(PAGE)).await?;
         if page.is_empty() && !args.follow {
             out.hint(&format!("nothing new in {}", crate::display::line(&c.title)));

@@ -5,12 +5,13 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::api::group::KnockView;
 use crate::api::view::{
-    ContactView, ConversationKind, ConversationView, Delivery, MemberView, MessageView,
-    RecipientView, SafetyView, StatusView, WhoamiView,
+    ContactView, ConversationKind, ConversationView, Delivery, MemberView, MessageView, PastView,
+    PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
 };
 use crate::display::{
-    Charset, Clock, LOBBY_LABEL, body, delivery_mark, delivery_word, excerpt, hue, kind_mark, line,
-    link, notice_is_warning, path, presence, qr_lines, role,
+    Charset, Clock, LOBBY_LABEL, block, body, delivery_mark, delivery_word, excerpt, history_since,
+    hue, kind_mark, line, link, notice_is_warning, past_is_warning, past_mark, path, presence,
+    qr_lines, role,
 };
 
 /// Characters of a conversation's last message in the list.
@@ -30,10 +31,10 @@ pub(super) struct Look {
 }
 
 impl Look {
-    fn name(&self, message: &MessageView) -> String {
-        let name = line(&message.sender.name);
+    fn name(&self, person: &PersonView) -> String {
+        let name = line(&person.name);
         if self.colour {
-            format!("\x1b[38;5;{}m{name}\x1b[0m", hue(&message.sender.node.0))
+            format!("\x1b[38;5;{}m{name}\x1b[0m", hue(&person.node.0))
         } else {
             name.into_owned()
         }
@@ -130,12 +131,29 @@ pub(super) fn message(message: &MessageView, look: &Look) -> String {
     let says = says.replace('\n', &indent);
     let mark = message.delivery.filter(|_| message.own);
     let mark = mark.map_or_else(String::new, |d| format!(" {}", delivery_mark(d, look.charset)));
-    format!("{at}  {}: {says}{mark}", look.name(message))
+    format!("{at}  {}: {says}{mark}", look.name(&message.sender))
 }
 
 /// Messages, each from its own line on.
 pub(super) fn messages(list: &[MessageView], look: &Look) -> String {
     list.iter().map(|m| message(m, look)).collect::<Vec<_>>().join("\n")
+}
+
+/// What was said before, under the line that says since when.
+pub(super) fn past(list: &[PastView], look: &Look) -> String {
+    let Some(oldest) = list.first() else { return String::new() };
+    let head = format!("-- {}", history_since(oldest.sent_at, &look.clock));
+    let lines = list.iter().map(|told| told_line(told, look));
+    [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn told_line(told: &PastView, look: &Look) -> String {
+    let at = look.clock.date_time(told.sent_at);
+    let lead = format!("{at}  {}: ", line(&told.author.name));
+    let says = block(&told.text).replace('\n', &format!("\n{}", " ".repeat(lead.width())));
+    let mark = past_mark(told).map(|mark| format!(" [{mark}]")).unwrap_or_default();
+    let mark = if past_is_warning(told) { look.loud(mark) } else { mark };
+    format!("{at}  {}: {says}{mark}", look.name(&told.author))
 }
 
 /// This node.

@@ -123,3 +123,25 @@ fn status_and_members_are_read_at_a_glance() {
     };
     assert_snapshot!(contacts(&[contact, contested], &look()));
 }
+
+#[test]
+fn the_past_says_since_when_it_goes_and_whose_word_each_line_is() {
+    let told = |author: &str, text: &str, by: [Option<&str>; 2]| PastView {
+        id: MessageText(MessageId([1; 16])),
+        conversation: ConversationId::Group(GroupId([1; 32])),
+        order: 1,
+        author: person(author),
+        sent_at: NOON,
+        text: text.to_owned(),
+        told_by: by[0].map(person),
+        contradicted: by[1].map(person),
+    };
+    let list = [
+        told("bob", "his own\nwords", [None, None]),
+        told("carol", "while she is away", [Some("bob"), None]),
+        told("bob", "what he said", [None, Some("mallory")]),
+        told("carol", "never \x1b[2Jsaid", [Some("mallory"), Some("mallory")]),
+    ];
+    assert_snapshot!(past(&list, &look()));
+    assert_eq!(past(&[], &look()), "");
+}

@@ -41,6 +41,12 @@ impl Clock {
         self.zoned(at).strftime("%A, %-d %B %Y").to_string()
     }
 
+    /// `22 Nov 2026`.
+    #[must_use]
+    pub fn short_day(&self, at: Timestamp) -> String {
+        self.zoned(at).strftime("%-d %b %Y").to_string()
+    }
+
     /// The time when it was today, else the date: for a narrow column.
     #[must_use]
     pub fn brief(&self, at: Timestamp, now: Timestamp) -> String {

@@ -52,9 +52,13 @@ pub fn doors(doors: &DoorsView, clock: &Clock) -> Vec<String> {
     if !doors.alias.is_empty() {
         lines.push(format!("public name: {} (the hub and everybody on it see it)", doors.alias));
     }
-    lines.push(match doors.history {
-        false => "newcomers see nothing from before they came".to_owned(),
-        true => "newcomers are told what was said before they came".to_owned(),
+    lines.push(match (doors.history, doors.history_since) {
+        (false, _) => "newcomers see nothing from before they came".to_owned(),
+        (true, None) => "newcomers are told what was said before they came".to_owned(),
+        (true, Some(since)) => {
+            let since = clock.date_time(since);
+            format!("newcomers are told what was said before they came: history since {since}")
+        }
     });
     lines.extend(doors.links.iter().map(|link| one_link(link, clock)));
     lines.extend(doors.asking.iter().map(|request| {

@@ -8,6 +8,7 @@ mod clean;
 mod clock;
 mod govern;
 mod marks;
+mod past;
 mod qr;
 mod words;
 
@@ -16,6 +17,7 @@ pub use clean::{block, line};
 pub use clock::Clock;
 pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
+pub use past::{history_since, past_is_warning, past_mark};
 pub use qr::qr_lines;
 pub use words::{
     LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, past, path, presence, role, wants,

@@ -34,6 +34,8 @@ pub(super) enum Alarm {
     Bundles,
     /// Names nobody had are asked for again.
     Names,
+    /// Somebody who came is told what was said before.
+    Newcomers,
     /// The next keeper of a group is knocked at.
     Knocks,
     /// Rotation and expiry, hourly.
@@ -91,6 +93,7 @@ impl Engine {
                     self.want_bundles();
                 }
                 Alarm::Names => self.ask_names_again(),
+                Alarm::Newcomers => self.look_back(),
                 Alarm::Knocks => self.knock_on(),
                 Alarm::Upkeep => self.upkeep(),
             }
@@ -105,6 +108,7 @@ impl Engine {
         self.resume_keys();
         self.resume_gaps();
         self.resume_resets();
+        self.resume_newcomers();
         self.resume_knocks();
     }
 
@@ -112,6 +116,7 @@ impl Engine {
         self.alarms.set(Alarm::Upkeep, self.now + UPKEEP);
         self.rotate_prekeys();
         self.expire_held();
+        self.expire_early();
         self.expire_outbox();
         self.revoke_expired();
         self.knock_on();

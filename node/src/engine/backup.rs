@@ -28,7 +28,8 @@ pub fn kept(table: Table, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, SecretBy
         | Table::Session
         | Table::Outbound
         | Table::Inbound
-        | Table::Held => None,
+        | Table::Held
+        | Table::Early => None,
     }
 }
 
@@ -56,8 +57,15 @@ mod tests {
             assert!(is_kept(table, b"key"), "{table:?}");
         }
         assert!(is_kept(Table::Cursor, &author) && !is_kept(Table::Cursor, &mailbox));
-        for table in [Table::Prekeys, Table::Session, Table::Outbound, Table::Inbound, Table::Held]
-        {
+        let lost = [
+            Table::Prekeys,
+            Table::Session,
+            Table::Outbound,
+            Table::Inbound,
+            Table::Held,
+            Table::Early,
+        ];
+        for table in lost {
             assert!(!is_kept(table, b"key"), "{table:?}");
         }
     }

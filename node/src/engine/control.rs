@@ -87,6 +87,7 @@ impl Engine {
             self.retry_after_reading(id);
         }
         self.take_early_heads(id);
+        self.take_early_told(id);
         self.work_on(id);
     }
 
@@ -246,6 +247,7 @@ impl Engine {
                 if author == self.id() {
                     self.welcome(id, *node);
                 }
+                self.note_newcomer(id, *node);
             }
             Change::Joined { invited_by } => self.joined(id, (author, *invited_by), head),
             Change::Removed { node, .. } => self.gone(id, (author, *node), head, place),
@@ -293,10 +295,14 @@ impl Engine {
         if let Some(maker) = maker {
             self.greet(id, node, maker);
         }
+        self.note_newcomer(id, node);
     }
 
     /// What changed about the ways in is a line of the conversation: everybody sees who may.
     fn door_notice(&mut self, id: GroupId, applied: &Applied, change: &Change) {
+        if matches!(change, Change::Settings) {
+            self.note_history(id);
+        }
         let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
         let uses = |key| log.and_then(|log| log.invite(key)).map_or(0, |invite| invite.uses);
         let notice = match change {
@@ -334,6 +340,7 @@ impl Engine {
         let now = self.now;
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.facts.removed.retain(|(known, ..)| *known != node);
+        group.facts.newcomers.retain(|newcomer| newcomer.node != node);
         group.facts.removed.push((node, now, place));
         if group.facts.removed.len() > REMOVED {
             group.facts.removed.remove(0);

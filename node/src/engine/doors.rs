@@ -123,6 +123,7 @@ impl Engine {
             group.meta_key.get_or_insert(package.meta_key);
         }
         self.touch(Key::Group(id));
+        self.take_early_told(id);
         self.changed(crate::api::ConversationId::Group(id));
     }
 
@@ -234,6 +235,7 @@ impl Engine {
             keepers: keepers.take(NAMED).map(|m| person(&m.node)).collect(),
             own: log.may_add(&self.id()),
             history: settings.history,
+            history_since: group.facts.told_since.filter(|_| settings.history),
             passphrase: settings.passphrase,
             requests: settings.requests,
             alias: settings.alias.unwrap_or_default(),

@@ -18,6 +18,7 @@ use super::Engine;
 use super::fork::Comparison;
 use super::joining::Attempt;
 use super::keeper::Request;
+use super::newcomer::Newcomer;
 use super::wish::{Asker, Wish};
 
 /// Own chain ids remembered, to know own messages when they come back.
@@ -90,6 +91,10 @@ pub(super) struct Facts {
     /// Who was put out in a branch of the log that was lost, and the first entry of the one it was
     /// left for. They get nothing until the log has a word about them.
     pub(super) shunned: Vec<(NodeId, u64)>,
+    /// Since when newcomers are told what is said, by our clock; none while they are not.
+    pub(super) told_since: Option<Timestamp>,
+    /// Who came and has not been told yet.
+    pub(super) newcomers: Vec<Newcomer>,
 }
 
 /// A Welcome the log has not proven yet.
@@ -129,6 +134,8 @@ impl Facts {
             topic: String::new(),
             requests: Vec::new(),
             shunned: Vec::new(),
+            told_since: None,
+            newcomers: Vec::new(),
         }
     }
 }

@@ -140,6 +140,7 @@ impl Engine {
         self.refresh_meta(gid, peer);
         self.retry_held(gid, None);
         self.take_early_heads(gid);
+        self.take_early_told(gid);
         self.changed(ConversationId::Group(gid));
     }
 

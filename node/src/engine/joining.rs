@@ -225,7 +225,7 @@ impl Engine {
                 self.tell(peer, &PairPlain::KnockProof(proof));
             }
             Err(JoinerError::Wrong) => {
-                self.give_up(gid, "the passphrase is wrong, or whoever answered does not know it")
+                self.give_up(gid, "the passphrase is wrong, or whoever answered does not know it");
             }
             Err(error) => self.count(error.reason()),
         }

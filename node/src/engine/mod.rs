@@ -17,11 +17,11 @@
 //!   and answering; `kept`: what other members may be given
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
-//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
+//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
 //! * `fork`: two histories of one group come together again
-//!   `invited`: being let in; `lobby`: the open group of the hub
+//! * `newcomer`: whoever comes is told what was said before; `told`: being told
 //! * `contact`: people and what is known of them; `request`: strangers, until they are let in;
 //!   `block`: those who are not heard; `namesake`: several keys of one name; `verify`: safety
 //!   numbers; `past`: what happened to a contact's keys; `profile`: what contacts see of each other
@@ -57,6 +57,7 @@ mod link;
 mod lobby;
 mod lookup;
 mod namesake;
+mod newcomer;
 mod nickname;
 mod outbox;
 pub mod output;
@@ -71,6 +72,7 @@ mod repair;
 mod request;
 mod stuck;
 mod target;
+mod told;
 mod verify;
 pub mod view;
 mod wish;
@@ -104,6 +106,8 @@ use self::record::{Key, Own};
 use self::refused::Refusals;
 use self::repair::Repairs;
 use self::request::Request;
+use self::told::Early;
+pub use self::told::{PAST_BY_ONE, PAST_MAX, merged};
 use crate::api::{ConversationId, Event, Settings};
 
 /// One device's mind.
@@ -139,6 +143,8 @@ pub struct Engine {
     groups: BTreeMap<hubbub_shared::id::GroupId, Group>,
     outbox: Outbox,
     held: BTreeMap<u64, Held>,
+    /// Told of groups we do not know ourselves to be in.
+    early: BTreeMap<u64, Early>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
     settings: Settings,
@@ -206,6 +212,7 @@ impl Engine {
             groups: BTreeMap::new(),
             outbox: Outbox::default(),
             held: BTreeMap::new(),
+            early: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
             settings: Settings::default(),

@@ -1,5 +1,6 @@
 //! What leaves the engine: first [`Changes`] to make durable, then [`Output`]s to carry out.
 
+use hubbub_shared::content::Past;
 use hubbub_shared::content::count::Ranges;
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
@@ -30,6 +31,39 @@ pub enum Output {
     /// Somebody lacks own messages that may only be in the history: answer with
     /// [`handle_recalled`](super::Engine::handle_recalled).
     Recall(Recall),
+    /// Somebody came and is to be told what was said before: answer with
+    /// [`handle_gathered`](super::Engine::handle_gathered).
+    Gather(Gather),
+}
+
+/// Texts of a group's history that a newcomer is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// Which group.
+    pub conversation: ConversationId,
+    /// Whom.
+    pub newcomer: NodeId,
+    /// The entry that let them in.
+    pub joined: u64,
+    /// Only what came into the history since.
+    pub since: Timestamp,
+    /// Of the own ones only those up to this count.
+    pub upto: u64,
+    /// How many own ones at most, the newest.
+    pub own: usize,
+    /// Of others' only what came until then.
+    pub until: Timestamp,
+    /// How many of others' at most, the newest.
+    pub others: usize,
+}
+
+/// A text out of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// Who wrote it.
+    pub author: NodeId,
+    /// What.
+    pub past: Past,
 }
 
 /// Own messages asked of the history.
@@ -96,6 +130,8 @@ pub enum Table {
     Outbox,
     /// Arrived envelopes waiting for a key, by running number.
     Held,
+    /// Told of groups this node does not know itself to be in, by running number.
+    Early,
     /// Cursors: last number taken from each log.
     Cursor,
     /// What strangers have said, by node id.
@@ -168,6 +204,32 @@ pub enum HistoryChange {
         /// Its count.
         number: u64,
     },
+    /// Somebody told what was said before this node belonged: a line beside the history, unless the
+    /// message is part of it. There are at most [`PAST_MAX`](super::PAST_MAX) of a conversation and
+    /// [`PAST_BY_ONE`](super::PAST_BY_ONE) by one teller; [`merged`](super::merged) says what
+    /// becomes of one that is there.
+    Past(PastLine),
+}
+
+/// A line of the past as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastLine {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Who is said to have written it.
+    pub author: NodeId,
+    /// Which of theirs.
+    pub id: MessageId,
+    /// The author's count.
+    pub number: u64,
+    /// When.
+    pub sent_at: Timestamp,
+    /// What.
+    pub text: String,
+    /// Who says so; none when the author's own node does.
+    pub told_by: Option<NodeId>,
+    /// Who told otherwise than the author.
+    pub otherwise: Option<NodeId>,
 }
 
 /// A message as the history keeps it.

@@ -340,6 +340,7 @@ impl Engine {
             PairPlain::KnockAnswer(answer) => self.take_knock_answer(peer, &answer),
             PairPlain::KnockProof(proof) => self.take_knock_proof(peer, &proof),
             PairPlain::KnockRefused(refused) => self.take_knock_refusal(peer, &refused),
+            PairPlain::Told { gid, author, items } => self.take_told(peer, (gid, author), items),
         }
         self.seen_alive(peer);
         self.note_heard(peer);

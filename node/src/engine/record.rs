@@ -98,6 +98,8 @@ pub(super) enum Key {
     /// How far an entry got, written with each acknowledgement.
     Progress(u64),
     Held(u64),
+    /// Told of a group we do not know ourselves to be in.
+    Early(u64),
     Cursor(LogId),
     /// How far an author was heard in a conversation.
     Heard(ConversationId, NodeId),
@@ -123,6 +125,7 @@ impl Key {
             Self::Outbox(number) => (Table::Outbox, encode(&(0u8, number))),
             Self::Progress(number) => (Table::Outbox, encode(&(1u8, number))),
             Self::Held(number) => (Table::Held, encode(number)),
+            Self::Early(number) => (Table::Early, encode(number)),
             Self::Cursor(log) => (Table::Cursor, encode(&(0u8, log))),
             Self::Heard(conversation, node) => (Table::Cursor, encode(&(1u8, conversation, node))),
         }
@@ -165,6 +168,7 @@ impl Engine {
             Key::Outbox(number) => self.outbox.get(*number).map(Entry::save),
             Key::Progress(number) => self.outbox.get(*number).map(|e| plain(&e.progress)),
             Key::Held(number) => self.held.get(number).map(plain),
+            Key::Early(number) => self.early.get(number).map(plain),
             Key::Cursor(log) => self.cursors.get(log).map(plain),
             Key::Heard(conversation, node) => self.heard.get(&(*conversation, *node)).map(plain),
         }
@@ -220,6 +224,9 @@ impl Engine {
             }
             Table::Held => {
                 self.held.insert(read(name)?, read(value)?);
+            }
+            Table::Early => {
+                self.early.insert(read(name)?, read(value)?);
             }
             Table::Cursor => self.load_cursor(name, value)?,
             // Prekeys are read before everything else; the rest comes later.

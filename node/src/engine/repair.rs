@@ -38,7 +38,7 @@ const BUNDLE_PAUSE_MAX: Millis = Millis::hours(1);
 /// Of a peer's new beginnings one in this time is followed at once.
 const NOTICED_EVERY: Millis = Millis::minutes(1);
 /// In groups larger than this, asking is spread over [`SPREAD`].
-const LARGE: usize = 64;
+pub(super) const LARGE: usize = 64;
 const SPREAD: u64 = 30_000;
 
 /// A chain of a group; by the hub's hint, this node's.
@@ -314,6 +314,7 @@ impl Engine {
         }
         self.owe_all_to(peer);
         self.remember_to(peer);
+        self.tell_again(peer);
     }
 }
 

@@ -23,7 +23,7 @@ use super::{now, views};
 use crate::api::view::LinkState;
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply, Settings};
 use crate::config::NodeConfig;
-use crate::engine::output::{MessageKey, Output, Recall, Ticket};
+use crate::engine::output::{Gather, MessageKey, Output, Recall, Ticket};
 use crate::engine::{Engine, RECALLED};
 use crate::net::{HubLink, LinkInput};
 use crate::store::{Message, Store, StoreError};
@@ -79,6 +79,8 @@ pub(super) struct Driver {
     last_ticket: u64,
     /// Asked of the history, at most as many as inputs in a batch.
     recalls: Vec<Recall>,
+    /// Likewise, for those who came to a group.
+    gathers: Vec<Gather>,
     stopping: Option<Vec<Done>>,
 }
 
@@ -103,6 +105,7 @@ impl Driver {
             queries: Vec::new(),
             last_ticket: WISH.0,
             recalls: Vec::new(),
+            gathers: Vec::new(),
             stopping: None,
         };
         driver.rebuild()?;
@@ -304,6 +307,21 @@ impl Driver {
                 Err(error) => tracing::error!("cannot read own messages back: {error}"),
             }
         }
+        self.gather() || asked
+    }
+
+    /// The same for what somebody who came to a group is to be told.
+    fn gather(&mut self) -> bool {
+        let gathers = std::mem::take(&mut self.gathers);
+        let asked = !gathers.is_empty();
+        for gather in gathers {
+            let Some(engine) = &mut self.engine else { break };
+            match self.owned.store.gather(&gather) {
+                Ok(found) => engine.handle_gathered(&gather, found, now()),
+                // The engine asks again in a while.
+                Err(error) => tracing::error!("cannot read a group's past: {error}"),
+            }
+        }
         asked
     }
 
@@ -369,6 +387,7 @@ impl Driver {
                 Output::Stored(_) => {}
                 Output::Moved(key) => self.tell_of(&key, views::moved),
                 Output::Recall(recall) => self.recalls.push(recall),
+                Output::Gather(gather) => self.gathers.push(gather),
             }
         }
     }

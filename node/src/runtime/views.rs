@@ -11,13 +11,13 @@ use super::hub_file::HubFile;
 use crate::api::command::MessageText;
 use crate::api::group::DoorsView;
 use crate::api::view::{
-    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PersonView, RecipientView,
-    StatusView, WhoamiView,
+    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, PersonView,
+    RecipientView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
 use crate::engine::view::ConversationFacts;
-use crate::store::{Message, Store, Summary};
+use crate::store::{Message, Store, Summary, Told};
 
 /// Characters of the last message that the conversation list shows.
 const LAST_CHARS: usize = 120;
@@ -42,6 +42,12 @@ impl Looker<'_> {
                 let page = page.map_err(|error| from_store(&error))?;
                 Answer::History(page.into_iter().map(|m| message_view(self.engine, m)).collect())
             }
+            Query::Past { conversation, before, limit } => {
+                let page = self.store.past(&conversation, before, limit);
+                let page = page.map_err(|error| from_store(&error))?;
+                let view = |told| past_view(self.engine, conversation, told);
+                Answer::Past(page.into_iter().map(view).collect())
+            }
             Query::MessageInfo { message } => self.message_info(&message.0)?,
             Query::Contacts => Answer::Contacts(self.engine.contacts()),
             Query::Members { group } => {
@@ -51,7 +57,7 @@ impl Looker<'_> {
             Query::Doors { group } => {
                 let group = self.engine.resolve_group(&group)?;
                 let doors = self.engine.doors(&group).ok_or_else(|| nobody(&group.short()))?;
-                Answer::Doors(self.with_lines(doors))
+                Answer::Doors(Box::new(self.with_lines(doors)))
             }
             Query::Knocks => Answer::Knocks(self.engine.knocks()),
             Query::Safety { contact } => {
@@ -142,7 +148,8 @@ impl Looker<'_> {
             stuck: line.stuck,
         });
         let recipients = recipients.collect();
-        Ok(Answer::MessageInfo { message: message_view(self.engine, message), recipients })
+        let message = Box::new(message_view(self.engine, message));
+        Ok(Answer::MessageInfo { message, recipients })
     }
 
     fn whoami(&self) -> WhoamiView {
@@ -194,6 +201,19 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         own: message.own,
         delivery: tracked.then(|| fair(engine, message.delivery)),
         reached: tracked.then_some((message.reached, message.recipients)),
+    }
+}
+
+fn past_view(engine: &Engine, conversation: ConversationId, told: Told) -> PastView {
+    PastView {
+        id: MessageText(told.id),
+        conversation,
+        order: told.order,
+        author: engine.person(&told.author),
+        sent_at: told.sent_at,
+        text: told.text,
+        told_by: told.told_by.map(|node| engine.person(&node)),
+        contradicted: told.contradicted.map(|node| engine.person(&node)),
     }
 }
 

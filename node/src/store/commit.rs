@@ -6,7 +6,7 @@ use hubbub_shared::wire::codec;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::row::{conversation_key, delivery_number, kind_number, table_number, to_column};
-use super::{Store, StoreError};
+use super::{Store, StoreError, past};
 use crate::api::ConversationId;
 use crate::api::view::Body;
 use crate::engine::output::{
@@ -84,6 +84,7 @@ impl Store {
                 }
                 HistoryChange::Progress { .. } => progress(&change, entry)?,
                 HistoryChange::Read(conversation) => read(&change, conversation)?,
+                HistoryChange::Past(line) => past::keep(&change, line)?,
             }
         }
         change.commit()?;

@@ -16,7 +16,7 @@ use crate::engine::backup::kept;
 
 /// Tables and their columns, in the order in which rows can be put back. A backup names a table by
 /// its place here: one is never moved, new ones are added behind.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     ("records", "tbl, key, value"),
     (
         "messages",
@@ -24,6 +24,7 @@ const TABLES: [(&str, &str); 4] = [
     ),
     ("recipients", "message, node, delivery, at, stuck"),
     ("read_marks", "conversation, ord"),
+    ("past", "ord, conversation, author, id, number, sent_at, text, told_by, otherwise"),
 ];
 const RECORDS: u8 = 0;
 const MESSAGES: u8 = 1;

@@ -48,6 +48,21 @@ CREATE TABLE read_marks(
     conversation BLOB PRIMARY KEY,
     ord INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE past(
+    ord INTEGER PRIMARY KEY AUTOINCREMENT, -- a number is never given twice
+    conversation BLOB NOT NULL,
+    author BLOB NOT NULL,
+    id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    told_by BLOB,                          -- NULL: the author's own node
+    otherwise BLOB,                        -- who told otherwise than the author
+    UNIQUE(conversation, author, id)
+);
+CREATE INDEX past_shown ON past(conversation, sent_at, ord);
+CREATE INDEX past_counted ON past(conversation, author, number);
+CREATE INDEX past_told ON past(conversation, told_by, author);
 CREATE VIRTUAL TABLE texts USING fts5(text, content='', contentless_delete=1);
 ";
 

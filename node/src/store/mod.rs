@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod export;
 mod migrations;
+mod past;
 mod query;
 mod row;
 
@@ -24,13 +25,14 @@ use zeroize::Zeroizing;
 
 pub use self::error::StoreError;
 pub use self::export::{Cell, Import, Row};
+pub use self::past::Told;
 pub use self::query::{Ledger, Message, Summary};
 use crate::engine::output::Loaded;
 
 /// How long a statement waits for another process, which only a person with a tool can be.
 const BUSY: Duration = Duration::from_secs(2);
 /// Prepared statements kept: all there are.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 48;
 
 /// An open database. One per profile: its owner holds the profile's lock.
 pub struct Store {

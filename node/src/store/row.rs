@@ -49,6 +49,7 @@ pub(super) fn table_number(table: Table) -> i64 {
         Table::Request => 11,
         Table::Picture => 12,
         Table::Past => 13,
+        Table::Early => 14,
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn table(number: i64) -> Result<Table, StoreError> {
         11 => Table::Request,
         12 => Table::Picture,
         13 => Table::Past,
+        14 => Table::Early,
         _ => return Err(damaged("a record's table")),
     })
 }

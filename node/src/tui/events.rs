@@ -32,6 +32,12 @@ impl App {
                 }
                 Vec::new()
             }
+            Event::Past { conversation } => {
+                if let Some(room) = self.rooms.get_mut(&conversation) {
+                    room.forget_past();
+                }
+                Vec::new()
+            }
             Event::ConversationChanged { .. } => {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }
@@ -78,6 +84,7 @@ impl App {
     fn names_changed(&mut self) -> Vec<Effect> {
         let mut effects = Self::start();
         for (id, room) in &mut self.rooms {
+            room.forget_past();
             if self.current == Some(*id) {
                 effects.push(Effect::Query(Room::newest(*id), Asked::Newer(*id)));
             } else {
@@ -150,6 +157,9 @@ impl App {
             }
             (Asked::Older(id), Answer::History(page)) => {
                 self.rooms.entry(id).or_default().took_older(page);
+            }
+            (Asked::Older(id), Answer::Past(page)) => {
+                self.rooms.entry(id).or_default().took_past(page);
             }
             (_, Answer::Contacts(contacts)) => self.contacts = Some(contacts),
             (_, Answer::Whoami(me)) => self.me = Some(me),

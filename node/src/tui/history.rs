@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hubbub_shared::time::Timestamp;
+
 use crate::api::command::MessageText;
-use crate::api::view::{Body, Delivery, MessageView};
+use crate::api::view::{Body, Delivery, MessageView, PastView};
 use crate::api::{ConversationId, Query};
 
 /// Messages asked for at once.
@@ -15,6 +17,12 @@ const KEPT: usize = 5_000;
 #[derive(Default)]
 pub(super) struct Room {
     messages: BTreeMap<u64, MessageView>,
+    /// What members told of the time before, oldest first; as much as was loaded.
+    past: Vec<PastView>,
+    /// Whether the oldest of it is here.
+    past_complete: bool,
+    /// More was told while a page of it was on its way.
+    past_again: bool,
     /// Whether the node has answered at all: before, "nothing here" would be a lie.
     pub(super) loaded: bool,
     /// Whether the very first message is here.
@@ -57,12 +65,52 @@ impl Room {
 
     /// Asks for the page before the oldest, when there is one and nobody has asked.
     pub(super) fn older(&mut self, conversation: ConversationId) -> Option<Query> {
+        if self.asking || !self.loaded {
+            return None;
+        }
+        if self.complete {
+            return self.older_past(conversation);
+        }
         let before = self.messages.keys().next().copied()?;
-        if self.complete || self.asking || !self.loaded {
+        self.asking = true;
+        Some(Query::History { conversation, after: None, before: Some(before), limit: PAGE })
+    }
+
+    /// Above the first message stands what was told of the time before.
+    fn older_past(&mut self, conversation: ConversationId) -> Option<Query> {
+        if self.past_complete || matches!(conversation, ConversationId::Direct(_)) {
             return None;
         }
         self.asking = true;
-        Some(Query::History { conversation, after: None, before: Some(before), limit: PAGE })
+        let before = self.past.first().map(|told| told.order);
+        Some(Query::Past { conversation, before, limit: PAGE })
+    }
+
+    /// A page of what was told of the time before.
+    pub(super) fn took_past(&mut self, page: Vec<PastView>) {
+        self.asking = false;
+        if core::mem::take(&mut self.past_again) {
+            return;
+        }
+        self.past_complete = page.len() < PAGE as usize || self.past.len() >= KEPT;
+        self.past.splice(0..0, page);
+    }
+
+    /// More was told: it may stand anywhere among the rest, so all of it is asked for again.
+    pub(super) fn forget_past(&mut self) {
+        self.past.clear();
+        self.past_complete = false;
+        self.past_again = self.asking && self.complete;
+    }
+
+    /// What was told of the time before, if the first message is here, too.
+    pub(super) fn past(&self) -> &[PastView] {
+        if self.complete { &self.past } else { &[] }
+    }
+
+    /// When what was told begins, once all of it is here.
+    pub(super) fn past_since(&self) -> Option<Timestamp> {
+        self.past().first().filter(|_| self.past_complete).map(|told| told.sent_at)
     }
 
     /// The newest page, or what came since. Returns whether more has come since.
@@ -109,7 +157,7 @@ impl Room {
 
     /// Whether none is here.
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.messages.is_empty() && self.past().is_empty()
     }
 
     fn extend(&mut self, page: Vec<MessageView>) {

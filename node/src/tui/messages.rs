@@ -1,5 +1,6 @@
 //! Lays messages out as lines, from the newest up, no more of them than the screen shows.
 
+use hubbub_shared::time::Timestamp;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -7,8 +8,11 @@ use unicode_width::UnicodeWidthStr;
 use super::app::App;
 use super::history::Room;
 use super::wrap::{cut, fit, wrap};
-use crate::api::view::{Body, MessageView};
-use crate::display::{bar, body, delivery_mark, line, notice_is_warning};
+use crate::api::view::{Body, MessageView, PastView, PersonView};
+use crate::display::{
+    bar, block, body, delivery_mark, history_since, line, notice_is_warning, past_is_warning,
+    past_mark,
+};
 
 /// Below this many columns names stand above the text instead of beside it.
 const NARROW: usize = 50;
@@ -43,7 +47,14 @@ pub(super) fn lay_out(app: &App, room: &Room, width: usize, height: usize) -> La
             break;
         }
     }
-    let at_top = messages.peek().is_none() && upwards.len() <= wanted;
+    let mut past = room.past().iter().rev().peekable();
+    while messages.peek().is_none() && upwards.len() < wanted {
+        let Some(told) = past.next() else { break };
+        let mut block = page.told(told, past.peek().copied());
+        block.reverse();
+        upwards.append(&mut block);
+    }
+    let at_top = messages.peek().is_none() && past.peek().is_none() && upwards.len() <= wanted;
     let scroll = room.scroll.min(upwards.len().saturating_sub(height));
     let mut lines: Vec<_> = upwards.into_iter().skip(scroll).take(height).collect();
     lines.reverse();
@@ -73,8 +84,32 @@ impl Page<'_> {
         let goes_on = !fresh_day && !unread_here && older.is_some_and(|o| same_voice(o, message));
         match &message.body {
             Body::Notice(_) => lines.extend(self.notice(message)),
-            _ => lines.extend(self.text(message, goes_on)),
+            _ => {
+                let words = body(&message.body, &message.sender);
+                let (sender, mark) = (&message.sender, self.mark(message));
+                let said = Said { sender, at: message.sent_at, words: &words, mark };
+                lines.extend(self.text(&said, goes_on));
+            }
         }
+        lines
+    }
+
+    /// A line of the time before, and above the oldest of them since when they are.
+    fn told(&self, told: &PastView, older: Option<&PastView>) -> Vec<Line<'static>> {
+        let theme = self.app.theme;
+        let clock = &self.app.clock;
+        let mut lines = Vec::new();
+        let since = self.room.past_since().filter(|_| older.is_none());
+        if let Some(since) = since {
+            lines.push(self.rule(&history_since(since, clock), theme.fresh()));
+        } else if older.is_none_or(|older| !clock.same_day(older.sent_at, told.sent_at)) {
+            lines.push(self.rule(&clock.day(told.sent_at), theme.faint()));
+        }
+        let style = if past_is_warning(told) { theme.warning() } else { theme.faint() };
+        let mark = past_mark(told).map(|mark| (format!("[{mark}]"), style));
+        let words = block(&told.text);
+        let said = Said { sender: &told.author, at: told.sent_at, words: &words, mark };
+        lines.extend(self.text(&said, false));
         lines
     }
 
@@ -100,11 +135,11 @@ impl Page<'_> {
         lines.map(|(n, text)| Line::styled(format!("{}{text}", first(n)), style)).collect()
     }
 
-    fn text(&self, message: &MessageView, goes_on: bool) -> Vec<Line<'static>> {
+    fn text(&self, said: &Said<'_>, goes_on: bool) -> Vec<Line<'static>> {
         let theme = self.app.theme;
-        let time = self.app.clock.time(message.sent_at);
-        let name = line(&message.sender.name);
-        let name_style = theme.name(&message.sender.node.0);
+        let time = self.app.clock.time(said.at);
+        let name = line(&said.sender.name);
+        let name_style = theme.name(&said.sender.node.0);
         let mut lines = Vec::new();
         let gutter = if self.width < NARROW {
             if !goes_on {
@@ -119,55 +154,65 @@ impl Page<'_> {
             let name = Span::styled(fit(&name, NAME), name_style);
             Gutter { first: vec![time, name, Span::raw(" ")], width: TIME + NAME + 1 }
         };
-        lines.extend(self.paragraphs(message, gutter));
+        lines.extend(self.paragraphs(said, gutter));
         lines
     }
 
     /// The text beside its gutter, the mark at its end.
-    fn paragraphs(&self, message: &MessageView, gutter: Gutter) -> Vec<Line<'static>> {
+    fn paragraphs(&self, said: &Said<'_>, gutter: Gutter) -> Vec<Line<'static>> {
         let width = self.width.saturating_sub(gutter.width);
-        let words = body(&message.body, &message.sender);
-        let mut texts = wrap(&words, width);
-        let mark = self.mark(message);
-        let fits = texts.last().is_some_and(|last| last.width() + mark.width() < width);
-        if !mark.is_empty() && !fits {
+        let mut texts = wrap(said.words, width);
+        let marks = said
+            .mark
+            .iter()
+            .flat_map(|(mark, style)| wrap(mark, width).into_iter().map(|mark| (mark, *style)));
+        let mut marks = marks.peekable();
+        let first = marks.peek().map_or(0, |(mark, _)| mark.width());
+        let fits = texts.last().is_some_and(|last| last.width() + first < width);
+        if first > 0 && !fits {
             texts.push(String::new());
         }
         let last = texts.len().saturating_sub(1);
-        let line = |(n, text): (usize, String)| {
+        let mut lines = Vec::new();
+        for (n, text) in texts.into_iter().enumerate() {
             let mut spans = match n {
                 0 => gutter.first.clone(),
                 _ => vec![Span::raw(" ".repeat(gutter.width))],
             };
             let gap = if text.is_empty() { "" } else { " " };
             spans.push(Span::raw(text));
-            if n == last && !mark.is_empty() {
-                spans.push(Span::styled(format!("{gap}{mark}"), self.mark_style(message)));
-            }
-            Line::from(spans)
-        };
-        texts.into_iter().enumerate().map(line).collect()
+            let mark = if n == last { marks.next() } else { None };
+            spans.extend(mark.map(|(mark, style)| Span::styled(format!("{gap}{mark}"), style)));
+            lines.push(Line::from(spans));
+        }
+        let indent = " ".repeat(gutter.width);
+        lines.extend(marks.map(|(mark, style)| Line::styled(format!("{indent}{mark}"), style)));
+        lines
     }
 
     /// How far an own message got; in a group also for how many, until it is all.
-    fn mark(&self, message: &MessageView) -> String {
-        let Some(delivery) = message.delivery.filter(|_| message.own) else {
-            return String::new();
-        };
+    fn mark(&self, message: &MessageView) -> Option<(String, Style)> {
+        use crate::api::view::Delivery;
+        let delivery = message.delivery.filter(|_| message.own)?;
         let mark = delivery_mark(delivery, self.app.theme.charset);
-        match message.reached {
+        let mark = match message.reached {
             Some((some, all)) if all > 1 && some < all => format!("{mark} {some}/{all}"),
             _ => mark.to_owned(),
-        }
-    }
-
-    fn mark_style(&self, message: &MessageView) -> Style {
-        use crate::api::view::Delivery;
-        match message.delivery {
-            Some(Delivery::Delivered | Delivery::Read) => self.app.theme.good(),
+        };
+        let style = match delivery {
+            Delivery::Delivered | Delivery::Read => self.app.theme.good(),
             _ => self.app.theme.faint(),
-        }
+        };
+        Some((mark, style))
     }
+}
+
+/// What somebody said, and what stands behind it.
+struct Said<'a> {
+    sender: &'a PersonView,
+    at: Timestamp,
+    words: &'a str,
+    mark: Option<(String, Style)>,
 }
 
 struct Gutter {

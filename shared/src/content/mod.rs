@@ -16,16 +16,21 @@ pub mod pair_plain;
 pub mod picture;
 pub mod profile;
 mod spans;
+mod told;
 
 pub use event::ChatEvent;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
 pub use picture::{PictureError, PictureFacts, PictureKind};
 pub use spans::Head as CountHead;
+pub use told::Past;
 
 use crate::crypto::RecordError;
 use crate::group::sender_key::SkdmError;
-use crate::limits::{ACK_RANGES_MAX, DISPLAY_NAME_CHARS, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX};
+use crate::limits::{
+    ACK_RANGES_MAX, DISPLAY_NAME_CHARS, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX, TOLD_BYTES,
+    TOLD_MAX,
+};
 use crate::wire::codec::DecodeError;
 
 /// Why an opened plaintext cannot be used. Its sender is proven all the same.
@@ -67,6 +72,9 @@ pub enum ContentError {
     /// More conversations than one word of heads may name, or none.
     #[error("heads of {0} conversations, one to {HEADS_MAX} are allowed")]
     BadHeads(usize),
+    /// More texts of the past than allowed, none, or not by rising counts.
+    #[error("not 1 to {TOLD_MAX} texts by rising counts, of {TOLD_BYTES} bytes at most")]
+    BadTold,
     /// Counters start at one, and the first message follows none.
     #[error("the message's counter and its link to the one before do not fit together")]
     BadCounter,
@@ -87,6 +95,7 @@ impl ContentError {
             Self::TooManySeen(_) => "too-many-seen",
             Self::BadRanges => "bad-ranges",
             Self::BadHeads(_) => "bad-heads",
+            Self::BadTold => "bad-told",
             Self::BadCounter => "bad-counter",
         }
     }

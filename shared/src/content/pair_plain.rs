@@ -20,6 +20,7 @@ use super::spans::{
     Head as CountHead, read_conversation, read_heads, read_ranges, write_conversation, write_heads,
     write_ranges,
 };
+use super::told::{Past, read_past, write_past};
 use super::{ContentError, picture};
 use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
 use crate::group::knock::{Knock, KnockAnswer, KnockProof, KnockRefused};
@@ -135,6 +136,15 @@ pub enum PairPlain {
         /// A picture as [`super::picture::look`] takes it; empty for none.
         bytes: Vec<u8>,
     },
+    /// Kind 20: what somebody wrote in a group before the recipient came.
+    Told {
+        /// In which group.
+        gid: GroupId,
+        /// Whose words; the sender's own, or as the sender says.
+        author: NodeId,
+        /// Their texts by rising count.
+        items: Vec<Past>,
+    },
 }
 
 /// How far a message got. On the wire: 1 delivered, 2 read.
@@ -189,6 +199,10 @@ impl PairPlain {
             Self::KnockAnswer(answer) => write_answer(&mut w, answer),
             Self::KnockProof(proof) => write_proof(&mut w, proof),
             Self::KnockRefused(refused) => write_refused(&mut w, refused),
+            Self::Told { gid, author, items } => {
+                w.fixed(&gid.0).fixed(&author.0);
+                write_past(&mut w, items)
+            }
         };
         w.finish()
     }
@@ -214,6 +228,7 @@ impl PairPlain {
             Self::KnockProof(_) => 18,
             Self::KnockRefused(_) => 19,
             Self::Picture { .. } => 21,
+            Self::Told { .. } => 20,
         }
     }
 
@@ -268,6 +283,11 @@ impl PairPlain {
             18 => Self::KnockProof(read_proof(&mut r)?),
             19 => Self::KnockRefused(read_refused(&mut r)?),
             21 => Self::Picture { bytes: read_picture(&mut r)? },
+            20 => Self::Told {
+                gid: gid(&mut r)?,
+                author: NodeId(r.array()?),
+                items: read_past(&mut r)?,
+            },
             kind => return Err(ContentError::UnknownKind(kind)),
         };
         r.finish()?;
@@ -365,6 +385,7 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::KnockRefused(KnockRefused { gid, sid, reason: Reason::Other(200) }),
         PairPlain::Picture { bytes: super::picture::sample(2, 3) },
         PairPlain::Picture { bytes: Vec::new() },
+        PairPlain::Told { gid, author: NodeId([8; 32]), items: super::told::sample() },
     ]
 }
 
@@ -396,7 +417,7 @@ mod tests {
 
     #[test]
     fn kinds_kept_for_later_need_a_newer_version() {
-        for kind in [6, 10, 20, 255] {
+        for kind in [6, 10, 22, 255] {
             assert_eq!(refused(&[1, kind]), ContentError::UnknownKind(kind));
         }
         assert_eq!(refused(&[2, 0]).reason(), "newer");

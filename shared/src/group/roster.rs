@@ -150,6 +150,12 @@ impl Roster {
         self.member_at(node, seq).is_some()
     }
 
+    /// Whether `node` was a member at any entry before `seq`.
+    #[must_use]
+    pub fn was_member_before(&self, node: &NodeId, seq: u64) -> bool {
+        self.spans.get(node).and_then(|spans| spans.first()).is_some_and(|first| first.from < seq)
+    }
+
     /// Everybody who was a member at `seq`, by key.
     pub fn members_at(&self, seq: u64) -> impl Iterator<Item = Member> + '_ {
         self.spans.keys().filter_map(move |node| self.member_at(node, seq))
@@ -256,6 +262,7 @@ mod tests {
         assert_eq!(role_at(4), Some(Role::Admin));
         assert_eq!((role_at(5), role_at(7)), (None, None));
         assert_eq!(roster.member(&BOB).map(|m| m.joined), Some(8));
+        assert!(!roster.was_member_before(&BOB, 1) && roster.was_member_before(&BOB, 8));
         assert_eq!(roster.members_at(6).map(|m| m.node).collect::<Vec<_>>(), [ALICE]);
         assert_eq!(roster.len(), 2);
     }

@@ -220,6 +220,29 @@ fn scrolling_to_the_oldest_asks_for_the_page_before_once() {
 }
 
 #[test]
+fn above_the_first_message_of_a_group_the_past_is_asked_for_and_again_when_more_is_told() {
+    let mut scene = Scene::of(vec![conversation(TEAM, "team", 0)]);
+    let past = |before| {
+        let query = Query::Past { conversation: TEAM, before, limit: PAGE };
+        Some(Effect::Query(query, Asked::Older(TEAM)))
+    };
+    scene.history(TEAM, vec![text(TEAM, 1, "alice", "x")]);
+    assert_eq!(scene.app.want_older(), past(None));
+    assert_eq!(scene.app.want_older(), None, "it is on its way");
+    let more = || Msg::Event(Event::Past { conversation: TEAM });
+    scene.app.update(more(), NOON);
+    let page = vec![told(1, "bob", "early", [None, None])];
+    scene.answer(Asked::Older(TEAM), Answer::Past(page.clone()));
+    assert!(!scene.screen(60, 9).contains("early"), "more was told since it was asked for");
+    assert_eq!(scene.app.want_older(), past(None));
+    scene.answer(Asked::Older(TEAM), Answer::Past(page));
+    assert!(scene.screen(60, 9).contains("history since"));
+    assert_eq!(scene.app.want_older(), None);
+    scene.app.update(more(), NOON);
+    assert_eq!(scene.app.want_older(), past(None));
+}
+
+#[test]
 fn a_mark_never_goes_back() {
     let mut scene = two().says(vec![text(BOB, 1, "alice", "hi")]);
     let id = text(BOB, 1, "alice", "").id;

@@ -14,7 +14,7 @@ use crate::api::command::MessageText;
 use crate::api::people::{RequestView, Wanted, key_mark};
 use crate::api::view::{
     Body, ContactView, ConversationKind, ConversationView, Delivery, LinkState, MessageView,
-    NodeText, Path, PersonView, StatusView, WhoamiView,
+    NodeText, PastView, Path, PersonView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ConversationId};
 use crate::display::{Charset, Clock};
@@ -85,6 +85,21 @@ pub(super) fn request(name: &str, key: u8, wants: Wanted) -> RequestView {
         mark: key_mark(&node),
         since: NOON,
         wants,
+    }
+}
+
+/// What `author` said `days` before noon, as somebody told it.
+pub(super) fn told(days: u64, author: &str, says: &str, by: [Option<&str>; 2]) -> PastView {
+    let [told_by, contradicted] = by.map(|name| name.map(person));
+    PastView {
+        id: MessageText(MessageId([9; 16])),
+        conversation: TEAM,
+        order: 100 - days,
+        author: person(author),
+        sent_at: Timestamp(NOON.0 - days * 24 * 60 * 60 * 1_000),
+        text: says.to_owned(),
+        told_by,
+        contradicted,
     }
 }
 

@@ -171,3 +171,19 @@ fn a_contacts_title_says_what_is_known_and_that_the_name_is_disputed() {
     scene.answer(Asked::Contact, Answer::Contact(Box::new(info)));
     assert_snapshot!("contact", scene.screen(100, 16));
 }
+
+#[test]
+fn what_was_said_before_stands_above_the_oldest_line_with_whose_word_it_is() {
+    let mut scene = Scene::of(vec![conversation(TEAM, "team", 0)]);
+    scene.history(TEAM, vec![text(TEAM, 1, "alice", "hello everybody")]);
+    assert!(scene.app.want_older().is_some());
+    let page = vec![
+        told(2, "bob", "the author says so", [None, None]),
+        told(2, "carol", "carol is not there", [Some("bob"), None]),
+        told(1, "bob", "bob's own words", [None, Some("mallory")]),
+        told(1, "carol", "\u{1b}[2Jnever said", [Some("mallory"), Some("mallory")]),
+    ];
+    scene.answer(Asked::Older(TEAM), Answer::Past(page));
+    assert_snapshot!("past", scene.screen(80, 16));
+    assert_snapshot!("past_narrow", scene.screen(40, 20));
+}
