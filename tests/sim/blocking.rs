@@ -210,7 +210,7 @@ fn what_was_under_way_to_one_who_is_blocked_is_not_sent_again() {
     world.connect(ALICE);
     world.run(Millis::hours(30));
     assert!(!world.words(BOB).contains(&"I take that back".to_owned()));
-    assert!(world.devices[ALICE].disk.stuck.contains(&(mine, world.id(BOB))));
+    assert!(world.devices[ALICE].disk.stuck.contains_key(&(mine, world.id(BOB))));
     assert_eq!(world.engine(ALICE).status().unsent, 0);
 }
 
