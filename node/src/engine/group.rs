@@ -36,6 +36,8 @@ pub(super) struct Group {
     pub(super) reading: bool,
     /// Another page is to be asked for after it.
     pub(super) read_again: bool,
+    /// The hub did not know the group when it was asked on this link.
+    pub(super) lost: bool,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -121,6 +123,7 @@ impl Group {
             seen: VecDeque::new(),
             reading: false,
             read_again: false,
+            lost: false,
             synced: false,
             proposed: None,
             races: 0,

@@ -2,7 +2,7 @@
 //!
 //! Anybody can write that we belong to some group. That is an offer: it makes nobody a contact,
 //! shows nothing, replaces no key, and there is room for few of them. It counts once the group's
-//! log is read as far as the offer says and shows its author to be an admin.
+//! log is read as far as the offer says and shows its author to be an admin, or to have been one.
 
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::Role;
@@ -74,9 +74,8 @@ impl Engine {
         let (ripe, green): (Vec<_>, Vec<_>) = offers.into_iter().partition(|o| o.seq < next);
         group.offers = green;
         self.touch(Key::Group(gid));
-        for Offer { by, meta_key, .. } in ripe {
-            let group = self.groups.get(&gid);
-            if group.and_then(|group| group.role(&by)).is_some_and(|role| role >= Role::Admin) {
+        for Offer { by, seq, meta_key } in ripe {
+            if self.groups.get(&gid).is_some_and(|group| counts(group, &me, (&by, seq))) {
                 self.let_in(by, gid, meta_key);
             } else {
                 self.count("welcome-not-by-admin");
@@ -134,6 +133,16 @@ impl Engine {
         self.read_control(gid);
         true
     }
+}
+
+/// Whether the log, read up to `seq`, shows that `by` may say that we belong: an admin, or for one
+/// who is not let in yet also somebody who was one when adding us and has left since.
+fn counts(group: &Group, me: &NodeId, (by, seq): (&NodeId, u64)) -> bool {
+    let Some(log) = &group.log else { return false };
+    let roster = log.roster();
+    let then = roster.member_at(by, seq).map(|member| member.role);
+    let added = !group.facts.invited && roster.is_member(me) && roster.was_member(me, seq);
+    group.role(by) >= Some(Role::Admin) || added && then >= Some(Role::Admin)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Engine {
         self.outbox.link_down();
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
-            group.read_again = false;
+            (group.read_again, group.lost) = (false, false);
             for (_, asker) in core::mem::take(&mut group.askers) {
                 let error = unreachable("the change is made when it is back");
                 self.out.push_back(Output::Answer(asker.ticket, Err(error)));
