@@ -38,6 +38,24 @@ fn who_joins_late_reads_nothing_from_before() {
 }
 
 #[test]
+fn one_added_by_somebody_who_left_at_once_belongs_all_the_same() {
+    for seed in 0..8 {
+        let mut world = World::new(seed, &["alice", "bob", "carol"]);
+        world.found(0, "team", &["bob"]);
+        world.run(Millis::secs(5));
+        world.disconnect(2);
+        let (group, member) = ("team".to_owned(), "carol".to_owned());
+        world.ask(0, Command::GroupInvite { group, member }).unwrap();
+        world.ask(0, Command::GroupLeave { group: "team".to_owned() }).unwrap();
+        let message = world.say(1, "#team", "welcome, carol");
+        world.connect(2);
+        world.run(Millis::minutes(5));
+        assert_eq!(world.words(2), ["welcome, carol"], "seed {seed}");
+        assert_eq!(world.delivery(1, message, 2), Some(Delivery::Delivered), "seed {seed}");
+    }
+}
+
+#[test]
 fn who_was_removed_reads_nothing_after() {
     let mut world = World::new(3, &["alice", "bob", "carol"]);
     world.found(0, "team", &["bob", "carol"]);

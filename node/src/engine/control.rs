@@ -114,8 +114,8 @@ impl Engine {
     /// Something of a log is delivered that the hub did not have when it was asked for: it is being
     /// given back, perhaps by somebody who knows less of it than this node.
     pub(super) fn read_if_given_back(&mut self, id: GroupId) {
-        let Some(group) = self.groups.get(&id) else { return };
-        if self.link.is_up() && !group.synced && !group.reading {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if core::mem::take(&mut group.lost) {
             self.read_control(id);
             self.let_others_write(id);
         }
@@ -133,7 +133,10 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.reading = false;
         let founder = group.log.as_ref().map(ControlLog::founder);
-        if refusal.code == RefusalCode::NoSuchGroup && founder == Some(self.me.id()) {
+        let unknown = refusal.code == RefusalCode::NoSuchGroup;
+        let founded = founder == Some(self.me.id());
+        group.lost = unknown && !founded;
+        if unknown && founded {
             self.repair_hub_log(id, 0);
             self.control_synced(id);
         } else if passes(refusal.code) {

@@ -55,6 +55,8 @@ pub(super) struct Group {
     pub(super) read_again: bool,
     /// The hub's log is being compared with ours, or was last.
     pub(super) comparison: Option<Comparison>,
+    /// The hub did not know the group when it was asked on this link.
+    pub(super) lost: bool,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -160,6 +162,7 @@ impl Group {
             reading: false,
             comparison: None,
             read_again: false,
+            lost: false,
             synced: false,
             proposed: None,
             races: 0,

@@ -2,12 +2,12 @@
 //!
 //! Anybody can write that we belong to some group. That is an offer: it makes nobody a contact,
 //! shows nothing, replaces no key, and there is room for few of them. It counts once the group's
-//! log is read as far as the offer says and shows its author to be an admin.
+//! log is read as far as the offer says and shows its author to be an admin, or to have been one.
 
 use hubbub_shared::crypto::Secret32;
-use hubbub_shared::group::ControlLog;
 use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::meta::open_meta;
+use hubbub_shared::group::{ControlLog, Role};
 use hubbub_shared::id::{GroupId, NodeId};
 
 use super::Engine;
@@ -84,7 +84,7 @@ impl Engine {
         group.offers = green;
         self.touch(Key::Group(gid));
         for offer in ripe {
-            if !self.may_welcome(&gid, &offer.by) {
+            if !self.may_welcome(&gid, (&offer.by, offer.seq)) {
                 self.count("welcome-not-by-admin");
             } else if self.has_to_ask(&offer.by, &gid) {
                 self.keep_offer(gid, offer);
@@ -108,14 +108,18 @@ impl Engine {
         }
     }
 
-    /// Whether somebody's word that we belong counts: they may let people in, or let us in.
-    fn may_welcome(&self, gid: &GroupId, by: &NodeId) -> bool {
+    /// Whether somebody's word that we belong counts: they may let people in, or let us in, or for
+    /// one who is not in yet, were an admin when they said so and have left since.
+    fn may_welcome(&self, gid: &GroupId, (by, seq): (&NodeId, u64)) -> bool {
         let Some(group) = self.groups.get(gid) else { return false };
         let Some(log) = &group.log else { return false };
         let ours = log.roster().member(&self.id()).and_then(|me| usize::try_from(me.joined).ok());
         let entry = ours.and_then(|at| group.entries.get(at));
         let author = entry.and_then(|entry| Entry::read(entry).ok()).map(|entry| entry.body.author);
-        log.may_add(by) || author == Some(*by)
+        let (roster, me) = (log.roster(), self.id());
+        let then = roster.member_at(by, seq).is_some_and(|member| member.role >= Role::Admin);
+        let added = !group.facts.invited && roster.is_member(&me) && roster.was_member(&me, seq);
+        log.may_add(by) || author == Some(*by) || added && then
     }
 
     /// One who may says that we belong.
@@ -271,7 +275,7 @@ impl Engine {
 mod tests {
     use hubbub_shared::crypto::Identity;
     use hubbub_shared::group::meta::{GroupMeta, seal_meta};
-    use hubbub_shared::group::{ControlLog, Op, Policy, Role};
+    use hubbub_shared::group::{Op, Policy};
     use hubbub_shared::time::Timestamp;
     use hubbub_shared::wire::ByteBuf;
     use rand_chacha::ChaCha20Rng;

@@ -164,7 +164,7 @@ impl Engine {
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
             group.comparison = None;
-            group.read_again = false;
+            (group.read_again, group.lost) = (false, false);
             for (_, asker) in core::mem::take(&mut group.askers) {
                 let error = unreachable("the change is made when it is back");
                 self.out.push_back(Output::Answer(asker.ticket, Err(error)));
@@ -232,7 +232,7 @@ impl Engine {
             Some(Asked::Beacon) => self.beacon_refused(refusal),
             Some(Asked::Room(ticket)) => self.room_refused(ticket, refusal),
             Some(Asked::Restore(_) | Asked::Prekeys(..) | Asked::Compare(_)) => {
-                self.count("refused-by-hub")
+                self.count("refused-by-hub");
             }
             None => {}
         }
