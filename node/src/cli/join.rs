@@ -1,6 +1,7 @@
 //! `hubbub join`: from an invite to a chat.
 
 use hubbub_shared::invite::{INVITE_MAX, Invite};
+use hubbub_shared::nickname::Nickname;
 
 use super::args::{Global, Join};
 use super::out::{Done, Out, is_terminal};
@@ -8,9 +9,7 @@ use super::{ask, chat, knock, open, secret};
 use crate::api::secret::SecretText;
 use crate::api::{Answer, ApiError, Code, Command, Node, Query, Reply};
 use crate::display::line;
-
-/// What an invite begins with; anything else is the name of a room.
-const SCHEME: &str = "hubbub://";
+use crate::runtime::profile;
 
 /// Joins, asks for a nickname if there is none, and opens the chat.
 pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
@@ -18,7 +17,7 @@ pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
         chat::log_to_stderr(global)?;
     }
     let text = if args.invite == "-" { from_stdin()? } else { args.invite };
-    if !text.trim().to_ascii_lowercase().starts_with(SCHEME) {
+    if is_room(global, &text)? {
         return room(global, (text.trim().to_owned(), args.note), out).await;
     }
     let invite = Invite::parse(&text).map_err(|error| {
@@ -35,6 +34,14 @@ pub(super) async fn run(global: &Global, args: Join, out: &mut Out) -> Done {
     let done = after.run(&opened, (fingerprint, out)).await;
     opened.close().await;
     done
+}
+
+/// Whether this is the name of a group at the hub of a profile that is there, and no invite that
+/// was mistyped.
+fn is_room(global: &Global, text: &str) -> Result<bool, ApiError> {
+    let name = text.trim().trim_start_matches('#');
+    let named = Nickname::prepare(name).is_ok();
+    Ok(named && profile::exists(&open::profile_dir(global)?))
 }
 
 /// Knocks at a group of the hub this profile is at, with its passphrase or without.

@@ -47,6 +47,9 @@ impl Engine {
         (gid, author): (GroupId, NodeId),
         items: Vec<Past>,
     ) {
+        if self.is_blocked(&peer) || self.is_blocked(&author) {
+            return self.count("told-blocked");
+        }
         let me = self.id();
         let group = self.groups.get(&gid);
         if !group.is_some_and(|group| group.facts.invited) {
