@@ -20,6 +20,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::disk::Disk;
+use crate::holdings::Holdings;
 use crate::hurt::Hurt;
 use crate::network::{Network, Packet};
 use crate::switchboard::Switchboard;
@@ -75,6 +76,8 @@ pub struct World {
     promised: BTreeMap<LogId, u64>,
     /// Logs that after a crash of the hub had less than was promised.
     pub(crate) broken: Vec<String>,
+    /// Every group's log, and who was given which key.
+    pub(crate) holdings: Holdings,
     /// Looks at every frame to a node before it arrives, and may drop or change it.
     #[allow(clippy::type_complexity)] // one use
     pub tamper: Option<Box<dyn FnMut(usize, FromHub) -> Vec<FromHub>>>,
@@ -109,6 +112,7 @@ impl World {
             asked: BTreeMap::new(),
             promised: BTreeMap::new(),
             broken: Vec::new(),
+            holdings: Holdings::default(),
             tamper: None,
             overhear: None,
         };
@@ -446,7 +450,10 @@ impl World {
             }
             return self.crash(who);
         }
+        let said = self.holdings.read(&changes);
         device.fresh = device.disk.commit(changes, self.hurt);
+        let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
+        self.holdings.judge((who, me), &self.devices[who].disk, said);
         let mut recalls = Vec::new();
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {
