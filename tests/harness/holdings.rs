@@ -15,7 +15,7 @@ use hubbub_shared::content::{GroupPlain, PairPlain};
 use hubbub_shared::crypto::{RecordReader, Secret32};
 use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::meta::open_meta;
-use hubbub_shared::group::sender_key::GroupHeader;
+use hubbub_shared::group::sender_key::{GroupHeader, Skdm};
 use hubbub_shared::group::{ControlLog, Op};
 use hubbub_shared::id::{ChainId, GroupId, Head, MessageId, NodeId};
 use hubbub_shared::limits::ENVELOPE_MAX;
@@ -116,6 +116,19 @@ impl Holdings {
             self.name_set(&log, ct);
         }
         self.logs.insert(log.head(), log);
+    }
+
+    /// What a shell that hands chains to all of these would have said, too.
+    pub(crate) fn leaked(said: &[Said], all: &[NodeId]) -> Vec<Said> {
+        let chains = said.iter().filter_map(|said| match said {
+            Said::ToOne(_, PairPlain::Skdm(skdm)) => Some(skdm),
+            _ => None,
+        });
+        let to_all = |skdm: &Box<Skdm>| {
+            let copy = |to: &NodeId| Said::ToOne(*to, PairPlain::Skdm(Box::new(skdm.duplicate())));
+            all.iter().map(copy).collect::<Vec<_>>()
+        };
+        chains.flat_map(to_all).collect()
     }
 
     /// Judges a transaction after it was written.

@@ -21,7 +21,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::disk::Disk;
 use crate::holdings::Holdings;
-use crate::hurt::Hurt;
+use crate::hurt::{Hurt, without_bans};
 use crate::network::{Network, Packet};
 use crate::switchboard::Switchboard;
 
@@ -194,6 +194,10 @@ impl World {
     /// What a device's clock says.
     pub(crate) fn local(&self, who: usize) -> Timestamp {
         shifted(self.now, self.devices[who].skew)
+    }
+
+    fn everybody(&self) -> Vec<NodeId> {
+        (0..self.devices.len()).map(|who| self.id(who)).collect()
     }
 
     /// Below `n`, by chance.
@@ -382,6 +386,8 @@ impl World {
 
     pub(crate) fn give(&mut self, who: usize, frame: FromHub) {
         let now = self.local(who);
+        let deaf = self.hurt == Some(Hurt::BansUnheard);
+        let frame = if deaf { without_bans(frame) } else { frame };
         self.note_promise(who, &frame);
         let Some(engine) = &mut self.devices[who].engine else { return };
         match frame {
@@ -440,6 +446,8 @@ impl World {
 
     /// Commits what changed and carries out what follows, unless a crash comes between.
     pub(crate) fn settle(&mut self, who: usize) {
+        let leaks = self.hurt == Some(Hurt::ChainsForAll);
+        let all = if leaks { self.everybody() } else { Vec::new() };
         let device = &mut self.devices[who];
         let Some(engine) = &mut device.engine else { return };
         let changes = engine.take_changes();
@@ -450,7 +458,8 @@ impl World {
             }
             return self.crash(who);
         }
-        let said = self.holdings.read(&changes);
+        let mut said = self.holdings.read(&changes);
+        said.extend(Holdings::leaked(&said, &all));
         device.fresh = device.disk.commit(changes, self.hurt);
         let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
         self.holdings.judge((who, me), &self.devices[who].disk, said);
