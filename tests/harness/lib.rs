@@ -3,10 +3,13 @@
 // What does not work here is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod agreement;
 pub mod api;
 pub mod disk;
 pub mod echo;
 mod forge;
+mod govern;
+mod holdings;
 pub mod hub;
 pub mod hurt;
 pub mod keywatch;

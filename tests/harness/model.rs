@@ -2,16 +2,20 @@
 //!
 //! A message whose device said that it is queued is on every device of every member it was for,
 //! once, in its author's order, and its author knows; or its author is told why not. Nobody else
-//! sees it. Nothing is shown as missing or refused, nothing waits, and all members agree on who is
-//! one. What was said on a disk that was put back to an earlier state may be lost, and no more.
+//! sees it. Nothing is shown as missing or refused, nothing waits, and all members agree on the
+//! group's history, on who is one, and on what holds there. Nobody came in but by a door that
+//! somebody opened, and what was said was allowed where it was said. What was said on a disk that
+//! was put back to an earlier state may be lost, and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_node::api::ConversationId;
 use hubbub_node::api::view::{Body, Delivery, Notice};
 use hubbub_node::engine::output::StoredMessage;
-use hubbub_shared::id::{GroupId, MessageId, NodeId};
+use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
 
+pub(crate) use crate::agreement::Door;
+use crate::agreement::{self, Admitted, is_active, stayed};
 use crate::storm::place;
 use crate::world::World;
 
@@ -22,6 +26,8 @@ struct Queued {
     /// As its sender sees it.
     conversation: ConversationId,
     readers: BTreeSet<usize>,
+    /// In a group: the entry of the log it was written after.
+    epoch: Option<(Head, u64)>,
     /// In which order it was queued, of all.
     turn: usize,
     /// Its author's disk has since been put back to before it.
@@ -39,6 +45,7 @@ pub(crate) struct Model {
     groups: BTreeMap<&'static str, ConversationId>,
     /// Who was or may have been removed from, or left, which group.
     out: BTreeSet<(ConversationId, usize)>,
+    admitted: Admitted,
     restored: BTreeSet<usize>,
     wiped: bool,
 }
@@ -48,6 +55,17 @@ type Check = Result<(), String>;
 impl Model {
     pub(crate) fn found(&mut self, name: &'static str, group: ConversationId) {
         self.groups.insert(name, group);
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Option<ConversationId> {
+        self.groups.get(name).copied()
+    }
+
+    /// Somebody may come into a group by a door from now on.
+    pub(crate) fn let_in(&mut self, door: Door, name: &str, node: NodeId) {
+        if let Some(ConversationId::Group(group)) = self.groups.get(name) {
+            self.admitted.insert((*group, door, node));
+        }
     }
 
     pub(crate) fn tried(&mut self, who: usize, to: String, id: MessageId) {
@@ -72,7 +90,14 @@ impl Model {
         let known = |node: &NodeId| (0..world.devices.len()).find(|who| world.id(*who) == *node);
         let readers = own.recipients.iter().filter_map(known).collect();
         let (conversation, turn) = (own.conversation, self.queued.len());
-        let queued = Queued { sender: who, conversation, readers, turn, undone: false };
+        let epoch = match conversation {
+            ConversationId::Group(group) => {
+                let log = world.holdings.log_of(&world.devices[who].disk, &group);
+                log.map(|log| (log.head(), log.seq()))
+            }
+            ConversationId::Direct(_) => None,
+        };
+        let queued = Queued { sender: who, conversation, readers, epoch, turn, undone: false };
         self.queued.entry(id).or_insert(queued).undone = false;
         true
     }
@@ -104,7 +129,8 @@ impl Model {
             self.arrived(world, *id, queued)
                 .map_err(|wrong| format!("{id:?} of {name} {wrong}"))?;
         }
-        self.rosters(world)
+        agreement::doors(world, &self.admitted)?;
+        self.agreement(world)
     }
 
     fn device(&self, world: &World, who: usize) -> Check {
@@ -190,6 +216,7 @@ impl Model {
     }
 
     fn arrived(&self, world: &World, id: MessageId, queued: &Queued) -> Check {
+        self.allowed(world, queued)?;
         let own = &world.devices[queued.sender].disk;
         if own.history.iter().filter(|line| line.id == id).count() != 1 {
             return Err("is not in its author's history once".to_owned());
@@ -217,40 +244,47 @@ impl Model {
         Ok(())
     }
 
-    /// Somebody was out of the group for some time, by the wish of anybody.
+    /// Somebody was out of the group for some time since.
     fn excused(&self, world: &World, queued: &Queued, reader: usize) -> bool {
         let either = [queued.sender, reader];
+        if let (ConversationId::Group(group), Some(epoch)) = (queued.conversation, queued.epoch)
+            && let Ok(Some(log)) = agreement::agreed(world, &group)
+            && let Some(stayed) = either
+                .iter()
+                .map(|who| stayed(log, &world.id(*who), epoch))
+                .collect::<Option<Vec<_>>>()
+        {
+            return stayed.contains(&false);
+        }
         either.iter().any(|who| self.out.contains(&(queued.conversation, *who)))
             || !belongs(world, queued.conversation, (queued.sender, reader))
     }
 
-    fn rosters(&self, world: &World) -> Check {
-        for group in self.groups.values() {
+    /// Whether it was for members of that time, and its author could write there.
+    fn allowed(&self, world: &World, queued: &Queued) -> Check {
+        let Some((head, seq)) = queued.epoch else { return Ok(()) };
+        let log = world.holdings.log_at(&head).ok_or("has no epoch")?;
+        let outside = |who: &&usize| !log.roster().is_member(&world.id(**who));
+        if let Some(reader) = queued.readers.iter().find(outside) {
+            return Err(format!("is for {}, who was no member", world.devices[*reader].name));
+        }
+        if log.may_post_at(&world.id(queued.sender), seq) {
+            return Ok(());
+        }
+        Err("was written where its author could not".to_owned())
+    }
+
+    fn agreement(&self, world: &World) -> Check {
+        for (name, group) in &self.groups {
             let ConversationId::Group(id) = group else { continue };
-            let active = (0..world.devices.len()).filter(|who| is_active(world, *who, id));
-            let rosters: BTreeSet<_> = active.map(|who| members(world, who, id)).collect();
-            // What the old hub had ordered and nobody could give back, the new one may order anew;
-            // then somebody has seen it.
-            let seen = (0..world.devices.len()).flat_map(|who| world.refusals(who));
-            let forked = self.wiped && seen.into_iter().any(|why| UNSETTLED.contains(&&*why));
-            if rosters.len() > 1 && !forked {
-                return Err(format!("members disagree: {rosters:?}"));
-            }
+            agreement::check(world, id).map_err(|wrong| format!("#{name}: {wrong}"))?;
         }
         Ok(())
     }
 }
 
 fn members(world: &World, who: usize, group: &GroupId) -> Vec<NodeId> {
-    let members = world.engine(who).members(group);
-    let mut nodes: Vec<NodeId> = members.into_iter().map(|member| member.person.node.0).collect();
-    nodes.sort_unstable();
-    nodes
-}
-
-fn is_active(world: &World, who: usize, group: &GroupId) -> bool {
-    let facts = world.engine(who).conversation_facts(ConversationId::Group(*group));
-    facts.is_some_and(|facts| facts.active)
+    world.engine(who).members(group).into_iter().map(|member| member.person.node.0).collect()
 }
 
 /// Whether two people belong to a conversation in the end, as both see it.

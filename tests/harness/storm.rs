@@ -2,6 +2,10 @@
 //!
 //! Afterwards everything heals, and time passes until the model (`model.rs`) has nothing to
 //! complain of any more, or has had its time.
+//!
+//! There are two editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
+//! they could do in the first one; from it on they use all ways in and out of a group
+//! (`govern.rs`).
 
 use std::collections::BTreeMap;
 
@@ -17,24 +21,29 @@ use rand_core::{Rng, SeedableRng};
 use crate::disk::Disk;
 use crate::hurt::Hurt;
 use crate::keywatch::KeyWatch;
-use crate::model::Model;
+use crate::model::{Door, Model};
 use crate::world::World;
 
-const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
-const GROUPS: [&str; 2] = ["team", "club"];
+/// Seeds from here on are of the governed edition.
+pub const GOVERNED: u64 = 1_000_000;
+
+pub(crate) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+pub(crate) const GROUPS: [&str; 2] = ["team", "club"];
 /// Longest that healing may take; pauses after refusals and silences grow to hours.
 const HEALING: Millis = Millis::hours(60);
 const HOUR: Millis = Millis::hours(1);
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// A storm going on.
-struct Storm {
-    world: World,
-    model: Model,
+pub(crate) struct Storm {
+    pub(crate) world: World,
+    pub(crate) model: Model,
     rng: ChaCha20Rng,
     seed: u64,
-    people: usize,
+    pub(crate) people: usize,
     said: u64,
+    /// Invite links that were made so far, by group.
+    pub(crate) links: Vec<(usize, String)>,
     copies: BTreeMap<usize, (u64, Disk)>,
     wiped: bool,
     /// Prints what happens.
@@ -55,7 +64,8 @@ pub fn live(seed: u64, hurt: Option<Hurt>, trace: bool) -> Result<(), String> {
     let healed = storm.heal();
     storm.log(|| storm.aftermath());
     healed?;
-    if let Some(broken) = storm.world.broken.first() {
+    let broken = storm.world.broken.first();
+    if let Some(broken) = broken.or(storm.world.holdings.wrong()) {
         return Err(format!("seed {seed}: {broken}"));
     }
     match watch.reused().first() {
@@ -65,10 +75,11 @@ pub fn live(seed: u64, hurt: Option<Hurt>, trace: bool) -> Result<(), String> {
 }
 
 impl Storm {
-    /// Two to four people, in a group of most of them.
+    /// Two to five people, in groups of most of them.
     fn gather(seed: u64, trace: bool) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5707);
-        let people = 2 + usize::try_from(rng.next_u64() % 3).unwrap();
+        let fewest = if seed < GOVERNED { 2 } else { 3 };
+        let people = fewest + usize::try_from(rng.next_u64() % 3).unwrap();
         let items = if rng.next_u64().is_multiple_of(4) { 12 } else { 1_000 };
         let small = LogBounds { bytes: 1 << 20, items };
         let config = RelayConfig {
@@ -82,7 +93,18 @@ impl Storm {
         let world = World::on(config, seed, &NAMES[..people]);
         let model = Model::default();
         let (copies, wiped) = (BTreeMap::new(), false);
-        let mut storm = Self { world, model, rng, seed, people, said: 0, copies, wiped, trace };
+        let mut storm = Self {
+            world,
+            model,
+            rng,
+            seed,
+            people,
+            said: 0,
+            links: Vec::new(),
+            copies,
+            wiped,
+            trace,
+        };
         storm.found(0, GROUPS[0]);
         if people > 2 {
             storm.found(1, GROUPS[1]);
@@ -94,22 +116,36 @@ impl Storm {
     fn found(&mut self, founder: usize, name: &'static str) {
         let others = (0..self.people).filter(|who| *who != founder);
         let members: Vec<&str> = others.map(|who| NAMES[who]).collect();
-        let left_out = self.below(4) == 0 && members.len() > 1;
+        let one_in = if self.is_governed() { 2 } else { 4 };
+        let left_out = self.below(one_in) == 0 && members.len() > 1;
         let members = if left_out { &members[1..] } else { &members[..] };
         let group = self.world.found(founder, name, members);
         self.model.found(name, group);
+        for member in members {
+            let node = self.world.id(self.world.who(member));
+            self.model.let_in(Door::Invited, name, node);
+        }
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn is_governed(&self) -> bool {
+        self.seed >= GOVERNED
+    }
+
+    /// One such seed in eight has passphrases: checking one costs a tenth of a second.
+    pub(crate) fn has_passphrases(&self) -> bool {
+        self.seed.is_multiple_of(8)
+    }
+
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.rng.next_u64() % n
     }
 
-    fn somebody(&mut self) -> usize {
+    pub(crate) fn somebody(&mut self) -> usize {
         usize::try_from(self.below(self.people as u64)).unwrap()
     }
 
     #[allow(clippy::print_stdout)] // what `trace` is for
-    fn log(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn log(&self, what: impl FnOnce() -> String) {
         if self.trace {
             println!("{:>12} {}", self.world.now.since(crate::world::DAWN).0, what());
         }
@@ -131,7 +167,8 @@ impl Storm {
     }
 
     fn act(&mut self) {
-        match self.below(22) {
+        let governed = self.is_governed();
+        match self.below(if governed { 36 } else { 22 }) {
             0..11 => self.say(),
             11 => self.say_again(),
             12 => {
@@ -146,10 +183,12 @@ impl Storm {
                 self.world.crash(who);
             }
             15 => self.trouble_the_hub(),
+            16 | 17 if governed => self.govern_fully(),
             16 | 17 => self.govern(),
             18 => self.turn_a_clock(),
             19 => self.slow_one_down(),
             20 => self.copy_or_restore(),
+            22.. => self.govern_fully(),
             _ => self.mark_read(),
         }
     }
@@ -166,10 +205,15 @@ impl Storm {
             1 if self.people > 2 => format!("#{}", GROUPS[1]),
             _ => format!("#{}", GROUPS[0]),
         };
+        let id = self.next_id();
+        self.send(who, to, id);
+    }
+
+    fn next_id(&mut self) -> MessageId {
         self.said += 1;
         let mut id = [0xaa; 16];
         id[..8].copy_from_slice(&self.said.to_le_bytes());
-        self.send(who, to, MessageId(id));
+        MessageId(id)
     }
 
     /// As a script does that had no answer.
@@ -218,6 +262,9 @@ impl Storm {
         match &command {
             Command::GroupRemove { .. } => self.model.may_be_out(name, whom),
             Command::GroupLeave { .. } => self.model.may_be_out(name, who),
+            Command::GroupInvite { .. } => {
+                self.model.let_in(Door::Invited, name, self.world.id(whom))
+            }
             _ => {}
         }
         self.log(|| format!("{} wants {command:?}", NAMES[who]));
@@ -305,16 +352,34 @@ impl Storm {
             self.world.connect(who);
         }
         self.log(|| "the storm is over".to_owned());
+        self.until_right()?;
+        if self.is_governed() {
+            self.say_all();
+            self.until_right().map_err(|wrong| format!("in the end {wrong}"))?;
+        }
+        // And it stays so.
+        self.world.run(HOUR);
+        self.model.check(&self.world).map_err(|wrong| format!("seed {}: later {wrong}", self.seed))
+    }
+
+    fn until_right(&mut self) -> Result<(), String> {
         let end = self.world.now + HEALING;
         let mut wrong = Err("no time has passed".to_owned());
         while wrong.is_err() && self.world.now < end {
             self.world.run(HOUR);
             wrong = self.model.check(&self.world);
         }
-        wrong.map_err(|wrong| format!("seed {}: {wrong}", self.seed))?;
-        // And it stays so.
-        self.world.run(HOUR);
-        self.model.check(&self.world).map_err(|wrong| format!("seed {}: later {wrong}", self.seed))
+        wrong.map_err(|wrong| format!("seed {}: {wrong}", self.seed))
+    }
+
+    /// Everybody who may says something in each group.
+    fn say_all(&mut self) {
+        for name in GROUPS {
+            for who in 0..self.people {
+                let id = self.next_id();
+                self.send(who, format!("#{name}"), id);
+            }
+        }
     }
 }
 

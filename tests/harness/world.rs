@@ -20,7 +20,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::disk::Disk;
-use crate::hurt::Hurt;
+use crate::holdings::Holdings;
+use crate::hurt::{Hurt, without_bans};
 use crate::network::{Network, Packet};
 use crate::switchboard::Switchboard;
 
@@ -77,6 +78,8 @@ pub struct World {
     promised: BTreeMap<LogId, u64>,
     /// Logs that after a crash of the hub had less than was promised.
     pub(crate) broken: Vec<String>,
+    /// Every group's log, and who was given which key.
+    pub(crate) holdings: Holdings,
     /// Looks at every frame to a node before it arrives, and may drop or change it.
     #[allow(clippy::type_complexity)] // one use
     pub tamper: Option<Box<dyn FnMut(usize, FromHub) -> Vec<FromHub>>>,
@@ -111,6 +114,7 @@ impl World {
             asked: BTreeMap::new(),
             promised: BTreeMap::new(),
             broken: Vec::new(),
+            holdings: Holdings::default(),
             tamper: None,
             overhear: None,
         };
@@ -193,6 +197,10 @@ impl World {
     /// What a device's clock says.
     pub(crate) fn local(&self, who: usize) -> Timestamp {
         shifted(self.now, self.devices[who].skew)
+    }
+
+    fn everybody(&self) -> Vec<NodeId> {
+        (0..self.devices.len()).map(|who| self.id(who)).collect()
     }
 
     /// Below `n`, by chance.
@@ -381,6 +389,8 @@ impl World {
 
     pub(crate) fn give(&mut self, who: usize, frame: FromHub) {
         let now = self.local(who);
+        let deaf = self.hurt == Some(Hurt::BansUnheard);
+        let frame = if deaf { without_bans(frame) } else { frame };
         self.note_promise(who, &frame);
         let Some(engine) = &mut self.devices[who].engine else { return };
         match frame {
@@ -441,6 +451,8 @@ impl World {
 
     /// Commits what changed and carries out what follows, unless a crash comes between.
     pub(crate) fn settle(&mut self, who: usize) {
+        let leaks = self.hurt == Some(Hurt::ChainsForAll);
+        let all = if leaks { self.everybody() } else { Vec::new() };
         let device = &mut self.devices[who];
         let Some(engine) = &mut device.engine else { return };
         let changes = engine.take_changes();
@@ -451,7 +463,11 @@ impl World {
             }
             return self.crash(who);
         }
+        let mut said = self.holdings.read(&changes);
+        said.extend(Holdings::leaked(&said, &all));
         device.fresh = device.disk.commit(changes, self.hurt);
+        let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
+        self.holdings.judge((who, me), &self.devices[who].disk, said);
         let (mut recalls, mut gathers) = (Vec::new(), Vec::new());
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {

@@ -28,4 +28,5 @@ mod slow_reader;
 mod stage;
 mod ten;
 mod two_nodes;
+mod ways_in;
 mod writers;

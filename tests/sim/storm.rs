@@ -1,12 +1,12 @@
 //! Storms by seed, and the tests of the test: whatever is broken on purpose is noticed.
 
 use hubbub_tests::hurt::Hurt;
-use hubbub_tests::storm::live;
+use hubbub_tests::storm::{GOVERNED, live};
 
 /// Seeds that once found something.
 const FAILED: &str = include_str!("seeds.txt");
 
-/// Storms lived through by each of the four tests below; they run side by side.
+/// Storms lived through by each of the tests below; they run side by side.
 const STORMS: u64 = 40;
 
 fn storms(from: u64) {
@@ -31,6 +31,16 @@ fn nothing_is_lost_or_doubled_in_yet_other_storms() {
 }
 
 #[test]
+fn members_agree_and_nobody_opens_what_is_not_theirs_however_a_group_is_governed() {
+    storms(GOVERNED);
+}
+
+#[test]
+fn nor_in_other_storms_over_its_government() {
+    storms(GOVERNED + 10_000);
+}
+
+#[test]
 fn what_once_went_wrong_does_not_again() {
     for line in FAILED.lines().filter(|line| !line.starts_with('#')) {
         let seed = line.split_whitespace().next().unwrap().parse().unwrap();
@@ -45,7 +55,12 @@ const PATIENCE: u64 = 400;
 
 #[track_caller]
 fn caught(hurt: Hurt) {
-    let wrong = (0..PATIENCE).find_map(|seed| {
+    caught_from(0, hurt);
+}
+
+#[track_caller]
+fn caught_from(from: u64, hurt: Hurt) {
+    let wrong = (from..from + PATIENCE).find_map(|seed| {
         // A broken shell may well make a core say that it cannot be: that is noticing, too.
         let outcome = std::panic::catch_unwind(|| live(seed, Some(hurt), false));
         outcome.map_or(Some(format!("seed {seed}: a panic")), Result::err)
@@ -86,4 +101,14 @@ fn a_ledger_that_forgets_receipts_is_caught() {
 #[test]
 fn a_node_that_forgets_how_much_it_sent_is_caught() {
     caught(Hurt::ForgottenSends);
+}
+
+#[test]
+fn a_node_that_never_hears_of_bans_is_caught() {
+    caught_from(GOVERNED, Hurt::BansUnheard);
+}
+
+#[test]
+fn a_node_that_gives_its_chains_to_outsiders_is_caught() {
+    caught_from(GOVERNED, Hurt::ChainsForAll);
 }

@@ -290,6 +290,8 @@ pub enum Reply {
     },
     /// Members were asked to let us in.
     Knocked {
+        /// The group, which is a conversation here once we are in.
+        conversation: ConversationId,
         /// How many are asked, one after the other or at once; with none, nobody there may.
         keepers: u32,
     },

@@ -6,7 +6,7 @@ use super::open;
 use super::out::{Done, Out};
 use crate::api::group::KnockView;
 use crate::api::secret::SecretText;
-use crate::api::{Answer, ApiError, Code, Command, Node, Query, Reply};
+use crate::api::{Answer, ApiError, Code, Command, ConversationId, Node, Query, Reply};
 use crate::display::line;
 
 /// How long being let in is waited for.
@@ -21,16 +21,15 @@ pub(super) async fn run(
     out: &mut Out,
 ) -> Done {
     let asks = passphrase.is_none();
-    let before = groups(node).await?;
     let command = Command::GroupKnock { room: room.clone(), passphrase, note };
-    let Reply::Knocked { keepers } = node.command(command).await? else {
+    let Reply::Knocked { conversation, keepers } = node.command(command).await? else {
         return Err(open::unexpected().into());
     };
     if keepers == 0 {
         let what = format!("nobody in {} may let people in", line(&room));
         return Err(ApiError::new(Code::NotFound, what, "ask somebody in it").into());
     }
-    let outcome = if asks { None } else { outcome(node, &room, &before).await? };
+    let outcome = if asks { None } else { outcome(node, &room, conversation).await? };
     let told = serde_json::json!({ "room": room, "in": outcome, "keepers": keepers });
     let room = line(&room).into_owned();
     match outcome {
@@ -53,12 +52,15 @@ pub(super) async fn run(
 }
 
 /// Whether we were let in or turned away; none while nobody has answered.
-async fn outcome(node: &dyn Node, room: &str, before: &[String]) -> Result<Option<bool>, ApiError> {
+async fn outcome(
+    node: &dyn Node,
+    room: &str,
+    group: ConversationId,
+) -> Result<Option<bool>, ApiError> {
     let mut waited = Duration::ZERO;
     while waited < PATIENCE {
         let knocking = knocks(node).await?.iter().any(|knock| knock.room == room);
-        let new = groups(node).await?.iter().any(|group| !before.contains(group));
-        match (knocking, new) {
+        match (knocking, is_in(node, group).await?) {
             (_, true) => return Ok(Some(true)),
             (false, false) => return Ok(Some(false)),
             (true, false) => tokio::time::sleep(PAUSE).await,
@@ -75,12 +77,10 @@ async fn knocks(node: &dyn Node) -> Result<Vec<KnockView>, ApiError> {
     }
 }
 
-/// The groups we are in.
-async fn groups(node: &dyn Node) -> Result<Vec<String>, ApiError> {
+/// Whether we are in this group.
+async fn is_in(node: &dyn Node, group: ConversationId) -> Result<bool, ApiError> {
     match node.query(Query::Conversations).await? {
-        Answer::Conversations(list) => {
-            Ok(list.into_iter().filter(|c| c.active).map(|c| c.id.to_string()).collect())
-        }
+        Answer::Conversations(list) => Ok(list.iter().any(|c| c.id == group && c.active)),
         _ => Err(open::unexpected()),
     }
 }

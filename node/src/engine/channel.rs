@@ -210,6 +210,10 @@ impl Engine {
         if !group.is_some_and(|group| group.is_active(&me) && group.is_member(&peer)) {
             return self.count("resend-not-a-member");
         }
+        if !group.and_then(|group| group.log.as_ref()).is_some_and(|log| log.could_post(&peer, &me))
+        {
+            return self.count("may-not-post");
+        }
         match GroupPlain::decode(plain) {
             Ok(plain) => self.receive(ConversationId::Group(gid), peer, plain),
             Err(error) => self.count(error.reason()),

@@ -1,6 +1,5 @@
 //! Carrying out what a face asks.
 
-use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::meta::GroupMeta;
 use hubbub_shared::group::{ControlLog, Policy, Role};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
@@ -298,10 +297,10 @@ impl Engine {
     fn create_group(&mut self, name: &str) -> GroupId {
         let (id, entry) = ControlLog::create(&self.me, Policy::closed(), self.now, &mut self.rng);
         let mut group = Group::new(Facts::new(self.now, true));
-        group.meta_key = Some(Secret32::random(&mut self.rng));
         group.facts.name = name.to_owned();
         self.groups.insert(id, group);
         self.take_entry(id, &entry, None);
+        self.fresh_name_key(id);
         // The hub does not know it yet: reading it finds that out, and brings it there.
         self.read_control(id);
         self.changed(ConversationId::Group(id));

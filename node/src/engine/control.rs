@@ -4,8 +4,6 @@
 //! entry itself, whichever way it came, so a crash in between loses nothing. An entry that breaks a
 //! rule changes nothing and is refused under a name.
 
-use hubbub_shared::content::PairPlain;
-use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::{Applied, Change, ControlError, ControlLog, Op, Role};
 use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
@@ -249,6 +247,8 @@ impl Engine {
                 self.settle_request(id, node);
                 if author == self.id() {
                     self.welcome(id, *node);
+                } else {
+                    self.greet_with_new_key(id, *node);
                 }
                 self.note_newcomer(id, *node);
             }
@@ -353,30 +353,9 @@ impl Engine {
             self.say_we_are_out(ConversationId::Group(id));
         }
         if author == self.id() && author != node && !self.is_lobby(&id) {
-            self.fresh_meta_key(id);
+            self.fresh_name_key(id);
             self.wish(id, Wish::Describe { name: None, topic: None }, None);
         }
-    }
-
-    /// A new key for name and topic, for all who remain.
-    pub(super) fn fresh_meta_key(&mut self, id: GroupId) {
-        let key = Secret32::random(&mut self.rng);
-        let me = self.id();
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        group.meta_key = Some(key);
-        let others: Vec<NodeId> = group.members().into_iter().filter(|node| *node != me).collect();
-        self.touch(Key::Group(id));
-        for node in others {
-            self.welcome(id, node);
-        }
-    }
-
-    /// Tells a member how far the log goes, and the key to the group's name.
-    pub(super) fn welcome(&mut self, gid: GroupId, node: NodeId) {
-        let Some(group) = self.groups.get(&gid) else { return };
-        let (Some(log), Some(key)) = (&group.log, &group.meta_key) else { return };
-        let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
-        self.tell(node, &PairPlain::Welcome { gid, seq, head, meta_key });
     }
 
     /// Opens name and topic, if they changed and the key is here.

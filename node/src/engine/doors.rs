@@ -41,7 +41,7 @@ impl Engine {
         }
         let group = self.groups.get_mut(&id);
         let (Some(group), now) = (group, self.now) else { return Err(not_here()) };
-        let Some(meta_key) = &group.meta_key else { return Err(not_here()) };
+        let Some(meta_key) = group.name_key(&id) else { return Err(not_here()) };
         let meta = GroupMeta::new(&group.facts.name, "")
             .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "name it first"))?;
         let secret = LinkSecret::random(&mut self.rng);
@@ -120,7 +120,7 @@ impl Engine {
         let invite = log.and_then(|log| log.invite(&link.key(&id)));
         if let Some(package) = invite.and_then(|invite| link.open(&id, &invite.package).ok()) {
             group.facts.name = package.meta.name().to_owned();
-            group.meta_key.get_or_insert(package.meta_key);
+            group.told_name_key(&id, package.meta_key);
         }
         self.touch(Key::Group(id));
         self.take_early_told(id);
@@ -160,6 +160,8 @@ impl Engine {
         let admin = group.role(&me).is_some_and(|role| role >= Role::Admin);
         if newcomer != me && (maker == me || (admin && rotated)) {
             self.welcome(id, newcomer);
+        } else {
+            self.greet_with_new_key(id, newcomer);
         }
     }
 

@@ -248,7 +248,7 @@ impl Engine {
     }
 
     /// Seals a message for a group once more; for its recipients one by one, if somebody has come
-    /// since it was written.
+    /// since it was written, or only others write there by now.
     fn say_anew(&mut self, number: u64, gid: GroupId, chat: &Chat) {
         let me = self.id();
         let Some(group) = self.groups.get(&gid).filter(|group| group.is_active(&me)) else {
@@ -256,10 +256,11 @@ impl Engine {
             return self.drop_entry(number);
         };
         let all_meant = group.members().iter().all(|m| *m == me || chat.recipients.contains(m));
+        let may = group.log.as_ref().is_some_and(|log| log.may_post_at(&me, log.seq()));
         let Some(plain) = self.outbox.get(number).map(|entry| entry.plain.duplicate()) else {
             return;
         };
-        if all_meant {
+        if all_meant && may {
             self.spread_chain(gid);
             match self.seal_in_group(gid, plain.expose()) {
                 Ok(bytes) => self.sealed(number, bytes),

@@ -6,7 +6,6 @@ use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::group::knock::{Door, Prs};
 use hubbub_shared::group::link::LinkSecret;
-use hubbub_shared::group::meta::{Sealed, open_meta};
 use hubbub_shared::group::sender_key::{InboundChain, OutboundChain};
 use hubbub_shared::group::{ControlLog, Role};
 use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
@@ -18,6 +17,7 @@ use super::Engine;
 use super::fork::Comparison;
 use super::joining::Attempt;
 use super::keeper::Request;
+use super::name::NameKeys;
 use super::newcomer::Newcomer;
 use super::wish::{Asker, Wish};
 
@@ -31,7 +31,7 @@ pub(super) struct Group {
     pub(super) log: Option<ControlLog>,
     /// The log's entries as signed: what the log is rebuilt from, here and at a hub that lost it.
     pub(super) entries: Vec<Vec<u8>>,
-    pub(super) meta_key: Option<Secret32>,
+    pub(super) names: NameKeys,
     /// Who says that we belong, until the log shows who of them may.
     pub(super) offers: Vec<Offer>,
     /// What checks the passphrase, as the log's sealed part says; and what is to be written there.
@@ -148,7 +148,7 @@ impl Group {
             facts,
             log: None,
             entries: Vec::new(),
-            meta_key: None,
+            names: NameKeys::default(),
             offers: Vec::new(),
             prs: None,
             new_prs: None,
@@ -198,11 +198,6 @@ impl Group {
     pub(super) fn members(&self) -> Vec<NodeId> {
         let all = self.log.iter().flat_map(|log| log.roster().members()).map(|m| m.node);
         all.filter(|node| !self.facts.shunned.iter().any(|(out, _)| out == node)).collect()
-    }
-
-    /// Name, topic and passphrase verifier, when they can be opened.
-    pub(super) fn meta(&self, id: &GroupId) -> Option<Sealed> {
-        open_meta(self.meta_key.as_ref()?, id, self.log.as_ref()?.meta()?).ok()
     }
 
     pub(super) fn note_seen(&mut self, message: MessageId) {

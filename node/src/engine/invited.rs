@@ -126,13 +126,13 @@ impl Engine {
     fn let_in(&mut self, peer: NodeId, gid: GroupId, key: Secret32) {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&gid) else { return };
-        group.meta_key = Some(key);
         group.attempt = None;
         let newly = !core::mem::replace(&mut group.facts.invited, true);
         let joined = group.log.as_ref().and_then(|log| {
             let at = log.roster().member(&me)?.joined;
             log.head_at(at)
         });
+        self.take_name_key(gid, key);
         self.befriend(peer);
         if newly {
             self.ask_names_in(&gid);
@@ -330,11 +330,11 @@ mod tests {
         bob.control_synced(gid);
         let group = bob.groups.get(&gid).unwrap();
         assert!(group.facts.invited && group.offers.is_empty());
-        assert_eq!(group.meta_key.as_ref().unwrap().expose(), key(1).expose());
+        assert_eq!(group.name_key(&gid).unwrap().expose(), key(1).expose());
         assert!(bob.is_contact(&alice.id()) && !bob.is_contact(&mallory));
         bob.welcomed(mallory, gid, 0, key(66));
         let group = bob.groups.get(&gid).unwrap();
-        assert_eq!(group.meta_key.as_ref().unwrap().expose(), key(1).expose());
+        assert_eq!(group.name_key(&gid).unwrap().expose(), key(1).expose());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::output::Ticket;
 use super::record::Key;
 use crate::api::error::from_refusal;
 use crate::api::group::KnockView;
-use crate::api::{ApiError, Code, Reply};
+use crate::api::{ApiError, Code, ConversationId, Reply};
 
 /// How long one keeper has to answer before the next is knocked at.
 const PATIENCE: Millis = Millis::secs(3);
@@ -145,7 +145,7 @@ impl Engine {
         group.attempt = Some(Attempt { room: name, joiner, left, asked, since, said: None });
         self.touch(Key::Group(gid));
         let reached = if plain { self.ask_all(gid, &note) } else { self.knock_next(gid) };
-        Ok(Reply::Knocked { keepers: reached })
+        Ok(Reply::Knocked { conversation: ConversationId::Group(gid), keepers: reached })
     }
 
     /// Asks every keeper the hub named; one of them decides. Gives how many.

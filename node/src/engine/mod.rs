@@ -17,7 +17,8 @@
 //!   and answering; `kept`: what other members may be given
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
-//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it
+//! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
+//!   `name`: the key of a group's name
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
 //! * `fork`: two histories of one group come together again
@@ -56,6 +57,7 @@ mod keys;
 mod link;
 mod lobby;
 mod lookup;
+mod name;
 mod namesake;
 mod newcomer;
 mod nickname;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretBytes};
+use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, SecretBytes};
 use hubbub_shared::group::ControlLog;
 use hubbub_shared::group::knock::{Door, Prs};
 use hubbub_shared::group::link::{LinkSecret, SECRET};
@@ -23,6 +23,7 @@ use serde_bytes::ByteBuf;
 use super::group::{Facts, Group, Inbound, Offer, Outbound};
 use super::invited::OFFERS;
 use super::joining::Attempt;
+use super::name::NameKeys;
 use super::outbox::Entry;
 use super::output::{Loaded, RecordChange, Table};
 use super::{Engine, LoadError};
@@ -295,9 +296,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> 
 fn save_group(group: &Group) -> SecretBytes {
     let mut w = RecordWriter::new(VERSION);
     w.bytes(&encode(&group.facts));
-    w.option(group.meta_key.as_ref(), |w, key: &Secret32| {
-        w.fixed(key.expose());
-    });
+    group.names.save(&mut w);
     w.count(group.offers.len());
     for offer in &group.offers {
         w.fixed(&offer.by.0).u64(offer.seq).fixed(offer.meta_key.expose());
@@ -324,7 +323,7 @@ fn save_group(group: &Group) -> SecretBytes {
 fn load_group(record: &[u8]) -> Result<Group, RecordError> {
     let mut r = RecordReader::new(record, VERSION)?;
     let facts: Facts = read(r.bytes(PART_MAX)?)?;
-    let meta_key = r.option(RecordReader::secret)?;
+    let names = NameKeys::load(&mut r)?;
     let mut offers = Vec::new();
     for _ in 0..r.count(OFFERS)? {
         offers.push(Offer { by: NodeId(r.array()?), seq: r.u64()?, meta_key: r.secret()? });
@@ -340,7 +339,7 @@ fn load_group(record: &[u8]) -> Result<Group, RecordError> {
     }
     r.finish()?;
     let group = Group::new(facts);
-    Ok(Group { meta_key, offers, link, links, prs, new_prs, door, attempt, ..group })
+    Ok(Group { names, offers, link, links, prs, new_prs, door, attempt, ..group })
 }
 
 fn read_link(r: &mut RecordReader<'_>) -> Result<LinkSecret, RecordError> {

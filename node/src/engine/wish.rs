@@ -180,12 +180,12 @@ impl Engine {
         let topic = topic.unwrap_or(&facts.topic);
         let meta = GroupMeta::new(name, topic)
             .map_err(|error| ApiError::new(Code::Usage, error.to_string(), "choose another"))?;
-        if self.groups.get(&id).is_some_and(|group| group.meta_key.is_none()) {
-            self.fresh_meta_key(id);
+        if self.groups.get(&id).is_some_and(|group| group.sealing_key(&id).is_none()) {
+            self.fresh_name_key(id);
         }
         let group = self.groups.get(&id);
         let prs = group.and_then(|group| group.new_prs.as_ref().or(group.prs.as_ref()));
-        let key = group.and_then(|group| group.meta_key.as_ref());
+        let key = group.and_then(|group| group.sealing_key(&id));
         let ct = key.map(|key| seal_meta(key, &id, (&meta, prs), &mut self.rng));
         let ct = ct.unwrap_or_default();
         Ok(Op::Meta { ct: ByteBuf::from(ct) })

@@ -166,6 +166,15 @@ impl ControlLog {
         member.is_some_and(|member| all || member.role >= Role::Admin)
     }
 
+    /// Whether `node` may post, or could at some time since it and `reader` are both members: then
+    /// a message of its own that comes late may be from that time.
+    #[must_use]
+    pub fn could_post(&self, node: &NodeId, reader: &NodeId) -> bool {
+        let joined = |node| self.roster.member(node).map(|member| member.joined);
+        let (Some(theirs), Some(ours)) = (joined(node), joined(reader)) else { return false };
+        (theirs.max(ours)..=self.seq()).rev().any(|at| self.may_post_at(node, at))
+    }
+
     /// Whether `node` may let others in now.
     #[must_use]
     pub fn may_add(&self, node: &NodeId) -> bool {

@@ -139,7 +139,7 @@ pub struct ControlLog {
     head: Head,
     roster: Roster,
     doors: Doors,
-    meta: Option<Vec<u8>>,
+    meta: Option<(u64, Vec<u8>)>,
     closed: bool,
 }
 
@@ -344,7 +344,13 @@ impl ControlLog {
     /// The sealed name and topic last set.
     #[must_use]
     pub fn meta(&self) -> Option<&[u8]> {
-        self.meta.as_deref()
+        self.meta.as_ref().map(|(_, ct)| ct.as_slice())
+    }
+
+    /// The entry that set them; none before the first did.
+    #[must_use]
+    pub fn meta_seq(&self) -> Option<u64> {
+        self.meta.as_ref().map(|(seq, _)| *seq)
     }
 
     fn next_seq(&self) -> u64 {
@@ -411,7 +417,7 @@ impl ControlLog {
                 Change::RoleSet { node: *node, from, to: *role }
             }
             Op::Meta { ct } => {
-                self.meta = Some(ct.to_vec());
+                self.meta = Some((seq, ct.to_vec()));
                 Change::Meta
             }
             Op::RekeyAll => {
