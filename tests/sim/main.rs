@@ -12,6 +12,7 @@ mod full;
 mod gaps;
 mod groups;
 mod knocks;
+mod large;
 mod liars;
 mod put_back;
 mod receipts;

@@ -17,4 +17,4 @@ pub use clock::Clock;
 pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use qr::qr_lines;
-pub use words::{LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, path, role};
+pub use words::{LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, path, role, spread};

@@ -85,6 +85,7 @@ impl Engine {
             return;
         }
         self.meet(node).contact = true;
+        self.index_name(node);
         self.touch(Key::Contact(node));
         self.event(Event::ContactsChanged);
         self.changed(ConversationId::Direct(node));
@@ -96,7 +97,9 @@ impl Engine {
             return;
         }
         self.warn_of_namesake(node, nickname);
-        self.meet(node).nickname = Some(nickname.to_owned());
+        let before = self.meet(node).nickname.replace(nickname.to_owned());
+        self.unindex_name(node, before);
+        self.index_name(node);
         self.touch(Key::Contact(node));
         self.tell_of_name(node);
     }
@@ -115,6 +118,24 @@ impl Engine {
         }
     }
 
+    /// From here on a contact is found by its name.
+    pub(super) fn index_name(&mut self, node: NodeId) {
+        let person = self.people.get(&node).filter(|person| person.contact);
+        if let Some(name) = person.and_then(|person| person.nickname.as_ref()) {
+            self.named.entry(name.to_lowercase()).or_default().insert(node);
+        }
+    }
+
+    fn unindex_name(&mut self, node: NodeId, name: Option<String>) {
+        let Some(name) = name.map(|name| name.to_lowercase()) else { return };
+        if let Some(nodes) = self.named.get_mut(&name) {
+            nodes.remove(&node);
+            if nodes.is_empty() {
+                self.named.remove(&name);
+            }
+        }
+    }
+
     fn warn_of_namesake(&mut self, node: NodeId, nickname: &str) {
         let Some(pinned) = self.contact_named(nickname).filter(|pinned| *pinned != node) else {
             return;
@@ -129,11 +150,10 @@ impl Engine {
 
     /// The contact of this name.
     pub(super) fn contact_named(&self, nickname: &str) -> Option<NodeId> {
-        let mut named = self.people.iter().filter(|(_, person)| {
-            person.contact && person.nickname.as_deref().is_some_and(|own| same(own, nickname))
-        });
+        let named = self.named.get(&nickname.to_lowercase()).into_iter().flatten();
+        let named = named.filter_map(|node| Some((*node, self.people.get(node)?)));
         // Whoever was known first keeps the name.
-        named.by_ref().min_by_key(|(_, person)| (!person.verified, person.since)).map(|(id, _)| *id)
+        named.min_by_key(|(_, person)| (!person.verified, person.since)).map(|(node, _)| node)
     }
 
     pub(super) fn is_contact(&self, node: &NodeId) -> bool {

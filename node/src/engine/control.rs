@@ -19,6 +19,7 @@ use super::Engine;
 use super::alarm::Alarm;
 use super::group::Group;
 use super::link::Asked;
+use super::outbox::Rank;
 use super::record::{Key, control_key};
 use super::wish::{Wish, passes};
 use crate::api::ConversationId;
@@ -356,17 +357,22 @@ impl Engine {
         group.meta_key = Some(key);
         let others: Vec<NodeId> = group.members().into_iter().filter(|node| *node != me).collect();
         self.touch(Key::Group(id));
+        let rank = Rank::of_keys(others.len());
         for node in others {
-            self.welcome(id, node);
+            self.welcome_in_rank(id, node, rank);
         }
     }
 
     /// Tells a member how far the log goes, and the key to the group's name.
     pub(super) fn welcome(&mut self, gid: GroupId, node: NodeId) {
+        self.welcome_in_rank(gid, node, Rank::Group);
+    }
+
+    fn welcome_in_rank(&mut self, gid: GroupId, node: NodeId, rank: Rank) {
         let Some(group) = self.groups.get(&gid) else { return };
         let (Some(log), Some(key)) = (&group.log, &group.meta_key) else { return };
         let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
-        self.tell(node, &PairPlain::Welcome { gid, seq, head, meta_key });
+        self.tell_in_rank(node, &PairPlain::Welcome { gid, seq, head, meta_key }, rank);
     }
 
     /// Opens name and topic, if they changed and the key is here.

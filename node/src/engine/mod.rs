@@ -6,8 +6,8 @@
 //! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub;
 //!   `nickname`: a name of one's own)
 //! * `chat`: the message is numbered, written down and posted
-//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them;
-//!   `stuck` says why one has not
+//! * `outbox`: it is an `entry` there, sealed once, and the sealed bytes go out until every recipient
+//!   has them; `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
 //!   refused
@@ -35,6 +35,7 @@ mod command;
 mod contact;
 mod control;
 mod doors;
+mod entry;
 mod epoch;
 mod fork;
 mod gap;
@@ -115,6 +116,8 @@ pub struct Engine {
     sends: u64,
     prekeys: LocalPrekeys,
     people: BTreeMap<NodeId, Person>,
+    /// Contacts by their names in lower case.
+    named: BTreeMap<String, BTreeSet<NodeId>>,
     sessions: BTreeMap<NodeId, Vec<Session>>,
     groups: BTreeMap<hubbub_shared::id::GroupId, Group>,
     outbox: Outbox,
@@ -178,6 +181,7 @@ impl Engine {
             sends: 0,
             prekeys,
             people: BTreeMap::new(),
+            named: BTreeMap::new(),
             sessions: BTreeMap::new(),
             groups: BTreeMap::new(),
             outbox: Outbox::default(),
