@@ -33,6 +33,9 @@ pub struct Disk {
     pub stuck: BTreeMap<(MessageId, NodeId), String>,
     /// Own messages in the history: of others no progress is kept, as by the shipped store.
     written: BTreeSet<MessageId>,
+    /// The names in the history; how many of its lines say that a message is missing.
+    known: BTreeSet<MessageKey>,
+    missing: usize,
     commits: u64,
     synced: Option<Box<Disk>>,
 }
@@ -99,24 +102,38 @@ impl Disk {
         found.into_iter().take(RECALLED).map(recalled).collect()
     }
 
+    /// Looks through the history again when somebody has changed it by hand.
+    fn index(&mut self) {
+        if self.known.len() != self.history.len() {
+            self.known = self.history.iter().map(StoredMessage::key).collect();
+            let missing = self.history.iter().filter(|line| line.body == Body::Missing);
+            self.missing = missing.count();
+        }
+    }
+
     /// A message takes the line that says it is missing; whether it was new.
     fn insert(&mut self, line: StoredMessage) -> Option<MessageKey> {
+        self.index();
         let key = line.key();
-        let known = self.history.iter().any(|old| old.key() == key);
-        let place = self.history.iter().position(|old| {
+        let place = (self.missing > 0).then(|| self.line_for(&line)).flatten();
+        if let Some(place) = place {
+            let gone = self.history.remove(place);
+            self.known.remove(&gone.key());
+            self.missing -= 1;
+        }
+        if !self.known.insert(key) {
+            return None;
+        }
+        self.history.insert(place.unwrap_or(self.history.len()), line);
+        Some(key)
+    }
+
+    fn line_for(&self, line: &StoredMessage) -> Option<usize> {
+        self.history.iter().position(|old| {
             old.conversation == line.conversation
                 && (old.sender, old.number) == (line.sender, line.number)
                 && old.body == Body::Missing
-        });
-        match (known, place) {
-            (true, Some(place)) => {
-                self.history.remove(place);
-            }
-            (true, None) => {}
-            (false, Some(place)) => self.history[place] = line,
-            (false, None) => self.history.push(line),
-        }
-        (!known).then_some(key)
+        })
     }
 
     fn missing(
@@ -128,7 +145,7 @@ impl Disk {
         if self.history.iter().any(|line| count(line) == (conversation, sender, number)) {
             return;
         }
-        self.history.push(StoredMessage {
+        let line = StoredMessage {
             conversation,
             id: missing_id(number),
             sender,
@@ -137,7 +154,11 @@ impl Disk {
             received_at: at,
             body: Body::Missing,
             recipients: Vec::new(),
-        });
+        };
+        self.index();
+        self.known.insert(line.key());
+        self.missing += 1;
+        self.history.push(line);
     }
 
     fn tell(&mut self, change: HistoryChange, hurt: Option<Hurt>) -> Option<MessageKey> {

@@ -1,5 +1,7 @@
 //! What people do in a pretend world: ask their devices, and look at them.
 
+use std::time::Instant;
+
 use hubbub_node::api::command::MessageText;
 use hubbub_node::api::view::{Body, Delivery, Notice};
 use hubbub_node::api::{ApiError, Command, ConversationId, Reply};
@@ -29,8 +31,11 @@ impl World {
     pub fn begin(&mut self, who: usize, command: Command) -> u64 {
         self.tickets += 1;
         let (ticket, now) = (self.tickets, self.local(who));
-        if let Some(engine) = &mut self.devices[who].engine {
+        let device = &mut self.devices[who];
+        if let Some(engine) = &mut device.engine {
+            let began = Instant::now();
             engine.handle_command(Ticket(ticket), command, now);
+            device.busy += began.elapsed();
             self.settle(who);
         }
         ticket

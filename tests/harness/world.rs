@@ -4,8 +4,9 @@
 //! direction, as a QUIC stream does. A crash is forgetting the engine and going on from the disk:
 //! it may come before a commit, after it, or in the middle of what follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
@@ -52,6 +53,8 @@ pub struct Device {
     pub slow: u64,
     /// Its settings about people. Strangers are welcome: a test about requests says otherwise.
     pub settings: Settings,
+    /// How long its engine and its disk have been at work, by the wall's clock.
+    pub busy: Duration,
 }
 
 /// The world.
@@ -66,8 +69,17 @@ pub struct World {
     hurt: Option<Hurt>,
     /// Longest a frame takes, in milliseconds.
     pub delay: u64,
+    /// How long the hub has been at work, by the wall's clock.
+    pub hub_busy: Duration,
     /// Devices, by number.
     pub devices: Vec<Device>,
+    /// When each device wants to be woken, found by time and by device. A thousand of them are
+    /// looked at for every frame, so nothing here may go through all of them.
+    timers: BTreeSet<(Timestamp, usize)>,
+    woken_at: Vec<Option<Timestamp>>,
+    /// Whose each connection is, and who has none.
+    conns: BTreeMap<ConnId, usize>,
+    unlinked: BTreeSet<usize>,
     rng: ChaCha20Rng,
     pub(crate) hub: Switchboard,
     pub(crate) network: Network,
@@ -106,7 +118,12 @@ impl World {
             hub_crashes: 0,
             hurt: None,
             delay: 20,
+            hub_busy: Duration::ZERO,
             devices: Vec::new(),
+            timers: BTreeSet::new(),
+            woken_at: Vec::new(),
+            conns: BTreeMap::new(),
+            unlinked: BTreeSet::new(),
             rng,
             hub,
             network: Network::default(),
@@ -165,8 +182,13 @@ impl World {
             skew: 0,
             slow: 0,
             settings: Settings { strangers: Strangers::Welcome, ..Settings::default() },
+            busy: Duration::ZERO,
         });
-        self.devices.len() - 1
+        let who = self.devices.len() - 1;
+        self.unlinked.insert(who);
+        self.woken_at.push(None);
+        self.set_timer(who);
+        who
     }
 
     /// The number of a person.
@@ -235,6 +257,7 @@ impl World {
         }
         self.devices[who].back_at = self.now + Millis(100 + self.rng.next_u64() % 2_000);
         self.cut(who);
+        self.set_timer(who);
     }
 
     /// A device loses its profile but for its key, and starts over.
@@ -243,6 +266,7 @@ impl World {
         let device = &mut self.devices[who];
         (device.engine, device.back_at) = (None, self.now);
         device.disk = Disk::default();
+        self.set_timer(who);
     }
 
     /// A device is put back to an earlier state of its disk.
@@ -312,6 +336,8 @@ impl World {
 
     pub(crate) fn cut(&mut self, who: usize) {
         let Some(conn) = self.devices[who].conn.take() else { return };
+        self.conns.remove(&conn);
+        self.unlinked.insert(who);
         self.network.cut(conn);
         self.tell_hub(Input::Closed { conn });
         let now = self.local(who);
@@ -326,11 +352,12 @@ impl World {
     /// Lets time pass.
     pub fn run(&mut self, by: Millis) {
         let end = self.now + by;
+        // Clocks may have been turned since.
+        (0..self.devices.len()).for_each(|who| self.set_timer(who));
         loop {
             self.reconnect();
-            let packet = self.network.due();
-            let timers = (0..self.devices.len()).filter_map(|who| self.timer(who));
-            let next = timers.chain(packet).min().filter(|at| *at <= end);
+            let timer = self.timers.first().map(|(at, _)| *at);
+            let next = timer.into_iter().chain(self.network.due()).min().filter(|at| *at <= end);
             let Some(next) = next else { break };
             self.now = self.now.max(next);
             self.pass();
@@ -346,29 +373,39 @@ impl World {
         }
     }
 
+    fn set_timer(&mut self, who: usize) {
+        let at = self.timer(who);
+        let before = core::mem::replace(&mut self.woken_at[who], at);
+        if before != at {
+            if let Some(before) = before {
+                self.timers.remove(&(before, who));
+            }
+            self.timers.extend(at.map(|at| (at, who)));
+        }
+    }
+
     fn pass(&mut self) {
         let now = self.now;
         if let Some(packet) = self.network.take(now) {
             return self.arrive(packet);
         }
-        for who in 0..self.devices.len() {
-            if self.timer(who).is_some_and(|at| at <= now) {
-                let local = self.local(who);
-                match &mut self.devices[who].engine {
-                    Some(engine) => engine.handle_timeout(local),
-                    None => self.revive(who),
-                }
-                return self.settle(who);
-            }
+        let due = self.timers.range(..=(now, usize::MAX));
+        let Some(who) = due.map(|(_, who)| *who).min() else { return };
+        let local = self.local(who);
+        let began = Instant::now();
+        match &mut self.devices[who].engine {
+            Some(engine) => engine.handle_timeout(local),
+            None => return self.revive(who),
         }
+        self.devices[who].busy += began.elapsed();
+        self.settle(who);
     }
 
     fn arrive(&mut self, packet: Packet) {
         match packet {
             Packet::ToHub(conn, frame) => {
-                let who = self.devices.iter().position(|device| device.conn == Some(conn));
-                let frame = match (&mut self.overhear, who) {
-                    (Some(overhear), Some(who)) => overhear(who, frame),
+                let frame = match (&mut self.overhear, self.conns.get(&conn)) {
+                    (Some(overhear), Some(who)) => overhear(*who, frame),
                     _ => frame,
                 };
                 self.tell_hub(Input::Frame { conn, frame });
@@ -392,11 +429,14 @@ impl World {
         let deaf = self.hurt == Some(Hurt::BansUnheard);
         let frame = if deaf { without_bans(frame) } else { frame };
         self.note_promise(who, &frame);
-        let Some(engine) = &mut self.devices[who].engine else { return };
+        let device = &mut self.devices[who];
+        let Some(engine) = &mut device.engine else { return };
+        let began = Instant::now();
         match frame {
             FromHub::Welcome(welcome) => engine.handle_link_up(&welcome, now),
             other => engine.handle_frame(other, now),
         }
+        device.busy += began.elapsed();
         self.settle(who);
     }
 
@@ -411,13 +451,18 @@ impl World {
     }
 
     fn reconnect(&mut self) {
-        for who in 0..self.devices.len() {
+        if !self.hub.up || self.unlinked.is_empty() {
+            return;
+        }
+        for who in self.unlinked.clone() {
             let device = &self.devices[who];
             let idle = device.engine.is_some() && device.conn.is_none() && device.wants_link;
-            if idle && self.hub.up {
+            if idle {
                 let conn = self.network.dial();
                 let node = self.id(who);
                 self.devices[who].conn = Some(conn);
+                self.conns.insert(conn, who);
+                self.unlinked.remove(&who);
                 let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 4_000));
                 self.tell_hub(Input::Connected { conn, node, from, admission: None, version: 1 });
             }
@@ -451,6 +496,13 @@ impl World {
 
     /// Commits what changed and carries out what follows, unless a crash comes between.
     pub(crate) fn settle(&mut self, who: usize) {
+        let began = Instant::now();
+        self.carry_out(who);
+        self.devices[who].busy += began.elapsed();
+        self.set_timer(who);
+    }
+
+    fn carry_out(&mut self, who: usize) {
         let leaks = self.hurt == Some(Hurt::ChainsForAll);
         let all = if leaks { self.everybody() } else { Vec::new() };
         let device = &mut self.devices[who];
@@ -540,9 +592,8 @@ impl World {
             drop(self.hub.tell(input, self.now));
         } else if self.hurt == Some(Hurt::HubAnswersEarly) {
             for (conn, frame) in self.hub.answer_unwritten(input, self.now) {
-                let who = self.devices.iter().position(|device| device.conn == Some(conn));
-                if let Some(who) = who {
-                    self.give(who, frame);
+                if let Some(who) = self.conns.get(&conn) {
+                    self.give(*who, frame);
                 }
             }
         }
@@ -560,15 +611,17 @@ impl World {
         if frame && self.rng.next_u64() % 10_000 < self.hub_crashes {
             return self.fall(input);
         }
-        for (conn, frame) in self.hub.tell(input, self.now) {
+        let began = Instant::now();
+        let sent = self.hub.tell(input, self.now);
+        self.hub_busy += began.elapsed();
+        for (conn, frame) in sent {
             self.carry(conn, frame);
         }
     }
 
     fn carry(&mut self, conn: ConnId, frame: FromHub) {
-        let who = self.devices.iter().position(|device| device.conn == Some(conn));
-        if let Some(who) = who {
-            self.post(Packet::ToNode(who, conn, frame));
+        if let Some(who) = self.conns.get(&conn) {
+            self.post(Packet::ToNode(*who, conn, frame));
         }
     }
 }

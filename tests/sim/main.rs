@@ -14,6 +14,7 @@ mod gaps;
 mod groups;
 mod history;
 mod knocks;
+mod large;
 mod liars;
 mod people;
 mod put_back;

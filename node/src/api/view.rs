@@ -302,8 +302,24 @@ pub struct StatusView {
     pub undelivered: u64,
     /// Arrived messages waiting for a key.
     pub waiting_for_keys: u64,
+    /// Groups in which not every member can have this node's key yet.
+    pub spreading: Vec<SpreadView>,
     /// Refusals since the start, by stable reason code.
     pub refused: Vec<(String, u64)>,
+}
+
+/// How far this node's key has spread in a group. Messages do not wait for it: whoever has the
+/// message first holds it until the key comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpreadView {
+    /// The group.
+    pub conversation: ConversationId,
+    /// What to call it.
+    pub title: String,
+    /// Members whose key is not at the hub yet.
+    pub left: u64,
+    /// Members it is for.
+    pub of: u64,
 }
 
 /// The hub link.

@@ -11,7 +11,7 @@ use crate::api::view::{
 use crate::display::{
     Charset, Clock, LOBBY_LABEL, block, body, delivery_mark, delivery_word, excerpt, history_since,
     hue, kind_mark, line, link, notice_is_warning, past_is_warning, past_mark, path, presence,
-    qr_lines, role,
+    qr_lines, role, spread,
 };
 
 /// Characters of a conversation's last message in the list.
@@ -183,6 +183,9 @@ pub(super) fn status(status: &StatusView, look: &Look) -> String {
         ("undelivered", status.undelivered.to_string()),
         ("waiting", format!("{} for a key", status.waiting_for_keys)),
     ];
+    for group in &status.spreading {
+        rows.push(("keys", spread(group)));
+    }
     for (reason, n) in &status.refused {
         rows.push(("refused", format!("{n} {}", line(reason))));
     }

@@ -94,6 +94,12 @@ fn status_and_members_are_read_at_a_glance() {
         unsent: 2,
         undelivered: 0,
         waiting_for_keys: 1,
+        spreading: vec![crate::api::view::SpreadView {
+            conversation: ConversationId::Group(GroupId([2; 32])),
+            title: "hall".to_owned(),
+            left: 312,
+            of: 999,
+        }],
         refused: vec![("replay".to_owned(), 3)],
     };
     assert_snapshot!(status(&status_view, &look()));

@@ -20,6 +20,6 @@ pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use past::{history_since, past_is_warning, past_mark};
 pub use qr::qr_lines;
 pub use words::{
-    LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, past, path, presence, role, wants,
-    with_mark,
+    LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, past, path, presence, role,
+    spread, wants, with_mark,
 };

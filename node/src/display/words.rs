@@ -7,7 +7,7 @@ use hubbub_shared::time::Timestamp;
 use super::clean::{block, line};
 use super::clock::Clock;
 use crate::api::people::{ACTIVE_NOW, Past, Wanted};
-use crate::api::view::{Body, LinkState, Notice, Path, PersonView, Role};
+use crate::api::view::{Body, LinkState, Notice, Path, PersonView, Role, SpreadView};
 
 /// Said wherever the lobby is shown: its members are whoever the hub admits.
 pub const LOBBY_LABEL: &str = "open: anyone this hub admits can read this";
@@ -33,6 +33,13 @@ pub fn excerpt(text: &str, chars: usize) -> String {
     let mut cut: String = text.chars().take(chars.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+/// How far the own key has spread in a group.
+#[must_use]
+pub fn spread(spread: &SpreadView) -> String {
+    let SpreadView { title, left, of, .. } = spread;
+    format!("on their way to {left} of {of} members of {}", line(title))
 }
 
 /// What happened, in one line. `sender` did it.

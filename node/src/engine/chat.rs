@@ -82,8 +82,9 @@ impl Engine {
         self.counted(conversation, n, id);
         let plain = ChatPlain { id, ts, n, prev, seen: Vec::new(), event };
         let plain = PairPlain::Chat(Box::new(plain)).encode();
-        let chat = Some(Chat { conversation, message: id, n, recipients: vec![peer] });
-        let docket = Docket { log: LogId::Mailbox(peer), rank: Rank::Direct, created: ts, chat };
+        let chat = Some(Chat { conversation, message: id, n, recipients: [peer].into() });
+        let (log, rank) = (LogId::Mailbox(peer), Rank::Direct);
+        let docket = Docket { log, rank, created: ts, chat, key_of: None };
         let number = self.post(Entry::new(docket, plain, None));
         self.seal_for(peer);
         Ok((vec![peer], number))
@@ -114,8 +115,10 @@ impl Engine {
         let group = self.groups.get(&id).ok_or_else(no_group)?;
         let recipients: Vec<NodeId> =
             group.members().into_iter().filter(|node| *node != me).collect();
-        let chat = Some(Chat { conversation, message, n, recipients: recipients.clone() });
-        let docket = Docket { log: LogId::Channel(id), rank: Rank::Group, created: self.now, chat };
+        let chat =
+            Some(Chat { conversation, message, n, recipients: recipients.as_slice().into() });
+        let (log, rank, created) = (LogId::Channel(id), Rank::Group, self.now);
+        let docket = Docket { log, rank, created, chat, key_of: None };
         let number = self.post(Entry::new(docket, plain, Some(sealed)));
         Ok((recipients, number))
     }

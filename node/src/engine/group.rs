@@ -207,6 +207,12 @@ impl Group {
         }
     }
 
+    /// A member's chain of this id.
+    pub(super) fn chain_of(&mut self, node: &NodeId, id: &ChainId) -> Option<&mut InboundChain> {
+        let chains = self.inbound.get_mut(node).into_iter().flatten();
+        chains.map(|inbound| &mut inbound.chain).find(|chain| chain.id() == *id)
+    }
+
     /// The chain of this id, whoever's it is.
     pub(super) fn chain(&mut self, id: &ChainId) -> Option<&mut InboundChain> {
         let chains = self.inbound.values_mut().flatten();

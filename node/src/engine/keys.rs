@@ -11,6 +11,7 @@ use hubbub_shared::limits::CHAINS_PER_SENDER;
 
 use super::Engine;
 use super::group::{Inbound, OWN_CHAINS, Outbound};
+use super::outbox::Rank;
 use super::record::Key;
 use crate::api::ConversationId;
 
@@ -52,8 +53,9 @@ impl Engine {
             self.touch(Key::Group(id));
             self.touch(Key::Outbound(id));
         }
+        let rank = Rank::of_keys(given.len());
         for (node, skdm) in given {
-            self.tell(node, &PairPlain::Skdm(Box::new(skdm)));
+            self.tell_in_rank(node, &PairPlain::Skdm(Box::new(skdm)), rank);
         }
     }
 
@@ -66,9 +68,9 @@ impl Engine {
         if !was && !group.is_member(&peer) {
             return self.count("skdm-not-a-member");
         }
-        let taken = match group.chain(&chain) {
-            Some(known) if known.sender() == peer => known.merge(&skdm).map(|()| None),
-            _ => InboundChain::accept(skdm, &peer).map(Some),
+        let taken = match group.chain_of(&peer, &chain) {
+            Some(known) => known.merge(&skdm).map(|()| None),
+            None => InboundChain::accept(skdm, &peer).map(Some),
         };
         match taken {
             Ok(Some(chain)) => self.add_chain(gid, peer, chain),

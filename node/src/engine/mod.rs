@@ -6,8 +6,8 @@
 //! * `command`: a face asks, and `target` finds out whom it means (`lookup` asks the hub;
 //!   `nickname`: a name of one's own)
 //! * `chat`: the message is numbered, written down and posted
-//! * `outbox`: it is sealed once, and the sealed bytes go out until every recipient has them;
-//!   `stuck` says why one has not
+//! * `outbox`: it is an `entry` there, sealed once, and the sealed bytes go out until every
+//!   recipient has them; `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
 //!   refused
@@ -41,6 +41,7 @@ mod command;
 mod contact;
 mod control;
 mod doors;
+mod entry;
 mod epoch;
 mod fork;
 mod gap;

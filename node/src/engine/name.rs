@@ -17,6 +17,7 @@ use hubbub_shared::id::{GroupId, NodeId};
 
 use super::Engine;
 use super::group::Group;
+use super::outbox::Rank;
 use super::record::Key;
 
 /// Keys kept of one group: one that opens the name, and as many as may be made at once.
@@ -123,17 +124,22 @@ impl Engine {
         group.names.made = Some(group.log.as_ref().map_or(0, ControlLog::seq));
         let others: Vec<NodeId> = group.members().into_iter().filter(|node| *node != me).collect();
         self.touch(Key::Group(id));
+        let rank = Rank::of_keys(others.len());
         for node in others {
-            self.welcome(id, node);
+            self.welcome_in_rank(id, node, rank);
         }
     }
 
     /// Tells a member how far the log goes, and the key to the group's name.
     pub(super) fn welcome(&mut self, gid: GroupId, node: NodeId) {
+        self.welcome_in_rank(gid, node, Rank::Group);
+    }
+
+    fn welcome_in_rank(&mut self, gid: GroupId, node: NodeId, rank: Rank) {
         let Some(group) = self.groups.get(&gid) else { return };
         let (Some(log), Some(key)) = (&group.log, group.name_key(&gid)) else { return };
         let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
-        self.tell(node, &PairPlain::Welcome { gid, seq, head, meta_key });
+        self.tell_in_rank(node, &PairPlain::Welcome { gid, seq, head, meta_key }, rank);
     }
 
     /// Somebody was let in by another. Whoever made the newest key greets, too: the other may not

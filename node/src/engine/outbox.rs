@@ -9,20 +9,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_shared::crypto::SecretBytes;
-use hubbub_shared::id::{MessageId, NodeId};
-use hubbub_shared::limits::APPENDS_IN_FLIGHT;
-use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::to_hub::Append;
-use hubbub_shared::wire::{ByteBuf, LogId, ToHub};
-use serde::{Deserialize, Serialize};
-
 use super::Engine;
+pub(super) use super::entry::{Chat, Docket, Entry, Rank};
 use super::link::Asked;
 use super::output::{HistoryChange, MessageKey, Output};
 use super::record::Key;
 use crate::api::ConversationId;
 use crate::api::view::Delivery;
+use hubbub_shared::crypto::SecretBytes;
+use hubbub_shared::id::{GroupId, MessageId, NodeId};
+use hubbub_shared::limits::APPENDS_IN_FLIGHT;
+use hubbub_shared::time::Timestamp;
+use hubbub_shared::wire::to_hub::Append;
+use hubbub_shared::wire::{ByteBuf, LogId, ToHub};
 
 /// Entries at most.
 pub(super) const ENTRIES: usize = 20_000;
@@ -33,110 +32,16 @@ pub(super) const BYTES: usize = 64 * 1024 * 1024;
 const NOTES: usize = 1_024;
 /// Tails of delivered messages kept: so many can still be marked as read.
 const TAILS: usize = 1_000;
-/// What goes first when several entries wait; within a rank, what was written first.
-///
-/// A group's keys are of its messages' rank: they are posted before the first message that needs
-/// them, and so leave before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum Rank {
-    /// Word that a session was lost: whatever follows is sealed in the new one.
-    Anew,
-    /// A message to one person.
-    Direct,
-    /// A message to a group, and what its members need to read it.
-    Group,
-    /// Receipts, requests and the like.
-    Rest,
-}
-
-/// What an entry is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Docket {
-    pub(super) log: LogId,
-    pub(super) rank: Rank,
-    pub(super) created: Timestamp,
-    /// A message of a conversation; none for keys, receipts and the like.
-    pub(super) chat: Option<Chat>,
-}
-
-/// A message of a conversation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Chat {
-    pub(super) conversation: ConversationId,
-    pub(super) message: MessageId,
-    /// The author's count.
-    pub(super) n: u64,
-    pub(super) recipients: Vec<NodeId>,
-}
-
-/// How far an entry got.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Progress {
-    /// The hub has it.
-    pub(super) stored: bool,
-    /// Recipients, by their place in the list, that have not acknowledged it.
-    pub(super) waiting: Vec<u16>,
-    /// Only the tail is left.
-    pub(super) done: bool,
-}
-
-/// One entry.
-pub(super) struct Entry {
-    pub(super) docket: Docket,
-    /// What was sealed, for sealing it again in another session or sending it to one member.
-    pub(super) plain: SecretBytes,
-    /// None while there is no session to seal it in.
-    pub(super) sealed: Option<Vec<u8>>,
-    pub(super) progress: Progress,
-    /// How often it was sealed since the start: an answer about earlier bytes counts for nothing.
-    pub(super) sealing: u32,
-}
-
-impl Entry {
-    pub(super) fn new(docket: Docket, plain: SecretBytes, sealed: Option<Vec<u8>>) -> Self {
-        let recipients = docket.chat.as_ref().map_or(0, |chat| chat.recipients.len());
-        let waiting = (0..u16::try_from(recipients).unwrap_or(u16::MAX)).collect();
-        let progress = Progress { waiting, ..Progress::default() };
-        Self { docket, plain, sealed, progress, sealing: 0 }
-    }
-
-    pub(super) fn waits_for(&self, node: &NodeId) -> bool {
-        let Some(chat) = &self.docket.chat else { return false };
-        let at = chat.recipients.iter().position(|recipient| recipient == node);
-        at.is_some_and(|at| self.progress.waiting.iter().any(|w| usize::from(*w) == at))
-    }
-
-    pub(super) fn delivery(&self) -> Delivery {
-        match (self.progress.done, self.progress.stored) {
-            (true, _) => Delivery::Delivered,
-            (false, true) => Delivery::Stored,
-            (false, false) => Delivery::Queued,
-        }
-    }
-
-    pub(super) fn is_to_be_sent(&self) -> bool {
-        self.sealed.is_some() && !self.progress.stored
-    }
-
-    fn size(&self) -> usize {
-        self.plain.len() + self.sealed.as_ref().map_or(0, Vec::len)
-    }
-
-    /// Whose mailbox it goes to.
-    fn addressee(&self) -> Option<NodeId> {
-        match self.docket.log {
-            LogId::Mailbox(node) => Some(node),
-            LogId::Channel(_) => None,
-        }
-    }
-}
-
 /// All entries, by running number, and what they are found by.
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) entries: BTreeMap<u64, Entry>,
     by_message: BTreeMap<MessageId, u64>,
     by_count: BTreeMap<(ConversationId, u64), u64>,
+    /// Messages of conversations that are not yet everywhere.
+    live: BTreeSet<u64>,
+    /// Keys not yet at the hub, by group.
+    keys: BTreeMap<GroupId, usize>,
     /// Waiting for a session.
     unsealed: BTreeMap<NodeId, BTreeSet<u64>>,
     /// Sealed and not on the way.
@@ -190,13 +95,20 @@ impl Outbox {
 
     /// Whether a message of a conversation is not yet everywhere.
     pub(super) fn has_live_chats(&self) -> bool {
-        self.chats().next().is_some()
+        !self.live.is_empty()
     }
 
     /// Live messages of conversations, oldest first.
     pub(super) fn chats(&self) -> impl Iterator<Item = (u64, &Entry, &Chat)> + '_ {
-        let live = self.entries.iter().filter(|(_, entry)| !entry.progress.done);
-        live.filter_map(|(number, entry)| Some((*number, entry, entry.docket.chat.as_ref()?)))
+        self.live.iter().filter_map(|number| {
+            let entry = self.entries.get(number)?;
+            Some((*number, entry, entry.docket.chat.as_ref()?))
+        })
+    }
+
+    /// How many members of a group the own key is still on its way to.
+    pub(super) fn keys_of(&self, group: &GroupId) -> usize {
+        self.keys.get(group).copied().unwrap_or(0)
     }
 
     /// Own messages of a conversation with a count in a range.
@@ -231,8 +143,14 @@ impl Outbox {
         if let Some(chat) = &entry.docket.chat {
             self.by_message.insert(chat.message, number);
             self.by_count.insert((chat.conversation, chat.n), number);
+            if !entry.progress.done {
+                self.live.insert(number);
+            }
         } else if let Some(peer) = entry.addressee() {
             *self.notes.entry(peer).or_default() += 1;
+        }
+        if let Some(group) = entry.docket.key_of {
+            *self.keys.entry(group).or_default() += 1;
         }
         if entry.progress.done {
             self.tails.insert(number);
@@ -251,14 +169,12 @@ impl Outbox {
         self.ready.remove(&(entry.docket.rank, number));
         self.pauses.remove(&number);
         self.tails.remove(&number);
-        let note = entry.addressee().filter(|_| entry.docket.chat.is_none());
-        if let Some(peer) = note
-            && let Some(notes) = self.notes.get_mut(&peer)
-        {
-            *notes = notes.saturating_sub(1);
-            if *notes == 0 {
-                self.notes.remove(&peer);
-            }
+        self.live.remove(&number);
+        if let Some(peer) = entry.addressee().filter(|_| entry.docket.chat.is_none()) {
+            one_less(&mut self.notes, &peer);
+        }
+        if let Some(group) = entry.docket.key_of {
+            one_less(&mut self.keys, &group);
         }
         if let Some(peer) = entry.addressee()
             && let Some(numbers) = self.unsealed.get_mut(&peer)
@@ -289,7 +205,7 @@ impl Outbox {
         let mut waiting = Vec::new();
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.progress.stored = true;
-            let recipients = entry.docket.chat.iter().flat_map(|chat| &chat.recipients);
+            let recipients = entry.docket.chat.iter().flat_map(|chat| chat.recipients.iter());
             waiting = recipients.filter(|node| entry.waits_for(node)).copied().collect();
         }
         self.index_one(number);
@@ -331,6 +247,15 @@ impl Outbox {
             }
         }
         (unsent, undelivered)
+    }
+}
+
+fn one_less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 
@@ -501,7 +426,7 @@ mod tests {
     use super::*;
 
     fn entry(rank: Rank, log: LogId, sealed: bool) -> Entry {
-        let docket = Docket { log, rank, created: Timestamp(1), chat: None };
+        let docket = Docket { log, rank, created: Timestamp(1), chat: None, key_of: None };
         Entry::new(docket, SecretBytes::from_vec(vec![1]), sealed.then(|| vec![2]))
     }
 
@@ -517,6 +442,19 @@ mod tests {
         let direct = post(Rank::Direct, bob);
         let order: Vec<u64> = outbox.ready.iter().map(|(_, number)| *number).collect();
         assert_eq!(order, [direct, backlog, key, message, receipt]);
+    }
+
+    #[test]
+    fn a_message_to_a_thousand_does_not_wait_for_their_keys() {
+        let team = LogId::Channel(GroupId([9; 32]));
+        let mut outbox = Outbox::default();
+        let rank = Rank::of_keys(999);
+        let mut post = |rank, log| outbox.insert(entry(rank, log, true));
+        let keys = [2, 3].map(|n| post(rank, LogId::Mailbox(NodeId([n; 32]))));
+        let message = post(Rank::Group, team);
+        let order: Vec<u64> = outbox.ready.iter().map(|(_, number)| *number).collect();
+        assert_eq!(order, [message, keys[0], keys[1]]);
+        assert_eq!(Rank::of_keys(APPENDS_IN_FLIGHT), Rank::Group);
     }
 
     #[test]

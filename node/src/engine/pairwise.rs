@@ -4,6 +4,8 @@
 //! in the outbox. Who wrote a message is the session's peer; the hub's hint is used for nothing but
 //! choosing whom to begin anew with.
 
+use std::collections::BTreeSet;
+
 use hubbub_shared::content::PairPlain;
 use hubbub_shared::id::{NodeId, SessionId};
 use hubbub_shared::limits::SESSIONS_PER_PEER;
@@ -14,9 +16,10 @@ use hubbub_shared::session::{
 use hubbub_shared::wire::envelope::{Envelope, PairInit, PairMessage};
 use hubbub_shared::wire::from_hub::{self, Item};
 use hubbub_shared::wire::to_hub::TakeBundle;
-use hubbub_shared::wire::{LogId, Refusal, ToHub};
+use hubbub_shared::wire::{LogId, Refusal, RefusalCode, ToHub};
 
 use super::Engine;
+use super::alarm::Alarm;
 use super::contact::PEOPLE;
 use super::gap::conversation_with;
 use super::link::Asked;
@@ -42,7 +45,17 @@ impl Engine {
             }
             _ => Rank::Rest,
         };
-        let docket = Docket { log: LogId::Mailbox(node), rank, created: self.now, chat: None };
+        self.tell_in_rank(node, plain, rank);
+    }
+
+    /// The same in a rank of the caller's choice.
+    pub(super) fn tell_in_rank(&mut self, node: NodeId, plain: &PairPlain, rank: Rank) {
+        let key_of = match plain {
+            PairPlain::Skdm(skdm) => Some(skdm.gid),
+            _ => None,
+        };
+        let (log, created) = (LogId::Mailbox(node), self.now);
+        let docket = Docket { log, rank, created, chat: None, key_of };
         self.post(Entry::new(docket, plain.encode(), None));
         self.seal_for(node);
     }
@@ -87,19 +100,26 @@ impl Engine {
         if !self.link.is_up() || self.link.bundles.len() >= BUNDLES {
             return;
         }
-        let wanted: Vec<NodeId> = self
+        let idle = self
             .outbox
             .unsealed_peers()
             .filter(|peer| !self.has_session(peer))
             .chain(self.repairs.resets())
-            .filter(|peer| !self.link.bundles.contains(peer))
-            .take(BUNDLES)
-            .collect();
-        for node in wanted {
-            let full = self.link.bundles.len() >= BUNDLES;
-            if full || self.repairs.is_paused(&node, self.now, &mut self.alarms) {
-                continue;
+            .filter(|peer| !self.link.bundles.contains(peer));
+        let room = BUNDLES.saturating_sub(self.link.bundles.len());
+        // Whoever has to wait holds up nobody else.
+        let (mut wanted, mut paused) = (BTreeSet::new(), Vec::new());
+        for peer in idle {
+            match self.repairs.paused_until(&peer, self.now) {
+                Some(until) => paused.push(until),
+                None => drop(wanted.insert(peer)),
             }
+            if wanted.len() >= room {
+                break;
+            }
+        }
+        paused.into_iter().min().into_iter().for_each(|at| self.alarms.set(Alarm::Bundles, at));
+        for node in wanted {
             self.link.bundles.insert(node);
             self.ask(Asked::Bundle(node), |req| ToHub::TakeBundle(TakeBundle { req, node }));
         }
@@ -153,6 +173,11 @@ impl Engine {
 
     pub(super) fn bundle_refused(&mut self, peer: NodeId, refusal: &Refusal) {
         self.link.bundles.remove(&peer);
+        if let (RefusalCode::TooFast, Some(pause)) = (refusal.code, refusal.retry_after) {
+            // Nothing is wrong with the peer: the hub is asked too much at once.
+            self.repairs.pause_for(peer, self.now + pause, &mut self.alarms);
+            return self.want_bundles();
+        }
         let why = from_refusal(refusal, &self.person(&peer).name).what;
         self.no_bundle(peer, "no-bundle", &why);
         self.want_bundles();
@@ -217,7 +242,7 @@ impl Engine {
     }
 
     fn take_init(&mut self, item: &Item, init: &PairInit) {
-        let known = session_of(&init.hdr).and_then(|id| self.peer_of(&id));
+        let known = session_of(&init.hdr).and_then(|id| self.peer_of(&id, &item.from));
         if known.is_some() {
             return self.take_pair(item, &init.message());
         }
@@ -255,7 +280,8 @@ impl Engine {
 
     fn take_pair(&mut self, item: &Item, message: &PairMessage) {
         let id = session_of(&message.hdr);
-        let Some((peer, id)) = id.and_then(|id| Some((self.peer_of(&id)?, id))) else {
+        let peer_of = |id| Some((self.peer_of(&id, &item.from)?, id));
+        let Some((peer, id)) = id.and_then(peer_of) else {
             self.count("unknown-session");
             return self.begin_anew(item.from);
         };
@@ -292,8 +318,10 @@ impl Engine {
         }
     }
 
-    fn peer_of(&self, id: &SessionId) -> Option<NodeId> {
-        let mut sessions = self.sessions.values().flatten();
+    /// Whose session it is; the hub's hint is where it is looked for first.
+    fn peer_of(&self, id: &SessionId, hint: &NodeId) -> Option<NodeId> {
+        let hinted = self.sessions.get(hint).into_iter().flatten();
+        let mut sessions = hinted.chain(self.sessions.values().flatten());
         sessions.find(|session| session.id() == *id).map(Session::peer)
     }
 

@@ -210,7 +210,9 @@ impl Engine {
             Table::Own if name == [1] => self.sends = read(value)?,
             Table::Own => self.own = read(value)?,
             Table::Contact => {
-                self.people.insert(read(name)?, read(value)?);
+                let node = read(name)?;
+                self.people.insert(node, read(value)?);
+                self.index_name(node);
             }
             Table::Past => drop(self.past.insert(read(name)?, read(value)?)),
             Table::Request => drop(self.requests.insert(read(name)?, read(value)?)),

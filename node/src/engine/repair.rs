@@ -93,13 +93,15 @@ impl Repairs {
         self.paused.remove(peer);
     }
 
-    /// Whether a peer's bundle is not asked for yet; sees to it that it will be.
-    pub(super) fn is_paused(&self, peer: &NodeId, now: Timestamp, alarms: &mut Alarms) -> bool {
-        let until = self.paused.get(peer).map(|(until, _)| *until).filter(|until| *until > now);
-        if let Some(until) = until {
-            alarms.set(Alarm::Bundles, until);
-        }
-        until.is_some()
+    /// A pause the hub asked for, which says nothing of the peer.
+    pub(super) fn pause_for(&mut self, peer: NodeId, until: Timestamp, alarms: &mut Alarms) {
+        self.paused.entry(peer).or_insert((until, 0)).0 = until;
+        alarms.set(Alarm::Bundles, until);
+    }
+
+    /// Until when a peer's bundle is not to be asked for, if it is not.
+    pub(super) fn paused_until(&self, peer: &NodeId, now: Timestamp) -> Option<Timestamp> {
+        self.paused.get(peer).map(|(until, _)| *until).filter(|until| *until > now)
     }
 
     /// Whether a session may be begun with somebody unknown: whoever lost their profile knows none
@@ -142,8 +144,14 @@ pub(super) fn may<K: Ord>(
     now: Timestamp,
     every: Millis,
 ) -> bool {
-    times.retain(|_, at| now.since(*at) < every && *at <= now);
-    if times.contains_key(&key) || times.len() >= ASKS {
+    let recent = |at: &Timestamp| now.since(*at) < every && *at <= now;
+    if times.get(&key).is_some_and(recent) {
+        return false;
+    }
+    if times.len() >= ASKS {
+        times.retain(|_, at| recent(at));
+    }
+    if times.len() >= ASKS && !times.contains_key(&key) {
         return false;
     }
     times.insert(key, now);

@@ -6,7 +6,7 @@ use hubbub_shared::time::Timestamp;
 
 use super::Engine;
 use super::group::Group;
-use crate::api::view::{ConversationKind, LinkState, MemberView, NodeText, StatusView};
+use crate::api::view::{ConversationKind, LinkState, MemberView, NodeText, SpreadView, StatusView};
 use crate::api::{ApiError, ConversationId, view};
 
 /// A conversation without its history.
@@ -134,8 +134,26 @@ impl Engine {
             unsent,
             undelivered,
             waiting_for_keys: u64::try_from(self.held.len()).unwrap_or(u64::MAX),
+            spreading: self
+                .groups
+                .iter()
+                .filter_map(|(id, group)| self.spreading(id, group))
+                .collect(),
             refused: self.refusals.counts(),
         }
+    }
+
+    fn spreading(&self, id: &GroupId, group: &Group) -> Option<SpreadView> {
+        let others = group.members().len().saturating_sub(1);
+        // After a second change of keys both may be on their way.
+        let left = self.outbox.keys_of(id).min(others);
+        let count = |n| u64::try_from(n).unwrap_or(u64::MAX);
+        (left > 0).then(|| SpreadView {
+            conversation: ConversationId::Group(*id),
+            title: self.title(id),
+            left: count(left),
+            of: count(others),
+        })
     }
 
     /// The link as the engine knows it.

@@ -240,15 +240,20 @@ impl Engine {
     }
 
     pub(super) fn control_refused(&mut self, id: GroupId, refusal: &Refusal) {
-        let jitter = self.rng.next_u64() % 200;
+        let (jitter, me) = (self.rng.next_u64() % 200, self.id());
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.proposed = None;
         match refusal.code {
             RefusalCode::Stale => {
                 group.races = group.races.saturating_add(1);
-                let pause = Millis(jitter << group.races.min(6));
-                group.not_before = Some(self.now + pause);
-                self.read_control(id);
+                let at = self.now + Millis(jitter << group.races.min(6));
+                group.not_before = Some(at);
+                if group.is_member(&me) {
+                    return self.read_control(id);
+                }
+                // Nothing is delivered to a stranger: what it reads now would be old by then.
+                group.synced = false;
+                self.alarms.set(Alarm::Control, at);
             }
             code if passes(code) => {
                 let pause = refusal.retry_after.unwrap_or(Millis::secs(30));

@@ -4,6 +4,7 @@ use super::app::{App, Asked, Did, Effect};
 use super::overlay::Overlay;
 use super::people::{self, PeopleCall};
 use crate::api::{Command, ConversationId, Query};
+use crate::display::spread;
 
 /// Every command, what follows it, and what it does.
 pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
@@ -318,7 +319,9 @@ impl App {
                 s.unsent, s.undelivered, s.waiting_for_keys
             )
         });
-        format!("{link}{waiting}")
+        let keys = self.status.iter().flat_map(|status| &status.spreading);
+        let keys: String = keys.map(|group| format!("; keys {}", spread(group))).collect();
+        format!("{link}{waiting}{keys}")
     }
 }
 

@@ -217,8 +217,12 @@ impl App {
         parts.push(format!("hub {hub}"));
         parts.push(self.path_word().to_owned());
         parts.push("E2EE".to_owned());
-        if self.status.is_some() && self.unsent() == 0 {
-            parts.push("all sent".to_owned());
+        if let Some(status) = &self.status {
+            let keys = status.spreading.iter();
+            parts.extend(keys.map(|group| format!("keys to {} of {}", group.left, group.of)));
+            if self.unsent() == 0 && status.spreading.is_empty() {
+                parts.push("all sent".to_owned());
+            }
         }
         parts
     }

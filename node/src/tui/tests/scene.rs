@@ -155,6 +155,7 @@ impl Scene {
             unsent,
             undelivered: unsent,
             waiting_for_keys: 0,
+            spreading: Vec::new(),
             refused: Vec::new(),
         };
         self.answer(Asked::Status, Answer::Status(status));

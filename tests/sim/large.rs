@@ -1,0 +1,115 @@
+//! Many members: what is said does not wait for keys, and coming in at once works.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hubbub_node::api::{Command, ConversationId, Reply};
+use hubbub_shared::time::Millis;
+use hubbub_shared::wire::{LogId, ToHub};
+use hubbub_tests::world::World;
+
+const MEMBERS: usize = 70;
+/// Of them, added by the founder; the others come by one link.
+const ADDED: usize = 30;
+const FOUNDER: usize = 0;
+const REMOVED: usize = MEMBERS - 1;
+
+/// Frames to the hub: appends to mailboxes before the first one to a channel, and entries of logs.
+#[derive(Default)]
+struct Overheard {
+    keys_before_message: usize,
+    message_left: bool,
+    entries: usize,
+}
+
+type Ear = Rc<RefCell<Overheard>>;
+
+fn hall() -> (World, Ear) {
+    let names: Vec<&str> = (0..MEMBERS).map(|n| &*String::leak(format!("person{n}"))).collect();
+    let mut world = World::new(1, &names);
+    let ear = Ear::default();
+    let heard = ear.clone();
+    world.overhear = Some(Box::new(move |_, frame| {
+        let mut heard = heard.borrow_mut();
+        match &frame {
+            ToHub::Append(body) if matches!(body.log, LogId::Channel(_)) => {
+                heard.message_left = true;
+            }
+            ToHub::Append(_) if !heard.message_left => heard.keys_before_message += 1,
+            ToHub::AppendControl(_) => heard.entries += 1,
+            _ => {}
+        }
+        frame
+    }));
+    world.found(FOUNDER, "hall", &names[1..ADDED]);
+    world.run(Millis::secs(30));
+    (world, ear)
+}
+
+fn members_at(world: &World, who: usize) -> u32 {
+    let engine = world.engine(who);
+    let Ok(group) = engine.resolve_group("hall") else { return 0 };
+    engine.conversation_facts(ConversationId::Group(group)).map_or(0, |facts| facts.members)
+}
+
+/// Has everybody left over come in by one link, all at the same moment.
+fn storm(world: &mut World, ear: &Ear) {
+    let (group, uses) = ("#hall".to_owned(), u16::try_from(MEMBERS - ADDED).unwrap());
+    let expires_in_ms = Millis::hours(1).0;
+    let command = Command::GroupLink { group, uses, expires_in_ms };
+    let Ok(Reply::Link { link }) = world.ask(FOUNDER, command) else { panic!("no link") };
+    ear.borrow_mut().entries = 0;
+    for who in ADDED..MEMBERS {
+        world.begin(who, Command::GroupJoin { link: link.clone() });
+    }
+    world.run(Millis::minutes(1));
+    for who in 0..MEMBERS {
+        assert_eq!(members_at(world, who), 70, "{who}");
+    }
+    let tries = ear.borrow().entries;
+    assert!(tries < 10 * (MEMBERS - ADDED), "{tries} entries were proposed");
+}
+
+/// Says something, and gives how many of the speaker's keys were at the hub before it.
+fn say(world: &mut World, ear: &Ear, (who, text): (usize, &str)) -> usize {
+    *ear.borrow_mut() = Overheard::default();
+    world.say(who, "#hall", text);
+    while !ear.borrow().message_left {
+        world.run(Millis(1));
+    }
+    ear.borrow().keys_before_message
+}
+
+fn have(world: &World, text: &str) -> Vec<usize> {
+    (0..MEMBERS).filter(|who| world.words(*who).iter().any(|word| word == text)).collect()
+}
+
+#[test]
+fn seventy_members_come_in_at_once_and_nobody_waits_for_seventy_keys() {
+    let (mut world, ear) = hall();
+    storm(&mut world, &ear);
+    world.run(Millis::minutes(3));
+
+    // A member who has no session with most others, and the founder, who has one with many.
+    for (who, text) in [(ADDED, "hello from the door"), (FOUNDER, "welcome, all of you")] {
+        assert_eq!(say(&mut world, &ear, (who, text)), 0, "keys left before {text:?}");
+        let spreading = world.engine(who).status().spreading;
+        assert_eq!((spreading.len(), spreading[0].of), (1, 69), "{spreading:?}");
+        assert!((1..=69).contains(&spreading[0].left), "{spreading:?}");
+        world.run(Millis::secs(20));
+        assert_eq!(have(&world, text), (0..MEMBERS).collect::<Vec<_>>());
+        assert_eq!(world.engine(who).status().spreading, []);
+    }
+
+    let (group, member) = ("#hall".to_owned(), format!("person{REMOVED}"));
+    world.ask(FOUNDER, Command::GroupRemove { group, member }).unwrap();
+    world.run(Millis::secs(5));
+    for (who, text) in [(FOUNDER, "among ourselves"), (1, "quite")] {
+        assert_eq!(say(&mut world, &ear, (who, text)), 0, "keys left before {text:?}");
+        world.run(Millis::secs(20));
+        assert_eq!(have(&world, text), (0..REMOVED).collect::<Vec<_>>());
+    }
+    for who in 0..MEMBERS {
+        assert_eq!(world.refusals(who), [""; 0], "{who}");
+    }
+}
