@@ -182,12 +182,12 @@ impl Bench {
     }
 
     fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
-        let (end, mut step) = (self.world.now + PATIENCE, STEP);
+        let (start, mut step) = (self.world.now, STEP);
         while !holds(self) {
-            assert!(self.world.now < end, "{what}: not within an hour");
+            assert!(self.world.now < start + PATIENCE, "{what}: not within an hour");
             self.world.run(step);
             // What takes long is read less exactly.
-            step = Millis((self.world.now.since(self.began.1).0 / 50).max(STEP.0));
+            step = Millis((self.world.now.since(start).0 / 50).max(STEP.0));
         }
     }
 
