@@ -256,6 +256,7 @@ impl Bench {
 fn run(members: usize) -> Vec<Row> {
     let traffic = Rc::new(RefCell::new(Traffic::default()));
     let mut world = World::new(1, &[]);
+    world.watched = false;
     let (up, down) = (traffic.clone(), traffic.clone());
     world.overhear = Some(Box::new(move |_, frame| {
         up.borrow_mut().note(&frame);

@@ -56,7 +56,7 @@ pub(crate) enum Said {
 
 /// The part of the engine's record that says where an envelope goes.
 #[derive(Deserialize)]
-struct Docket(LogId, IgnoredAny, IgnoredAny, IgnoredAny);
+struct Docket(LogId, IgnoredAny, IgnoredAny, IgnoredAny, IgnoredAny);
 
 impl Holdings {
     /// What is wrong so far.

@@ -92,6 +92,8 @@ pub struct World {
     pub(crate) broken: Vec<String>,
     /// Every group's log, and who was given which key.
     pub(crate) holdings: Holdings,
+    /// Whether it is noted who holds what. A benchmark does without.
+    pub watched: bool,
     /// Looks at every frame to a node before it arrives, and may drop or change it.
     #[allow(clippy::type_complexity)] // one use
     pub tamper: Option<Box<dyn FnMut(usize, FromHub) -> Vec<FromHub>>>,
@@ -132,6 +134,7 @@ impl World {
             promised: BTreeMap::new(),
             broken: Vec::new(),
             holdings: Holdings::default(),
+            watched: true,
             tamper: None,
             overhear: None,
         };
@@ -515,8 +518,11 @@ impl World {
             }
             return self.crash(who);
         }
-        let mut said = self.holdings.read(&changes);
-        said.extend(Holdings::leaked(&said, &all));
+        let mut said = Vec::new();
+        if self.watched {
+            said = self.holdings.read(&changes);
+            said.extend(Holdings::leaked(&said, &all));
+        }
         device.fresh = device.disk.commit(changes, self.hurt);
         let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
         self.holdings.judge((who, me), &self.devices[who].disk, said);

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use hubbub_node::api::{Command, ConversationId, Reply};
+use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Millis;
-use hubbub_shared::wire::{LogId, ToHub};
+use hubbub_shared::wire::from_hub::Refused;
+use hubbub_shared::wire::{FromHub, LogId, Refusal, RefusalCode, ToHub};
 use hubbub_tests::world::World;
 
 const MEMBERS: usize = 70;
@@ -14,9 +16,11 @@ const ADDED: usize = 30;
 const FOUNDER: usize = 0;
 const REMOVED: usize = MEMBERS - 1;
 
-/// Frames to the hub: appends to mailboxes before the first one to a channel, and entries of logs.
+/// Frames to the hub: a speaker's appends to mailboxes before the first one to a channel, and
+/// everybody's entries of logs.
 #[derive(Default)]
 struct Overheard {
+    speaker: usize,
     keys_before_message: usize,
     message_left: bool,
     entries: usize,
@@ -29,13 +33,15 @@ fn hall() -> (World, Ear) {
     let mut world = World::new(1, &names);
     let ear = Ear::default();
     let heard = ear.clone();
-    world.overhear = Some(Box::new(move |_, frame| {
+    world.overhear = Some(Box::new(move |who, frame| {
         let mut heard = heard.borrow_mut();
         match &frame {
             ToHub::Append(body) if matches!(body.log, LogId::Channel(_)) => {
                 heard.message_left = true;
             }
-            ToHub::Append(_) if !heard.message_left => heard.keys_before_message += 1,
+            ToHub::Append(_) if who == heard.speaker && !heard.message_left => {
+                heard.keys_before_message += 1;
+            }
             ToHub::AppendControl(_) => heard.entries += 1,
             _ => {}
         }
@@ -72,7 +78,7 @@ fn storm(world: &mut World, ear: &Ear) {
 
 /// Says something, and gives how many of the speaker's keys were at the hub before it.
 fn say(world: &mut World, ear: &Ear, (who, text): (usize, &str)) -> usize {
-    *ear.borrow_mut() = Overheard::default();
+    *ear.borrow_mut() = Overheard { speaker: who, ..Overheard::default() };
     world.say(who, "#hall", text);
     while !ear.borrow().message_left {
         world.run(Millis(1));
@@ -112,4 +118,47 @@ fn seventy_members_come_in_at_once_and_nobody_waits_for_seventy_keys() {
     for who in 0..MEMBERS {
         assert_eq!(world.refusals(who), [""; 0], "{who}");
     }
+}
+
+/// Answers questions for the bundles of some with a refusal, as often as `times` says.
+fn refuse_bundles(world: &mut World, of: Vec<NodeId>, (refusal, mut times): (Refusal, usize)) {
+    world.tamper = Some(Box::new(move |_, frame| match frame {
+        FromHub::Bundle(bundle) if of.contains(&bundle.node) && times > 0 => {
+            times -= 1;
+            vec![FromHub::Refused(Refused { req: bundle.req, refusal: refusal.clone() })]
+        }
+        other => vec![other],
+    }));
+}
+
+#[test]
+fn members_whose_keys_are_not_to_be_had_hold_up_nobody_else() {
+    let names: Vec<&str> = (0..20).map(|n| &*String::leak(format!("person{n}"))).collect();
+    let mut world = World::new(2, &names);
+    // As many as are asked for at once, and the first in every order.
+    let mut others: Vec<usize> = (1..20).collect();
+    others.sort_by_key(|who| world.id(*who));
+    let (silent, heard) = others.split_at(16);
+    let of = silent.iter().map(|who| world.id(*who)).collect();
+    refuse_bundles(&mut world, of, (RefusalCode::NoPrekeys.plain(), usize::MAX));
+    let others: Vec<&str> = others.iter().map(|who| names[*who]).collect();
+    world.found(FOUNDER, "hall", &others);
+    world.say(FOUNDER, "hall", "who is there?");
+    world.run(Millis::secs(10));
+    for who in heard {
+        assert_eq!(world.words(*who), ["who is there?"], "{who}");
+    }
+}
+
+#[test]
+fn keys_the_hub_asks_patience_for_are_asked_for_again_when_it_is_over() {
+    let mut world = World::new(3, &["alice", "bob"]);
+    let (about, bob) = (None, world.id(1));
+    let retry_after = Some(Millis(200));
+    let busy = Refusal { code: RefusalCode::TooFast, about, retry_after };
+    refuse_bundles(&mut world, vec![bob], (busy, 3));
+    let message = world.say(0, "bob", "hello");
+    world.run(Millis::secs(2));
+    assert_eq!(world.words(1), ["hello"]);
+    assert!(world.devices[0].disk.stuck.is_empty(), "{message:?} was called stuck");
 }
