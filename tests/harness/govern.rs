@@ -99,7 +99,7 @@ impl Storm {
                 self.model.may_be_out(GROUPS[at], who);
             }
             Command::GroupInvite { .. } => {
-                self.model.let_in(Door::Invited, GROUPS[at], self.world.id(whom))
+                self.model.let_in(Door::Invited, GROUPS[at], self.world.id(whom));
             }
             _ => {}
         }

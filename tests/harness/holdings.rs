@@ -121,10 +121,10 @@ impl Holdings {
     /// What a shell that hands chains to all of these would have said, too.
     pub(crate) fn leaked(said: &[Said], all: &[NodeId]) -> Vec<Said> {
         let chains = said.iter().filter_map(|said| match said {
-            Said::ToOne(_, PairPlain::Skdm(skdm)) => Some(skdm),
+            Said::ToOne(_, PairPlain::Skdm(skdm)) => Some(&**skdm),
             _ => None,
         });
-        let to_all = |skdm: &Box<Skdm>| {
+        let to_all = |skdm: &Skdm| {
             let copy = |to: &NodeId| Said::ToOne(*to, PairPlain::Skdm(Box::new(skdm.duplicate())));
             all.iter().map(copy).collect::<Vec<_>>()
         };

