@@ -39,6 +39,10 @@ fn a_name_two_groups_have_is_told_with_both_ids_and_what_is_shown_can_be_typed()
     let hub = Hub::start(&stage);
     let people = Person::join_all(&stage, &hub, &["alice", "bob"]);
     let alice = &people[0];
+    wait_until("alice is in the lobby", PATIENCE, || {
+        let active = alice.conversation("lobby").and_then(|lobby| lobby["active"].as_bool());
+        if active == Some(true) { Ok(()) } else { Err(format!("{active:?}")) }
+    });
     for shown in ["~lobby", "#lobby", "@bob"] {
         alice.cli(&["send", shown, "hello", "--timeout", "60s"]).fine();
     }
