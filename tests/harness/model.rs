@@ -33,8 +33,9 @@ struct Queued {
     undone: bool,
 }
 
-/// What may be said of a group whose last changes a hub has forgotten.
-const UNSETTLED: [&str; 3] = ["fork", "other-history", "wrong-prev"];
+/// What may be said of a group whose last changes a hub has forgotten: there were two histories, or
+/// what somebody wrote before being removed has come after it in the new order.
+const UNSETTLED: [&str; 4] = ["fork", "other-history", "wrong-prev", "removed"];
 
 /// Everything known.
 #[derive(Debug, Default)]
