@@ -76,6 +76,9 @@ impl Engine {
         for Offer { by, meta_key, .. } in ripe {
             if self.may_welcome(&gid, &by) {
                 self.let_in(by, gid, meta_key);
+            } else if self.proves_itself(&gid, &meta_key) {
+                self.take_name_key(gid, meta_key);
+                self.refresh_meta(gid, by);
             } else {
                 self.count("welcome-not-by-admin");
             }
