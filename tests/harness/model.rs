@@ -160,12 +160,7 @@ impl Model {
             return Err("something was announced twice".to_owned());
         }
         let status = world.engine(who).status();
-        let (mut keys, waits) = (status.waiting_for_keys, status.unsent + status.undelivered);
-        if self.wiped || !self.restored.is_empty() {
-            // The keys of an era that was left are nowhere any more; what they sealed comes anew,
-            // or was for a group that this one has left since.
-            keys = 0;
-        }
+        let (keys, waits) = (status.waiting_for_keys, status.unsent + status.undelivered);
         let told: BTreeSet<_> = device.disk.stuck.keys().map(|(message, _)| message).collect();
         if keys > 0 || waits > u64::try_from(told.len()).unwrap() {
             return Err(format!("waits: {keys} for keys, {waits} messages, no reason given"));

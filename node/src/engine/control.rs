@@ -81,6 +81,7 @@ impl Engine {
     pub(super) fn control_synced(&mut self, id: GroupId) {
         self.join_if_lobby(id);
         self.judge_offers(id);
+        self.take_early_chains(id);
         if self.held.values().any(|held| held.group == id) {
             self.retry_after_reading(id);
         }

@@ -70,6 +70,7 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubbub_shared::crypto::{Identity, RecordError};
+use hubbub_shared::group::sender_key::Skdm;
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::session::{LocalPrekeys, Session};
 use hubbub_shared::time::Timestamp;
@@ -123,6 +124,8 @@ pub struct Engine {
     held: BTreeMap<u64, Held>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
+    /// Others' chains that cannot be judged yet. Not stored.
+    early_chains: Vec<(NodeId, Skdm)>,
     /// Whether authors learn that their messages were read here.
     shares_read: bool,
     link: Link,
@@ -186,6 +189,7 @@ impl Engine {
             held: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
+            early_chains: Vec::new(),
             shares_read: true,
             link: Link::default(),
             pending: Vec::new(),
