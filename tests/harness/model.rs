@@ -4,7 +4,8 @@
 //! once, in its author's order, and its author knows; or its author is told why not. Nobody else
 //! sees it. Nothing is shown as missing or refused, nothing waits, and all members agree on the
 //! group's history, on who is one, and on what holds there. Nobody came in but by a door that
-//! somebody opened, and what was said was allowed where it was said. What was said on a disk that was put back to an earlier state may be lost, and no more.
+//! somebody opened, and what was said was allowed where it was said. What was said on a disk that
+//! was put back to an earlier state may be lost, and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

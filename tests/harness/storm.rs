@@ -4,7 +4,8 @@
 //! complain of any more, or has had its time.
 //!
 //! There are two editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
-//! they could do in the first one; from it on they use all ways in and out of a group (`govern.rs`).
+//! they could do in the first one; from it on they use all ways in and out of a group
+//! (`govern.rs`).
 
 use std::collections::BTreeMap;
 

@@ -238,6 +238,7 @@ impl Engine {
         match &applied.change {
             Change::Added { node, .. } => {
                 self.meet(*node);
+                self.resume_gaps_with(id, node);
                 self.shun_no_more(id, node, &author);
                 let notice = Notice::Added(self.person(node));
                 self.log_notice(id, author, head, notice);
@@ -280,6 +281,7 @@ impl Engine {
     fn joined(&mut self, id: GroupId, who: (NodeId, Option<NodeId>), head: Head) {
         let (node, maker) = who;
         self.meet(node);
+        self.resume_gaps_with(id, &node);
         self.settle_request(id, &node);
         self.shun_no_more(id, &node, &maker.unwrap_or(node));
         if node == self.id() {
