@@ -67,7 +67,8 @@ pub(crate) fn check(world: &World, group: &GroupId) -> Result<(), String> {
     if views.len() > 1 { Err(format!("they see it differently: {views:#?}")) } else { Ok(()) }
 }
 
-/// What a person sees of a group, but for names of people.
+/// What a person sees of a group, but for names of people, and for invite links: what is left of
+/// their time is each one's own clock's affair, and the rest of them follows from the log.
 fn view(world: &World, who: usize, group: &GroupId) -> String {
     let engine = world.engine(who);
     let facts = engine.conversation_facts(ConversationId::Group(*group)).unwrap();
@@ -75,10 +76,9 @@ fn view(world: &World, who: usize, group: &GroupId) -> String {
     let members: BTreeMap<NodeId, _> = members.map(|m| (m.person.node.0, m.role)).collect();
     let doors = engine.doors(group).unwrap();
     let rules = (doors.posting, doors.adding, doors.history, doors.passphrase, doors.requests);
-    let links: Vec<_> = doors.links.iter().map(|link| (link.key.0, link.left)).collect();
     let banned: Vec<NodeId> = doors.banned.iter().map(|person| person.node.0).collect();
     let named = (facts.title, facts.topic, doors.alias);
-    format!("{named:?} {rules:?} links {links:?} banned {banned:?} members {members:?}")
+    format!("{named:?} {rules:?} banned {banned:?} members {members:?}")
 }
 
 /// Whether every entry of every branch that lets somebody in had a reason in what people did.

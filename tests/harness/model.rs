@@ -34,8 +34,9 @@ struct Queued {
     undone: bool,
 }
 
-/// What may be said of a group whose last changes a hub has forgotten.
-const UNSETTLED: [&str; 3] = ["fork", "other-history", "wrong-prev"];
+/// What may be said of a group whose last changes a hub has forgotten: there were two histories, or
+/// what somebody wrote before being removed has come after it in the new order.
+const UNSETTLED: [&str; 4] = ["fork", "other-history", "wrong-prev", "removed"];
 
 /// Everything known.
 #[derive(Debug, Default)]
@@ -160,12 +161,7 @@ impl Model {
             return Err("something was announced twice".to_owned());
         }
         let status = world.engine(who).status();
-        let (mut keys, waits) = (status.waiting_for_keys, status.unsent + status.undelivered);
-        if self.wiped || !self.restored.is_empty() {
-            // The keys of an era that was left are nowhere any more; what they sealed comes anew,
-            // or was for a group that this one has left since.
-            keys = 0;
-        }
+        let (keys, waits) = (status.waiting_for_keys, status.unsent + status.undelivered);
         let told: BTreeSet<_> = device.disk.stuck.keys().map(|(message, _)| message).collect();
         if keys > 0 || waits > u64::try_from(told.len()).unwrap() {
             return Err(format!("waits: {keys} for keys, {waits} messages, no reason given"));

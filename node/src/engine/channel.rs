@@ -40,6 +40,7 @@ impl Engine {
                 self.read_up_to_now(id);
             } else {
                 self.judge_offers(id);
+                self.take_early_chains(id);
                 if self.held.values().any(|held| held.group == id) {
                     self.retry_held(id, None);
                 }

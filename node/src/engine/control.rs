@@ -81,6 +81,7 @@ impl Engine {
     pub(super) fn control_synced(&mut self, id: GroupId) {
         self.join_if_lobby(id);
         self.judge_offers(id);
+        self.take_early_chains(id);
         if self.held.values().any(|held| held.group == id) {
             self.retry_after_reading(id);
         }
@@ -241,6 +242,7 @@ impl Engine {
         match &applied.change {
             Change::Added { node, .. } => {
                 self.meet(*node);
+                self.resume_gaps_with(id, node);
                 self.shun_no_more(id, node, &author);
                 let notice = Notice::Added(self.person(node));
                 self.log_notice(id, author, head, notice);
@@ -284,6 +286,7 @@ impl Engine {
     fn joined(&mut self, id: GroupId, who: (NodeId, Option<NodeId>), head: Head) {
         let (node, maker) = who;
         self.meet(node);
+        self.resume_gaps_with(id, &node);
         self.settle_request(id, &node);
         self.shun_no_more(id, &node, &maker.unwrap_or(node));
         if node == self.id() {

@@ -110,6 +110,19 @@ impl Engine {
         }
     }
 
+    /// Somebody is in a group again, perhaps this node: what is missing there can be asked for.
+    pub(super) fn resume_gaps_with(&mut self, group: GroupId, node: &NodeId) {
+        let (me, conversation) = (self.id(), ConversationId::Group(group));
+        let meant = |author: &NodeId| *node == me || author == node;
+        let lacking = self.heard.iter().filter(|((place, author), heard)| {
+            *place == conversation && meant(author) && !heard.missing().is_empty()
+        });
+        let lacking: Vec<NodeId> = lacking.map(|((_, author), _)| *author).collect();
+        for author in lacking {
+            self.need_missing(conversation, author);
+        }
+    }
+
     /// This node's state is older than what it has acknowledged: it asks everybody it has heard of
     /// for what came since.
     pub(super) fn want_what_was_missed(&mut self) {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubbub_shared::content::count::{Ranges, begin_of, era_of};
 use hubbub_shared::content::{ChatEvent, CountHead, GroupPlain, PairPlain};
 use hubbub_shared::crypto::SecretBytes;
-use hubbub_shared::group::Role;
 use hubbub_shared::group::sender_key::GroupHeader;
 use hubbub_shared::id::{ChainId, GroupId, NodeId};
 use hubbub_shared::limits::{ACK_RANGES_MAX, HEADS_MAX};
@@ -106,8 +105,7 @@ impl Engine {
             self.groups.iter().filter(|(_, group)| group.is_active(&me) && group.is_member(&peer));
         let shared: Vec<GroupId> = groups.map(|(id, _)| *id).collect();
         for group in &shared {
-            let role = self.groups.get(group).and_then(|group| group.role(&me));
-            if role > Some(Role::Member) {
+            if self.tells_name_key(group, &peer) {
                 self.welcome(*group, peer);
             }
         }

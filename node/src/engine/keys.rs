@@ -10,10 +10,19 @@ use hubbub_shared::id::{ChainId, GroupId, NodeId};
 use hubbub_shared::limits::CHAINS_PER_SENDER;
 
 use super::Engine;
+<<<<<<< HEAD
 use super::group::{Inbound, OWN_CHAINS, Outbound};
 use super::outbox::Rank;
+=======
+use super::group::{Group, Inbound, OWN_CHAINS, Outbound};
+>>>>>>> storms
 use super::record::Key;
 use crate::api::ConversationId;
+
+/// Chains kept until the log is read that says whether they count, in all and of one member.
+/// Beyond it one is dropped, and asked for when a message needs them.
+const EARLY: usize = 256;
+const EARLY_BY_ONE: usize = 16;
 
 /// Messages sent again for one request.
 const RESENT: usize = 64;
@@ -63,14 +72,25 @@ impl Engine {
     pub(super) fn take_skdm(&mut self, peer: NodeId, skdm: Skdm) {
         let (gid, chain) = (skdm.gid, skdm.chain);
         let born = skdm.birth_seq;
-        let Some(group) = self.groups.get_mut(&gid) else { return self.count("skdm-no-group") };
-        let was = group.log.as_ref().is_some_and(|log| log.roster().was_member(&peer, born));
-        if !was && !group.is_member(&peer) {
+        let group = self.groups.get(&gid);
+        let log = group.and_then(|group| group.log.as_ref());
+        let was = log.is_some_and(|log| log.roster().was_member(&peer, born));
+        if !was && !group.is_some_and(|group| group.is_member(&peer)) {
+            if born >= group.map_or(0, Group::next_entry) {
+                return self.take_later(peer, skdm);
+            }
             return self.count("skdm-not-a-member");
         }
+<<<<<<< HEAD
         let taken = match group.chain_of(&peer, &chain) {
             Some(known) => known.merge(&skdm).map(|()| None),
             None => InboundChain::accept(skdm, &peer).map(Some),
+=======
+        let Some(group) = self.groups.get_mut(&gid) else { return };
+        let taken = match group.chain(&chain) {
+            Some(known) if known.sender() == peer => known.merge(&skdm).map(|()| None),
+            _ => InboundChain::accept(skdm, &peer).map(Some),
+>>>>>>> storms
         };
         match taken {
             Ok(Some(chain)) => self.add_chain(gid, peer, chain),
@@ -81,6 +101,35 @@ impl Engine {
             }
         }
         self.retry_held(gid, Some(chain));
+    }
+
+    /// A chain born after an entry that is not here cannot be judged yet. It is not stored: what a
+    /// crash loses is asked for.
+    fn take_later(&mut self, peer: NodeId, skdm: Skdm) {
+        let gid = skdm.gid;
+        let theirs = self.early_chains.iter().filter(|(other, _)| *other == peer).count();
+        if theirs >= EARLY_BY_ONE {
+            return self.count("skdm-too-early");
+        }
+        if self.early_chains.len() >= EARLY {
+            self.early_chains.remove(0);
+        }
+        self.early_chains.push((peer, skdm));
+        if self.groups.contains_key(&gid) {
+            self.read_control(gid);
+        }
+    }
+
+    /// A group's log was read on: judges the chains that were waiting for that.
+    pub(super) fn take_early_chains(&mut self, gid: GroupId) {
+        let known = self.groups.get(&gid).map_or(0, Group::next_entry);
+        let ripe = |(_, skdm): &(NodeId, Skdm)| skdm.gid == gid && skdm.birth_seq < known;
+        let early = core::mem::take(&mut self.early_chains);
+        let (ripe, green): (Vec<_>, Vec<_>) = early.into_iter().partition(ripe);
+        self.early_chains = green;
+        for (peer, skdm) in ripe {
+            self.take_skdm(peer, skdm);
+        }
     }
 
     fn add_chain(&mut self, gid: GroupId, peer: NodeId, chain: InboundChain) {

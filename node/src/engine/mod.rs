@@ -83,6 +83,7 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubbub_shared::crypto::{Identity, RecordError};
+use hubbub_shared::group::sender_key::Skdm;
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::session::{LocalPrekeys, Session};
 use hubbub_shared::time::Timestamp;
@@ -150,7 +151,14 @@ pub struct Engine {
     early: BTreeMap<u64, Early>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
+<<<<<<< HEAD
     settings: Settings,
+=======
+    /// Others' chains that cannot be judged yet. Not stored.
+    early_chains: Vec<(NodeId, Skdm)>,
+    /// Whether authors learn that their messages were read here.
+    shares_read: bool,
+>>>>>>> storms
     link: Link,
     pending: Vec<Pending>,
     looking: BTreeMap<output::Ticket, joining::Looking>,
@@ -218,7 +226,12 @@ impl Engine {
             early: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
+<<<<<<< HEAD
             settings: Settings::default(),
+=======
+            early_chains: Vec::new(),
+            shares_read: true,
+>>>>>>> storms
             link: Link::default(),
             pending: Vec::new(),
             looking: BTreeMap::new(),

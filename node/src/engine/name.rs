@@ -151,6 +151,24 @@ impl Engine {
         }
     }
 
+    /// Whether a key needs nobody's word: we belong, and it opens what nothing here does.
+    pub(super) fn proves_itself(&self, gid: &GroupId, key: &Secret32) -> bool {
+        let Some(group) = self.groups.get(gid).filter(|group| group.is_active(&self.id())) else {
+            return false;
+        };
+        let sealed = group.log.as_ref().and_then(ControlLog::meta);
+        !group.opens_name(gid) && sealed.is_some_and(|ct| open_meta(key, gid, ct).is_ok())
+    }
+
+    /// Whether a member that began anew is told the key by this node: admins do, and everybody
+    /// where it is the only one.
+    pub(super) fn tells_name_key(&self, gid: &GroupId, peer: &NodeId) -> bool {
+        let Some(group) = self.groups.get(gid) else { return false };
+        let roster = group.log.iter().flat_map(|log| log.roster().members());
+        let mut others = roster.filter(|member| member.node != *peer);
+        group.role(&self.id()) > Some(Role::Member) || others.all(|m| m.role == Role::Member)
+    }
+
     /// Takes the key that a Welcome holds. If it opens what was shut, those who came meanwhile were
     /// greeted without it.
     pub(super) fn take_name_key(&mut self, gid: GroupId, key: Secret32) {

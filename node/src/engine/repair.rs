@@ -202,14 +202,15 @@ impl Engine {
         }
     }
 
-    fn is_missing(&mut self, (id, chain, owner): Missing) -> bool {
-        let me = self.id();
-        let Some(group) = self.groups.get_mut(&id).filter(|g| g.is_active(&me)) else {
-            return false;
-        };
-        group.chain(&chain).is_none()
-            && group.is_member(&owner)
-            && self.held.values().any(|held| held.chain == Some(chain))
+    fn is_missing(&mut self, (id, chain, _): Missing) -> bool {
+        let known = self.groups.get_mut(&id).is_none_or(|group| group.chain(&chain).is_some());
+        !known && self.held.values().any(|held| held.chain == Some(chain))
+    }
+
+    /// Whether the owner would answer: both of us belong to the group.
+    fn would_answer(&self, id: &GroupId, owner: &NodeId) -> bool {
+        let group = self.groups.get(id);
+        group.is_some_and(|group| group.is_active(&self.id()) && group.is_member(owner))
     }
 
     fn ask_owner(&mut self, missing: Missing) {
@@ -223,7 +224,10 @@ impl Engine {
         ask.at = now + Millis(ASK_EVERY.0.saturating_mul(1 << ask.tries.min(8)));
         ask.tries = ask.tries.saturating_add(1);
         self.alarms.set(Alarm::Keys, ask.at);
-        self.tell(owner, &PairPlain::SkRequest { gid, chain, idx: 0 });
+        // From one who has gone, or after we have, it comes by itself or not at all.
+        if self.would_answer(&gid, &owner) {
+            self.tell(owner, &PairPlain::SkRequest { gid, chain, idx: 0 });
+        }
     }
 
     /// A peer is to be told, in a new session, that this node began anew.
