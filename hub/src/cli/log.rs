@@ -7,9 +7,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -17,6 +17,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const LINES: usize = 4_096;
 /// How long the last lines may take when the hub ends.
 const LAST: Duration = Duration::from_secs(1);
+/// How often it is seen whether a log that was full has room for the word that it is to end.
+const ROOM: Duration = Duration::from_millis(1);
 
 enum Out {
     Line(Vec<u8>),
@@ -59,9 +61,16 @@ impl Log {
     /// Waits until what was given is written, for a moment.
     pub(super) fn finish(&self) {
         let (done, written) = sync_channel(1);
+        let mut last = Out::Done(done);
         // A log that takes nothing any more does not keep the hub from ending.
-        if self.lines.out.try_send(Out::Done(done)).is_ok() {
-            written.recv_timeout(LAST).unwrap_or_default();
+        let patience = Instant::now();
+        while patience.elapsed() < LAST {
+            match self.lines.out.try_send(last) {
+                Ok(()) => return written.recv_timeout(LAST).unwrap_or_default(),
+                Err(TrySendError::Full(again)) => last = again,
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            thread::sleep(ROOM);
         }
     }
 }

@@ -83,18 +83,13 @@ impl Engine {
         let (ripe, green): (Vec<_>, Vec<_>) = offers.into_iter().partition(|o| o.seq < next);
         group.offers = green;
         self.touch(Key::Group(gid));
-<<<<<<< HEAD
         for offer in ripe {
             if !self.may_welcome(&gid, (&offer.by, offer.seq)) {
-=======
-        for Offer { by, meta_key, .. } in ripe {
-            if self.may_welcome(&gid, &by) {
-                self.let_in(by, gid, meta_key);
-            } else if self.proves_itself(&gid, &meta_key) {
-                self.take_name_key(gid, meta_key);
-                self.refresh_meta(gid, by);
-            } else {
->>>>>>> storms
+                if self.proves_itself(&gid, &offer.meta_key) {
+                    self.take_name_key(gid, offer.meta_key);
+                    self.refresh_meta(gid, offer.by);
+                    continue;
+                }
                 self.count("welcome-not-by-admin");
             } else if self.has_to_ask(&offer.by, &gid) {
                 self.keep_offer(gid, offer);

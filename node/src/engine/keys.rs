@@ -10,12 +10,8 @@ use hubbub_shared::id::{ChainId, GroupId, NodeId};
 use hubbub_shared::limits::CHAINS_PER_SENDER;
 
 use super::Engine;
-<<<<<<< HEAD
-use super::group::{Inbound, OWN_CHAINS, Outbound};
-use super::outbox::Rank;
-=======
 use super::group::{Group, Inbound, OWN_CHAINS, Outbound};
->>>>>>> storms
+use super::outbox::Rank;
 use super::record::Key;
 use crate::api::ConversationId;
 
@@ -81,16 +77,10 @@ impl Engine {
             }
             return self.count("skdm-not-a-member");
         }
-<<<<<<< HEAD
+        let Some(group) = self.groups.get_mut(&gid) else { return };
         let taken = match group.chain_of(&peer, &chain) {
             Some(known) => known.merge(&skdm).map(|()| None),
             None => InboundChain::accept(skdm, &peer).map(Some),
-=======
-        let Some(group) = self.groups.get_mut(&gid) else { return };
-        let taken = match group.chain(&chain) {
-            Some(known) if known.sender() == peer => known.merge(&skdm).map(|()| None),
-            _ => InboundChain::accept(skdm, &peer).map(Some),
->>>>>>> storms
         };
         match taken {
             Ok(Some(chain)) => self.add_chain(gid, peer, chain),

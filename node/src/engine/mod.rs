@@ -151,14 +151,9 @@ pub struct Engine {
     early: BTreeMap<u64, Early>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
-<<<<<<< HEAD
-    settings: Settings,
-=======
     /// Others' chains that cannot be judged yet. Not stored.
     early_chains: Vec<(NodeId, Skdm)>,
-    /// Whether authors learn that their messages were read here.
-    shares_read: bool,
->>>>>>> storms
+    settings: Settings,
     link: Link,
     pending: Vec<Pending>,
     looking: BTreeMap<output::Ticket, joining::Looking>,
@@ -226,12 +221,8 @@ impl Engine {
             early: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
-<<<<<<< HEAD
-            settings: Settings::default(),
-=======
             early_chains: Vec::new(),
-            shares_read: true,
->>>>>>> storms
+            settings: Settings::default(),
             link: Link::default(),
             pending: Vec::new(),
             looking: BTreeMap::new(),
