@@ -340,7 +340,13 @@ impl Storm {
                 (&self.world.devices[who], self.world.engine(who).status().refused);
             format!("\n{}: warned {:?}, refused {refused:?}", device.name, device.warnings)
         };
-        (0..self.people).map(one).collect()
+        let mut entries: Vec<_> = self.world.holdings.entries().map(|entry| entry.body).collect();
+        entries.sort_by_key(|body| (body.gid, body.seq, body.ts));
+        let entries = entries.iter().map(|body| {
+            let (gid, seq, author) = (body.gid, body.seq, body.author);
+            format!("\n{gid:?} {seq} at {} by {author:?}: {:?}", body.ts.0, body.op)
+        });
+        (0..self.people).map(one).chain(entries).collect()
     }
 
     fn heal(&mut self) -> Result<(), String> {

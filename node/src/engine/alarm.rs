@@ -119,6 +119,7 @@ impl Engine {
         self.expire_early();
         self.expire_outbox();
         self.revoke_expired();
+        self.seal_lost_names();
         self.knock_on();
         self.remind_all();
         self.ask_all_names();

@@ -11,17 +11,22 @@
 
 use hubbub_shared::content::PairPlain;
 use hubbub_shared::crypto::{RecordError, RecordReader, RecordWriter, Secret32};
+use hubbub_shared::group::control::Entry;
 use hubbub_shared::group::meta::{Sealed, open_meta};
 use hubbub_shared::group::{ControlLog, Role};
 use hubbub_shared::id::{GroupId, NodeId};
+use hubbub_shared::time::{Millis, Timestamp};
 
 use super::Engine;
 use super::group::Group;
 use super::outbox::Rank;
 use super::record::Key;
+use super::wish::Wish;
 
 /// Keys kept of one group: one that opens the name, and as many as may be made at once.
 const KEYS: usize = 8;
+/// How long others have to tell a key that was lost here, before another is made.
+const LOST: Millis = Millis::hours(1);
 
 /// The keys of a group's name known here, the newest last.
 #[derive(Default)]
@@ -29,6 +34,8 @@ pub(super) struct NameKeys {
     keys: Vec<Secret32>,
     /// The newest was made here, after this entry.
     made: Option<u64>,
+    /// Since when none opens a name that is ours to see to. Not stored.
+    shut: Option<Timestamp>,
 }
 
 impl NameKeys {
@@ -71,7 +78,7 @@ impl NameKeys {
     pub(super) fn load(r: &mut RecordReader<'_>) -> Result<Self, RecordError> {
         let count = r.count(KEYS)?;
         let keys = (0..count).map(|_| r.secret()).collect::<Result<_, _>>()?;
-        Ok(Self { keys, made: r.option(RecordReader::u64)? })
+        Ok(Self { keys, made: r.option(RecordReader::u64)?, shut: None })
     }
 }
 
@@ -106,6 +113,15 @@ impl Group {
     pub(super) fn told_name_key(&mut self, id: &GroupId, key: Secret32) {
         let opening = self.names.opening(id, self.log.as_ref());
         self.names.told(key, opening);
+    }
+
+    /// Whether the name is ours to see to: we wrote it, or may where its author has gone.
+    fn tends_name(&self, me: &NodeId) -> bool {
+        let Some(at) = self.log.as_ref().and_then(ControlLog::meta_seq) else { return false };
+        let entry = usize::try_from(at).ok().and_then(|at| self.entries.get(at));
+        let author = entry.and_then(|entry| Entry::read(entry).ok()).map(|entry| entry.body.author);
+        let gone = author.is_some_and(|author| !self.is_member(&author));
+        self.is_active(me) && self.role(me) > Some(Role::Member) && (gone || author == Some(*me))
     }
 
     fn opens_name(&self, id: &GroupId) -> bool {
@@ -167,6 +183,25 @@ impl Engine {
         let roster = group.log.iter().flat_map(|log| log.roster().members());
         let mut others = roster.filter(|member| member.node != *peer);
         group.role(&self.id()) > Some(Role::Member) || others.all(|m| m.role == Role::Member)
+    }
+
+    /// Seals names anew whose keys were lost with a state of this node, as it knows them: nobody
+    /// else may have had those keys.
+    pub(super) fn seal_lost_names(&mut self) {
+        let (me, now) = (self.id(), self.now);
+        let mut lost = Vec::new();
+        for (id, group) in &mut self.groups {
+            let shut =
+                group.tends_name(&me) && !group.facts.name.is_empty() && !group.opens_name(id);
+            group.names.shut = shut.then(|| group.names.shut.unwrap_or(now));
+            if group.names.shut.is_some_and(|since| now.since(since) >= LOST) {
+                group.names.shut = None;
+                lost.push(*id);
+            }
+        }
+        for id in lost {
+            self.wish(id, Wish::Describe { name: None, topic: None }, None);
+        }
     }
 
     /// Takes the key that a Welcome holds. If it opens what was shut, those who came meanwhile were

@@ -166,13 +166,12 @@ impl ControlLog {
         member.is_some_and(|member| all || member.role >= Role::Admin)
     }
 
-    /// Whether `node` may post, or could at some time since it and `reader` are both members: then
-    /// a message of its own that comes late may be from that time.
+    /// Whether `node` could post at some time at which `reader` was a member, too: then a message
+    /// of its own that comes late may be from that time.
     #[must_use]
     pub fn could_post(&self, node: &NodeId, reader: &NodeId) -> bool {
-        let joined = |node| self.roster.member(node).map(|member| member.joined);
-        let (Some(theirs), Some(ours)) = (joined(node), joined(reader)) else { return false };
-        (theirs.max(ours)..=self.seq()).rev().any(|at| self.may_post_at(node, at))
+        let both = |at: &u64| self.roster.was_member(reader, *at);
+        (0..=self.seq()).rev().filter(both).any(|at| self.may_post_at(node, at))
     }
 
     /// Whether `node` may let others in now.
