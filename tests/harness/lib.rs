@@ -9,6 +9,7 @@ pub mod disk;
 pub mod echo;
 mod forge;
 mod govern;
+mod hindsight;
 mod holdings;
 pub mod hub;
 pub mod hurt;

@@ -3,7 +3,8 @@
 //! A message whose device said that it is queued is on every device of every member it was for,
 //! once, in its author's order, and its author knows; or its author is told why not. Nobody else
 //! sees it. Nothing is shown as missing or refused, nothing waits, and all members agree on the
-//! group's history, on who is one, and on what holds there. Nobody came in but by a door that
+//! group's history, on who is one, and on what holds there; newcomers know what they are to be told
+//! of the time before. Nobody came in but by a door that
 //! somebody opened, and what was said was allowed where it was said. What was said on a disk that
 //! was put back to an earlier state may be lost, and no more.
 
@@ -16,22 +17,23 @@ use hubbub_shared::id::{GroupId, Head, MessageId, NodeId};
 
 pub(crate) use crate::agreement::Door;
 use crate::agreement::{self, Admitted, is_active, stayed};
+use crate::hindsight::Said;
 use crate::storm::place;
 use crate::world::World;
 
 /// One message that is queued.
 #[derive(Clone, Debug)]
-struct Queued {
-    sender: usize,
+pub(crate) struct Queued {
+    pub(crate) sender: usize,
     /// As its sender sees it.
-    conversation: ConversationId,
-    readers: BTreeSet<usize>,
+    pub(crate) conversation: ConversationId,
+    pub(crate) readers: BTreeSet<usize>,
     /// In a group: the entry of the log it was written after.
-    epoch: Option<(Head, u64)>,
+    pub(crate) epoch: Option<(Head, u64)>,
     /// In which order it was queued, of all.
     turn: usize,
     /// Its author's disk has since been put back to before it.
-    undone: bool,
+    pub(crate) undone: bool,
 }
 
 /// What may be said of a group whose last changes a hub has forgotten: there were two histories, or
@@ -48,6 +50,8 @@ pub(crate) struct Model {
     out: BTreeSet<(ConversationId, usize)>,
     admitted: Admitted,
     restored: BTreeSet<usize>,
+    /// Whose clock was turned.
+    turned: BTreeSet<usize>,
     wiped: bool,
 }
 
@@ -106,6 +110,11 @@ impl Model {
     /// The hub lost its disk.
     pub(crate) fn wiped(&mut self) {
         self.wiped = true;
+    }
+
+    /// Somebody's clock was turned.
+    pub(crate) fn turned(&mut self, who: usize) {
+        self.turned.insert(who);
     }
 
     /// A disk was put back.
@@ -274,6 +283,12 @@ impl Model {
         for (name, group) in &self.groups {
             let ConversationId::Group(id) = group else { continue };
             agreement::check(world, id).map_err(|wrong| format!("#{name}: {wrong}"))?;
+            // Of two histories one may have told newcomers and the other not.
+            if !self.wiped {
+                let excused = self.restored.union(&self.turned).copied().collect();
+                let said = Said { queued: &self.queued, excused };
+                said.check(world, id).map_err(|wrong| format!("#{name}: {wrong}"))?;
+            }
         }
         Ok(())
     }

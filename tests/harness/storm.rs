@@ -3,14 +3,15 @@
 //! Afterwards everything heals, and time passes until the model (`model.rs`) has nothing to
 //! complain of any more, or has had its time.
 //!
-//! There are two editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
+//! There are three editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
 //! they could do in the first one; from it on they use all ways in and out of a group
-//! (`govern.rs`).
+//! (`govern.rs`); from [`TOLD`] on many groups tell newcomers what was said before.
 
 use std::collections::BTreeMap;
 
 use hubbub_hub::relay::{LogBounds, RelayConfig};
 use hubbub_node::api::command::MessageText;
+use hubbub_node::api::group::SettingsChange;
 use hubbub_node::api::view::Role;
 use hubbub_node::api::{Command, ConversationId};
 use hubbub_shared::id::MessageId;
@@ -26,6 +27,8 @@ use crate::world::World;
 
 /// Seeds from here on are of the governed edition.
 pub const GOVERNED: u64 = 1_000_000;
+/// From here on every other group tells newcomers from the start.
+pub const TOLD: u64 = 2_000_000;
 
 pub(crate) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 pub(crate) const GROUPS: [&str; 2] = ["team", "club"];
@@ -124,6 +127,10 @@ impl Storm {
         for member in members {
             let node = self.world.id(self.world.who(member));
             self.model.let_in(Door::Invited, name, node);
+        }
+        if self.seed >= TOLD && self.below(2) == 0 {
+            let change = SettingsChange { history: Some(true), ..SettingsChange::default() };
+            self.world.begin(founder, Command::GroupSet { group: format!("#{name}"), change });
         }
     }
 
@@ -305,6 +312,7 @@ impl Storm {
         };
         self.log(|| format!("{}'s clock is {skew} ms ahead", NAMES[who]));
         self.world.devices[who].skew = skew;
+        self.model.turned(who);
     }
 
     fn slow_one_down(&mut self) {

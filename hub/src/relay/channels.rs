@@ -30,7 +30,10 @@ const PAGE: u64 = CONTROL_PAGE_ENTRIES as u64;
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     by_group: BTreeMap<GroupId, ControlLog>,
+    /// What is charged to whom: to founders, and to whoever brought back what another founded.
     founders: BTreeMap<NodeId, Founded>,
+    /// Who brought back a group of another's. A restart forgets it and charges the founder.
+    payers: BTreeMap<GroupId, NodeId>,
     /// Entries of all control logs, which are kept for good.
     entries: usize,
     bytes: u64,
@@ -46,14 +49,18 @@ struct Founded {
 impl Channels {
     /// Takes in a group whose entries so far have these sizes.
     pub(super) fn insert(&mut self, log: ControlLog, sizes: impl Iterator<Item = usize>) {
-        let founder = log.founder();
-        self.founders.entry(founder).or_default().groups += 1;
+        let payer = self.payer(&log);
+        self.founders.entry(payer).or_default().groups += 1;
         self.by_group.insert(log.group(), log);
-        sizes.for_each(|size| self.note_entry(founder, size));
+        sizes.for_each(|size| self.note_entry(payer, size));
     }
 
-    fn note_entry(&mut self, founder: NodeId, size: usize) {
-        self.founders.entry(founder).or_default().entries += 1;
+    fn payer(&self, log: &ControlLog) -> NodeId {
+        self.payers.get(&log.group()).copied().unwrap_or(log.founder())
+    }
+
+    fn note_entry(&mut self, payer: NodeId, size: usize) {
+        self.founders.entry(payer).or_default().entries += 1;
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
     }
@@ -181,19 +188,20 @@ impl Relay {
         }
         let control = self.channels.by_group.get_mut(&group);
         let control = control.ok_or(RefusalCode::NoSuchGroup.plain())?;
-        let founder = control.founder();
         let Applied { seq, author, change, .. } = control.apply(entry).map_err(refusal)?;
-        self.channels.note_entry(founder, entry.len());
+        if let Some(payer) = self.channels.get(&group).map(|log| self.channels.payer(log)) {
+            self.channels.note_entry(payer, entry.len());
+        }
         Ok((seq, Membership::of(author, &change)))
     }
 
     /// Control entries are kept for good, so they have a bound of their own. What ends something
     /// that an earlier entry began is taken beyond it: somebody may have to be removed.
     fn may_grow(&self, group: GroupId, entry: &[u8]) -> Result<(), Refusal> {
-        let founder = self.channels.get(&group).map(ControlLog::founder);
+        let payer = self.channels.get(&group).map(|log| self.channels.payer(log));
         let most = self.config.control_per_node;
-        let over = |founder: &NodeId| self.channels.founded_by(founder).entries >= most;
-        let about = founder.filter(over);
+        let over = |payer: &NodeId| self.channels.founded_by(payer).entries >= most;
+        let about = payer.filter(over);
         if about.is_none() && self.channels.has_room(entry.len(), self.config.control) {
             return Ok(());
         }
@@ -221,6 +229,8 @@ impl Relay {
         Ok(())
     }
 
+    /// Takes in a new group, or one that was lost here and that anybody brings back who has it: its
+    /// founder may have left it, or gone for good.
     fn create(
         &mut self,
         asked: Asked,
@@ -233,7 +243,8 @@ impl Relay {
             Err(_) => return Err(RefusalCode::BadControl.plain()),
         };
         let closed = control.policy() == Policy::closed();
-        if !closed || control.is_lobby() || control.founder() != asked.node {
+        let founder = control.founder();
+        if !closed || control.is_lobby() {
             return Err(RefusalCode::BadControl.plain());
         }
         let founded = self.channels.founded_by(&asked.node);
@@ -246,8 +257,11 @@ impl Relay {
         if !self.channels.has_room(entry.len(), self.config.control) {
             return Err(RefusalCode::Full.plain());
         }
+        if founder != asked.node {
+            self.channels.payers.insert(group, asked.node);
+        }
         self.channels.insert(control, core::iter::once(entry.len()));
-        Ok(Membership::In(asked.node))
+        Ok(Membership::In(founder))
     }
 
     /// A new member reads from the entry that lets it in. One that was removed and has not read so

@@ -7,6 +7,7 @@ use hubbub_shared::content::{ContentError, GroupPlain};
 use hubbub_shared::group::epoch::Arrival;
 use hubbub_shared::group::sender_key::{GroupHeader, OpenError, Opened};
 use hubbub_shared::id::{ChainId, GroupId, MessageId, NodeId};
+use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::envelope::{Envelope, GroupMessage};
 use hubbub_shared::wire::from_hub::{Item, ItemKind};
 
@@ -47,7 +48,7 @@ impl Engine {
             }
             return self.read_if_given_back(id);
         }
-        match self.try_channel_item(id, &item) {
+        match self.try_channel_item(id, (&item, self.now)) {
             Ok(()) => {}
             Err(Wait::Log) => self.hold(id, item, None),
             Err(Wait::Key(chain)) => {
@@ -57,8 +58,12 @@ impl Engine {
         }
     }
 
-    /// Opens a message, refuses it, or says what it waits for.
-    pub(super) fn try_channel_item(&mut self, id: GroupId, item: &Item) -> Result<(), Wait> {
+    /// Opens a message that came at that time, refuses it, or says what it waits for.
+    pub(super) fn try_channel_item(
+        &mut self,
+        id: GroupId,
+        (item, came): (&Item, Timestamp),
+    ) -> Result<(), Wait> {
         let me = self.id();
         let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
         if !group.facts.invited {
@@ -86,7 +91,7 @@ impl Engine {
             self.count("not-for-us");
             return Ok(());
         }
-        self.open_with_chain(id, item, (&header, &message))
+        self.open_with_chain(id, (item, came), (&header, &message))
     }
 
     /// Refuses what nobody has proven to have written: the hub may name any sender, so only names
@@ -108,10 +113,9 @@ impl Engine {
     fn open_with_chain(
         &mut self,
         id: GroupId,
-        item: &Item,
+        (item, came): (&Item, Timestamp),
         (header, message): (&GroupHeader, &GroupMessage),
     ) -> Result<(), Wait> {
-        let now = self.now;
         let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
         let chains = group.inbound.values_mut().flatten().map(|inbound| &mut inbound.chain);
         let (Some(log), Some(chain)) =
@@ -124,11 +128,11 @@ impl Engine {
         let removal = group.facts.removed.iter().find(|(node, ..)| *node == sender);
         let arrival = match removal {
             Some((_, learned, place)) => Arrival {
-                now,
+                now: came,
                 removal_learned: Some(*learned),
                 before_removal: place.is_none_or(|place| item.seq < place),
             },
-            None => Arrival::at(now),
+            None => Arrival::at(came),
         };
         match chain.open(log, arrival, message) {
             Ok(opened) => {

@@ -26,6 +26,9 @@ use crate::api::view::Notice;
 const REMOVED: usize = 64;
 /// After a log that the hub had lost was given back, nothing new is written into it for this long.
 const GIVEN_BACK: Millis = Millis::secs(15);
+/// How long others leave it to a group's founder to give its log back to a hub that lost all of it;
+/// up to twice that, by chance, so that not all come at once.
+const FOUNDER_FIRST: Millis = Millis::secs(10);
 
 impl Engine {
     /// Asks for what follows in a group's log.
@@ -129,15 +132,23 @@ impl Engine {
     }
 
     pub(super) fn read_refused(&mut self, id: GroupId, refusal: &Refusal) {
+        let (me, jitter) = (self.id(), self.rng.next_u64() % FOUNDER_FIRST.0);
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.reading = false;
-        let founder = group.log.as_ref().map(ControlLog::founder);
+        let log = group.log.as_ref().filter(|log| !log.is_lobby());
+        let founder = log.map(ControlLog::founder);
         let unknown = refusal.code == RefusalCode::NoSuchGroup;
-        let founded = founder == Some(self.me.id());
-        group.lost = unknown && !founded;
-        if unknown && founded {
+        let ours = log.is_some() && group.is_active(&me);
+        // Where the founder did not come by the second time, any member does it.
+        let gives = unknown && (founder == Some(me) || ours && group.lost);
+        group.lost = unknown && !gives;
+        if gives {
             self.repair_hub_log(id, 0);
             self.control_synced(id);
+        } else if unknown && ours {
+            let at = self.now + FOUNDER_FIRST + Millis(jitter);
+            (group.not_before, group.synced) = (Some(at), false);
+            self.alarms.set(Alarm::Control, at);
         } else if passes(refusal.code) {
             let at = self.now + refusal.retry_after.unwrap_or(Millis::secs(30));
             (group.not_before, group.synced) = (Some(at), false);
@@ -279,6 +290,7 @@ impl Engine {
         if author == self.id() {
             self.fulfilled(id, &applied.change);
         }
+        self.take_early_told(id);
         self.changed(ConversationId::Group(id));
     }
 

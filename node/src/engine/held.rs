@@ -60,7 +60,7 @@ impl Engine {
             self.held.iter().filter(|(_, held)| fits(held)).map(|(number, _)| *number).collect();
         for number in numbers {
             let Some(mut held) = self.held.remove(&number) else { continue };
-            let waits = match self.try_channel_item(group, &held.item) {
+            let waits = match self.try_channel_item(group, (&held.item, held.since)) {
                 Ok(()) => None,
                 Err(Wait::Log) => Some(None),
                 Err(Wait::Key(chain)) => {

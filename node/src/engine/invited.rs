@@ -130,8 +130,8 @@ impl Engine {
     /// One who may says that we belong.
     fn let_in(&mut self, peer: NodeId, gid: GroupId, key: Secret32) {
         let me = self.id();
+        self.end_attempt(gid);
         let Some(group) = self.groups.get_mut(&gid) else { return };
-        group.attempt = None;
         let newly = !core::mem::replace(&mut group.facts.invited, true);
         let joined = group.log.as_ref().and_then(|log| {
             let at = log.roster().member(&me)?.joined;

@@ -11,6 +11,7 @@ use hubbub_shared::group::knock::{
 };
 use hubbub_shared::id::{GroupId, KnockId, NodeId};
 use hubbub_shared::limits::{KEEPERS_MAX, KNOCK_AGE, NICKNAME_BYTES};
+use hubbub_shared::nickname::Nickname;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::from_hub;
 use hubbub_shared::wire::to_hub::FindRoom;
@@ -112,6 +113,10 @@ impl Engine {
         let (gid, me) = (room.group, self.id());
         let Looking { room: name, passphrase, note, .. } = looking;
         let no = |what: &str, hint: &str| Err(ApiError::new(Code::Forbidden, what, hint));
+        if super::doors::group_of(&name).is_some_and(|asked| asked != gid) {
+            self.count("other-room");
+            return no("the hub answered for another group", "ask whoever runs the hub");
+        }
         if self.groups.get(&gid).is_some_and(|group| group.is_active(&me)) {
             return no("you are in this group already", "write to it");
         }
@@ -254,6 +259,23 @@ impl Engine {
             self.give_up(gid, because(refused.reason));
         } else {
             self.knock_next(gid);
+        }
+    }
+
+    /// We are in. Where a public name led here, the hub's word for it is held against the group's
+    /// own.
+    pub(super) fn end_attempt(&mut self, gid: GroupId) {
+        let Some(group) = self.groups.get_mut(&gid) else { return };
+        let Some(attempt) = group.attempt.take() else { return };
+        let log = group.log.as_ref();
+        let called = log.and_then(|log| log.settings().alias.clone()).unwrap_or_default();
+        let room = attempt.room.trim_start_matches('#');
+        let prepared = |name: &str| Nickname::prepare(name).ok();
+        let same = called == room || prepared(&called) == prepared(room);
+        if super::doors::group_of(room).is_none() && !same {
+            self.count("other-room");
+            let words = "the hub led you here, but the group's own admins call it something else";
+            self.warn("other-room", format!("{room}: {words}"));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! An author's own word about itself counts; what another says is theirs until the author's node
 //! says the same or something else. Nothing here counts, is acknowledged or is missed. What comes
-//! before we know that we belong waits.
+//! before the log shows that it counts waits.
 
 use hubbub_shared::content::{PairPlain, Past};
 use hubbub_shared::id::{GroupId, NodeId};
@@ -21,7 +21,7 @@ pub const PAST_MAX: usize = 2_000;
 /// Of these, told by one member: of itself, and of others.
 pub const PAST_BY_ONE: usize = 500;
 
-/// Pages kept for groups we do not know ourselves to be in; beyond it the oldest go.
+/// Pages kept that do not count as far as the log is read; beyond it the oldest go.
 const EARLY: usize = 2_048;
 /// Their bytes.
 const EARLY_BYTES: usize = 4 * 1024 * 1024;
@@ -30,7 +30,7 @@ const EARLY_BY_ONE: usize = 2 * 1024 * 1024;
 /// How long they wait: the log is read within seconds of the first link.
 const EARLY_AGE: Millis = Millis::days(1);
 
-/// A page that waits for us to belong.
+/// A page that waits for more of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Early {
     from: NodeId,
@@ -39,8 +39,21 @@ pub(super) struct Early {
     plain: ByteBuf,
 }
 
+/// Why something told does not count.
+enum Why {
+    /// We are not known to belong; perhaps we do again.
+    Outside,
+    /// Who tells it is no member.
+    Stranger,
+    /// Newcomers are told nothing there.
+    Unwanted,
+    /// Its author was no member before we came.
+    OfNobody,
+}
+
 impl Engine {
-    /// Somebody tells what an author wrote in a group before we came.
+    /// Somebody tells what an author wrote in a group before we came. What does not count may count
+    /// once more of the log is read, so it waits.
     pub(super) fn take_told(
         &mut self,
         peer: NodeId,
@@ -50,24 +63,41 @@ impl Engine {
         if self.is_blocked(&peer) || self.is_blocked(&author) {
             return self.count("told-blocked");
         }
-        let me = self.id();
-        let group = self.groups.get(&gid);
-        if !group.is_some_and(|group| group.facts.invited) {
-            return self.keep_early(peer, gid, &PairPlain::Told { gid, author, items });
+        match self.why_not(peer, (gid, author)) {
+            Ok(()) => self.keep_told(peer, (gid, author), items),
+            Err(Why::Stranger) => self.count("told-not-a-member"),
+            Err(why) => {
+                match why {
+                    Why::Unwanted => self.count("told-unwanted"),
+                    Why::OfNobody => self.count("told-of-nobody"),
+                    Why::Stranger | Why::Outside => {}
+                }
+                self.keep_early(peer, gid, &PairPlain::Told { gid, author, items });
+            }
         }
-        let Some(group) = group.filter(|group| group.is_active(&me)) else {
-            return self.count("told-not-a-member");
+    }
+
+    /// Why what a peer tells of an author does not count, as far as the log is read.
+    fn why_not(&self, peer: NodeId, (gid, author): (GroupId, NodeId)) -> Result<(), Why> {
+        let me = self.id();
+        let group = self.groups.get(&gid).filter(|g| g.facts.invited && g.is_active(&me));
+        let group = group.ok_or(Why::Outside)?;
+        let (Some(log), Some(joined)) = (&group.log, group.joined(&me)) else {
+            return Err(Why::Outside);
         };
-        let (Some(log), Some(joined)) = (&group.log, group.joined(&me)) else { return };
         if !log.roster().is_member(&peer) {
-            return self.count("told-not-a-member");
+            return Err(Why::Stranger);
         }
         if !log.settings_at(joined).history && !log.settings().history {
-            return self.count("told-unwanted");
+            return Err(Why::Unwanted);
         }
         if author == me || !log.roster().was_member_before(&author, joined) {
-            return self.count("told-of-nobody");
+            return Err(Why::OfNobody);
         }
+        Ok(())
+    }
+
+    fn keep_told(&mut self, peer: NodeId, (gid, author): (GroupId, NodeId), items: Vec<Past>) {
         let conversation = ConversationId::Group(gid);
         let told_by = (author != peer).then_some(peer);
         let line = |Past { id, n, sent_at, text }| PastLine {
@@ -104,23 +134,24 @@ impl Engine {
         }
     }
 
-    /// We know that we belong to this group: what was told of it before is judged.
+    /// More is known of a group's members: what was told too early of it is judged again.
     pub(super) fn take_early_told(&mut self, gid: GroupId) {
-        if !self.groups.get(&gid).is_some_and(|group| group.facts.invited) {
-            return;
-        }
         let of_it = self.early.iter().filter(|(_, early)| early.gid == gid);
-        let numbers: Vec<u64> = of_it.map(|(number, _)| *number).collect();
-        for number in numbers {
-            let Some(early) = self.early.remove(&number) else { continue };
-            self.touch(Key::Early(number));
-            if let Ok(PairPlain::Told { gid, author, items }) = PairPlain::decode(&early.plain) {
+        let waiting: Vec<u64> = of_it.map(|(number, _)| *number).collect();
+        for number in waiting {
+            let Some(early) = self.early.get(&number) else { continue };
+            let told = PairPlain::decode(&early.plain);
+            if let Ok(PairPlain::Told { gid, author, items }) = told
+                && self.why_not(early.from, (gid, author)).is_ok()
+                && let Some(early) = self.early.remove(&number)
+            {
+                self.touch(Key::Early(number));
                 self.take_told(early.from, (gid, author), items);
             }
         }
     }
 
-    /// Forgets what was told of groups that never became ours.
+    /// Forgets what was told and never came to count.
     pub(super) fn expire_early(&mut self) {
         let now = self.now;
         let old = self.early.iter().filter(|(_, early)| now.since(early.since) > EARLY_AGE);

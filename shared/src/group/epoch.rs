@@ -24,7 +24,7 @@ pub const LATE: Millis = Millis::hours(24);
 /// What the receiver knows about the removal of a sender who is no member any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Now.
+    /// When the message came here; it may have been held since.
     pub now: Timestamp,
     /// When this node learned that the sender is out.
     pub removal_learned: Option<Timestamp>,

@@ -2,9 +2,10 @@
 
 use super::probe::*;
 use crate::relay::{Command, Input, LogBounds, RelayConfig, Timed};
-use hubbub_shared::group::{ControlLog, Op};
+use hubbub_shared::group::{ControlLog, Op, Policy};
 use hubbub_shared::wire::to_hub::ReadControl;
 use hubbub_shared::wire::{LogId, RefusalCode, ToHub};
+use rand_core::SeedableRng;
 
 /// The lobby's control log as a reader has it.
 fn lobby_log(hub: &RelayProbe) -> ControlLog {
@@ -115,6 +116,27 @@ fn the_control_logs_of_one_founder_leave_room_for_those_of_others() {
     assert_eq!((refused.code, refused.about), (RefusalCode::Full, Some(id(ALICE))));
     let (_, mut control) = hub.group(2, BOB, &[]);
     assert_eq!(refusals(&hub.control(2, &mut control, BOB, Op::RekeyAll)), []);
+}
+
+#[test]
+fn who_brings_back_what_another_founded_makes_the_founder_a_member_and_pays() {
+    let mut hub = open_with(RelayConfig { groups_per_node: 2, ..RelayConfig::default() });
+    hub.connect(1, ALICE);
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    let mut brought = |by: u8, hub: &mut RelayProbe| {
+        let founder = identity(by);
+        let (group, genesis) = ControlLog::create(&founder, Policy::closed(), hub.now, &mut rng);
+        let said = hub.tell(control_entry(1, group, genesis));
+        (group, refusals(&said).first().map(|r| (r.code, r.about)))
+    };
+    let (group, taken) = brought(BOB, &mut hub);
+    assert_eq!((taken, brought(MALLORY, &mut hub).1), (None, None));
+    let full = Some((RefusalCode::Full, Some(id(ALICE))));
+    assert_eq!(brought(BOB, &mut hub).1, full, "made-up founders are of no use");
+    let log = LogId::Channel(group);
+    assert_eq!(refusals(&hub.append(1, log, "hi"))[0].code, RefusalCode::NotAMember);
+    hub.connect(2, BOB);
+    assert_eq!(refusals(&hub.append(2, log, "hi")), []);
 }
 
 #[test]
