@@ -17,9 +17,9 @@ use hubbub_shared::nickname::{NickClaim, Nickname};
 use hubbub_shared::session::LocalPrekeys;
 use hubbub_shared::wire::codec::encode;
 use hubbub_shared::wire::envelope::{Envelope, Kind};
-use hubbub_shared::wire::from_hub::{Bundle, ControlPage, Deliver, Item, ItemKind};
+use hubbub_shared::wire::from_hub::{Bundle, ControlPage, Deliver, Item, ItemKind, Refused};
 use hubbub_shared::wire::version::VERSION;
-use hubbub_shared::wire::{ByteBuf, FromHub, LogId, ToHub};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode, ToHub};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -69,6 +69,8 @@ pub enum FalseEntry {
     OnOtherHistory,
     /// The second entry of the log once more: the first that adds somebody.
     Replayed,
+    /// What somebody wrote who helps the hub ([`Hand::prepare`]).
+    Prepared,
 }
 
 /// What a hub can lie about.
@@ -102,6 +104,10 @@ pub enum Lie {
     MixBundle,
     /// A lobby that the hub did not found.
     ForgeLobby,
+    /// This group is the room that was asked for, and this node lets people in.
+    SwapRoom(GroupId, NodeId),
+    /// There is no such room.
+    DenyRoom,
     /// A node's beacon is not what it left.
     Beacon(FalseBeacon),
 }
@@ -137,6 +143,7 @@ pub struct Liar {
     genesis: (GroupId, Vec<u8>),
     lobby: (GroupId, Vec<u8>),
     accomplice: Option<Vec<u8>>,
+    prepared: Option<Vec<u8>>,
     /// The first claim seen of each node.
     claims: BTreeMap<NodeId, Vec<u8>>,
 }
@@ -191,6 +198,13 @@ impl Hand {
         liar.accomplice = Some(claim.sign(by));
     }
 
+    /// Somebody who helps the hub writes the next entry of a group's log, as the hub knows it.
+    pub fn prepare(&self, by: &Identity, group: &GroupId, op: Op) {
+        let mut liar = self.0.borrow_mut();
+        let entry = liar.logs[group].0.propose(by, op, DAWN);
+        liar.prepared = Some(entry);
+    }
+
     /// Entries in a group's log.
     pub fn log_length(&self, group: &GroupId) -> u64 {
         self.0.borrow().logs.get(group).map_or(0, |(log, _)| log.seq() + 1)
@@ -232,6 +246,7 @@ impl Liar {
             genesis,
             lobby,
             accomplice: None,
+            prepared: None,
             claims: BTreeMap::new(),
         }
     }
@@ -398,6 +413,20 @@ impl Liar {
                 found.claim = ByteBuf::from(self.bend_claim(found.claim.into_vec(), lie));
                 FromHub::Found(found)
             }
+            FromHub::Room(mut room) => {
+                match lie {
+                    Lie::SwapRoom(group, keeper) => {
+                        (room.group, room.keepers) = (group, vec![keeper]);
+                    }
+                    Lie::DenyRoom => {
+                        let (req, code) = (room.req, RefusalCode::NoSuchGroup);
+                        let refused = Refused { req, refusal: code.plain() };
+                        return FromHub::Refused(refused);
+                    }
+                    _ => {}
+                }
+                FromHub::Room(room)
+            }
             FromHub::Welcome(mut welcome) => {
                 match lie {
                     Lie::ForgeLobby => welcome.lobby = self.lobby.0,
@@ -524,6 +553,7 @@ impl Liar {
             FalseEntry::BySelf => sign(body(node, log.head())),
             FalseEntry::OnOtherHistory => sign(body(node, log.head_at(0)?)),
             FalseEntry::Replayed => entries.get(1)?.clone(),
+            FalseEntry::Prepared => self.prepared.clone()?,
         })
     }
 

@@ -23,7 +23,7 @@ fn roster(world: &World, who: usize) -> Vec<String> {
 }
 
 /// bob owns what alice founded; alice is an admin, carol a member; all know it. dave and erin are
-/// outside. Only alice can begin the group at a hub anew.
+/// outside.
 fn scene(seed: u64) -> World {
     let mut world = World::new(seed, &["alice", "bob", "carol", "dave", "erin"]);
     world.found(0, "team", &["bob", "carol"]);
@@ -114,4 +114,19 @@ fn an_admin_removed_in_a_lost_branch_lets_nobody_in() {
     world.run(Millis::minutes(30));
     assert_eq!(roster(&world, 2), ["bob", "carol"]);
     assert!(world.words(2).contains(&"quiet again".to_owned()), "{:?}", world.words(2));
+}
+
+#[test]
+fn a_group_whose_founder_has_gone_comes_back_to_a_hub_that_lost_it() {
+    let mut world = scene(4);
+    world.ask(0, Command::GroupLeave { group: "#team".to_owned() }).unwrap();
+    world.run(Millis::secs(30));
+    world.disconnect(0);
+    world.wipe_hub();
+    world.run(Millis::minutes(2));
+    world.say(1, "team", "without alice");
+    world.ask(1, add("dave")).unwrap();
+    world.run(Millis::minutes(2));
+    assert!(world.words(2).contains(&"without alice".to_owned()), "{:?}", world.words(2));
+    assert_eq!(roster(&world, 3), ["bob", "carol", "dave"]);
 }

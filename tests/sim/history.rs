@@ -307,6 +307,22 @@ fn what_a_member_invents_is_shown_as_its_word_and_contradicted_by_the_author() {
 }
 
 #[test]
+fn who_comes_back_is_told_what_was_said_meanwhile_whatever_arrives_first() {
+    for seed in 0..20 {
+        let mut world = telling_team(100 + seed);
+        add(&mut world, ALICE, "dave");
+        remove(&mut world, ALICE, "dave");
+        say(&mut world, BOB, "while dave was out");
+        world.disconnect(DAVE);
+        add(&mut world, ALICE, "dave");
+        world.delay = 1_500;
+        world.connect(DAVE);
+        world.run(Millis::minutes(2));
+        assert_eq!(past(&world, DAVE), ["bob: while dave was out"], "seed {seed}");
+    }
+}
+
+#[test]
 fn an_invented_message_is_contradicted_by_the_one_that_is_heard_in_its_place() {
     let mut world = telling_team(13);
     add(&mut world, ALICE, "mallory");

@@ -7,6 +7,7 @@ mod blocking;
 mod copies;
 mod crash;
 mod doors;
+mod false_doors;
 mod forgery;
 mod forks;
 mod full;

@@ -1,7 +1,7 @@
 //! Storms by seed, and the tests of the test: whatever is broken on purpose is noticed.
 
 use hubbub_tests::hurt::Hurt;
-use hubbub_tests::storm::{GOVERNED, live};
+use hubbub_tests::storm::{GOVERNED, TOLD, live};
 
 /// Seeds that once found something.
 const FAILED: &str = include_str!("seeds.txt");
@@ -38,6 +38,11 @@ fn members_agree_and_nobody_opens_what_is_not_theirs_however_a_group_is_governed
 #[test]
 fn nor_in_other_storms_over_its_government() {
     storms(GOVERNED + 10_000);
+}
+
+#[test]
+fn nor_where_newcomers_are_told_what_was_said_before() {
+    storms(TOLD);
 }
 
 #[test]

@@ -97,14 +97,14 @@ impl Engine {
     /// crash loses is asked for.
     fn take_later(&mut self, peer: NodeId, skdm: Skdm) {
         let gid = skdm.gid;
-        let theirs = self.early_chains.iter().filter(|(other, _)| *other == peer).count();
+        let theirs = self.repairs.early_chains.iter().filter(|(other, _)| *other == peer).count();
         if theirs >= EARLY_BY_ONE {
             return self.count("skdm-too-early");
         }
-        if self.early_chains.len() >= EARLY {
-            self.early_chains.remove(0);
+        if self.repairs.early_chains.len() >= EARLY {
+            self.repairs.early_chains.remove(0);
         }
-        self.early_chains.push((peer, skdm));
+        self.repairs.early_chains.push((peer, skdm));
         if self.groups.contains_key(&gid) {
             self.read_control(gid);
         }
@@ -114,9 +114,9 @@ impl Engine {
     pub(super) fn take_early_chains(&mut self, gid: GroupId) {
         let known = self.groups.get(&gid).map_or(0, Group::next_entry);
         let ripe = |(_, skdm): &(NodeId, Skdm)| skdm.gid == gid && skdm.birth_seq < known;
-        let early = core::mem::take(&mut self.early_chains);
+        let early = core::mem::take(&mut self.repairs.early_chains);
         let (ripe, green): (Vec<_>, Vec<_>) = early.into_iter().partition(ripe);
-        self.early_chains = green;
+        self.repairs.early_chains = green;
         for (peer, skdm) in ripe {
             self.take_skdm(peer, skdm);
         }

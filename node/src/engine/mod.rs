@@ -83,7 +83,6 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubbub_shared::crypto::{Identity, RecordError};
-use hubbub_shared::group::sender_key::Skdm;
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::session::{LocalPrekeys, Session};
 use hubbub_shared::time::Timestamp;
@@ -151,8 +150,6 @@ pub struct Engine {
     early: BTreeMap<u64, Early>,
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
-    /// Others' chains that cannot be judged yet. Not stored.
-    early_chains: Vec<(NodeId, Skdm)>,
     settings: Settings,
     link: Link,
     pending: Vec<Pending>,
@@ -221,7 +218,6 @@ impl Engine {
             early: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
-            early_chains: Vec::new(),
             settings: Settings::default(),
             link: Link::default(),
             pending: Vec::new(),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_shared::content::PairPlain;
+use hubbub_shared::group::sender_key::Skdm;
 use hubbub_shared::id::{ChainId, GroupId, NodeId, SessionId};
 use hubbub_shared::time::{Millis, Timestamp};
 use rand_core::Rng;
@@ -62,6 +63,8 @@ pub(super) struct Repairs {
     /// Since when within [`ANEW_EVERY`], and how many, strangers were begun with.
     met: (Timestamp, u32),
     paused: BTreeMap<NodeId, (Timestamp, u32)>,
+    /// Others' chains that cannot be judged yet.
+    pub(super) early_chains: Vec<(NodeId, Skdm)>,
 }
 
 impl Repairs {
