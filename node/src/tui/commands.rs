@@ -2,6 +2,7 @@
 
 use super::app::{App, Asked, Did, Effect};
 use super::overlay::Overlay;
+use super::passphrase::Purpose;
 use super::people::{self, PeopleCall};
 use crate::api::{Command, ConversationId, Query};
 use crate::display::spread;
@@ -22,6 +23,8 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/group decline", "<nickname>", "turn somebody away who asks"),
     ("/group ask", "<name>", "ask to be let into a group by its public name"),
     ("/group join", "<link>", "come in by an invite link"),
+    ("/group knock", "<name>", "come in by a passphrase, which it asks for"),
+    ("/group passphrase", "[off]", "let in whoever knows a passphrase, or no more"),
     ("/topic", "<text>", "set this group's topic"),
     ("/nick", "<nickname>", "take another nickname"),
     ("/verify", "[nickname]", "compare safety numbers"),
@@ -56,6 +59,8 @@ pub(super) enum Call {
     GroupUnban(String),
     GroupJoin(String),
     GroupAsk(String),
+    GroupKnock(String),
+    GroupPassphrase(bool),
     GroupDecide(String, bool),
     Topic(String),
     Nick(String),
@@ -127,6 +132,12 @@ fn group(rest: &str) -> Option<Call> {
         "unban" => words.next().map(Call::GroupUnban),
         "join" => words.next().map(Call::GroupJoin),
         "ask" => words.next().map(Call::GroupAsk),
+        "knock" => words.next().map(Call::GroupKnock),
+        "passphrase" => match words.next().as_deref() {
+            None => Some(Call::GroupPassphrase(true)),
+            Some("off") => Some(Call::GroupPassphrase(false)),
+            Some(_) => None,
+        },
         "accept" => words.next().map(|who| Call::GroupDecide(who, true)),
         "decline" => words.next().map(|who| Call::GroupDecide(who, false)),
         _ => None,
@@ -218,7 +229,9 @@ impl App {
             | Call::GroupBan(_)
             | Call::GroupUnban(_)
             | Call::GroupDecide(..)
+            | Call::GroupPassphrase(_)
             | Call::Topic(_) => self.group_call(call),
+            Call::GroupKnock(room) => self.ask_passphrase(Purpose::Enter(room)),
             Call::GroupAsk(room) => {
                 let said = format!("{room} was asked; a member of it decides");
                 let command = Command::GroupKnock { room, passphrase: None, note: String::new() };
@@ -282,6 +295,11 @@ impl App {
             Call::GroupLink => {
                 let command = Command::GroupLink { group, uses: LINK_USES, expires_in_ms: LINK_MS };
                 return vec![Effect::Command(command, Did::Linked)];
+            }
+            Call::GroupPassphrase(true) => return self.ask_passphrase(Purpose::Set(group)),
+            Call::GroupPassphrase(false) => {
+                let command = Command::GroupPassphrase { group, passphrase: None };
+                (command, "no passphrase lets anybody in any more".to_owned())
             }
             Call::GroupDoors => return vec![Effect::Query(Query::Doors { group }, Asked::Doors)],
             Call::GroupLeave => (Command::GroupLeave { group }, "you left".to_owned()),
@@ -348,7 +366,8 @@ mod tests {
     #[test]
     fn every_listed_command_is_understood() {
         for (name, arguments, _) in COMMANDS {
-            let text = format!("{name} {}", if arguments.is_empty() { "" } else { "bob" });
+            let needed = arguments.starts_with('<');
+            let text = format!("{name} {}", if needed { "bob" } else { "" });
             assert!(matches!(parse(&text), Parsed::Call(_)), "{text}");
         }
     }

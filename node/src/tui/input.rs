@@ -52,6 +52,7 @@ impl App {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         match &mut self.overlay {
             Some(Overlay::Palette(palette)) => palette.insert(&text),
+            Some(Overlay::Passphrase(typing)) => typing.insert(&text),
             Some(_) => {}
             None => self.composer().insert(&text),
         }

@@ -135,6 +135,7 @@ impl App {
             }
             Some(Overlay::Safety(_)) => self.safety_key(key),
             Some(Overlay::Requests(_)) => self.requests_key(key),
+            Some(Overlay::Passphrase(_)) => self.passphrase_key(key),
             _ => {
                 self.overlay = None;
                 Vec::new()

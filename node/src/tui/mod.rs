@@ -16,6 +16,7 @@ mod mouse;
 mod overlay;
 mod palette;
 mod panels;
+mod passphrase;
 mod people;
 mod run;
 mod terminal;

@@ -1,6 +1,7 @@
 //! What can lie on top of the chat: one panel at a time, closed by Esc.
 
 use super::palette::Palette;
+use super::passphrase::Typing;
 use crate::api::people::ContactInfoView;
 use crate::api::view::{MemberView, RecipientView, SafetyView};
 
@@ -21,6 +22,8 @@ pub(super) enum Overlay {
     Info(String, Vec<RecipientView>),
     /// Who asks to be let in; which of them is chosen.
     Requests(usize),
+    /// A passphrase being typed.
+    Passphrase(Typing),
     /// What is known of a contact.
     Contact(Box<ContactInfoView>),
     /// Quitting with unsent messages: once more to go.

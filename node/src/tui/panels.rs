@@ -33,6 +33,7 @@ impl App {
             Overlay::Safety(safety) => ("safety number", self.safety_lines(safety, width, height)),
             Overlay::Info(says, recipients) => ("message", self.info_lines(says, recipients)),
             Overlay::Requests(at) => ("requests", self.request_lines(*at, width, height)),
+            Overlay::Passphrase(typing) => ("passphrase", Self::passphrase_lines(typing, width)),
             Overlay::Contact(info) => ("contact", self.contact_lines(info, width, height)),
             Overlay::Quit => ("quit", self.quit_lines(width)),
         };

@@ -341,3 +341,49 @@ fn requests_are_decided_by_key_and_by_command() {
     let contact = Query::Contact { contact: BOB.to_string() };
     assert_eq!(scene.enter(), [Effect::Query(contact, Asked::Contact)]);
 }
+
+#[test]
+fn a_passphrase_is_typed_unseen_and_goes_to_the_node_alone() {
+    let mut scene = two();
+    scene.write("/group knock tearoom");
+    scene.enter();
+    scene.write("seven green kettlez");
+    scene.press(KeyCode::Backspace, KeyModifiers::NONE);
+    scene.app.update(Msg::Paste("s sing\nat dawn".to_owned()), NOON);
+    let screen = scene.screen(80, 20);
+    assert!(screen.contains("The passphrase of tearoom:") && screen.contains("****"), "{screen}");
+    assert!(!screen.contains("kettles") && !format!("{:?}", scene.app.overlay).contains("kettles"));
+    let effects = scene.enter();
+    let Some(Effect::Command(Command::GroupKnock { room, passphrase, .. }, _)) = effects.first()
+    else {
+        panic!("{effects:?}")
+    };
+    let typed = passphrase.as_ref().and_then(|secret| secret.as_str());
+    assert_eq!((room.as_str(), typed), ("tearoom", Some("seven green kettles sing")));
+    assert!(scene.app.overlay.is_none() && scene.app.composer().is_empty());
+}
+
+#[test]
+fn an_admin_sets_a_passphrase_for_the_group_shown_and_takes_it_back() {
+    let mut scene = Scene::of(vec![conversation(TEAM, "team", 0), conversation(BOB, "bob", 0)]);
+    scene.write("/group passphrase");
+    scene.enter();
+    assert_eq!(scene.enter(), [], "nothing is no passphrase");
+    scene.write("one two three four");
+    let effects = scene.enter();
+    let set = |effect: &Effect| match effect {
+        Effect::Command(Command::GroupPassphrase { group, passphrase }, _) => {
+            let typed = passphrase.as_ref().and_then(|secret| secret.as_str());
+            Some((group.clone(), typed.map(str::to_owned)))
+        }
+        _ => None,
+    };
+    let typed = Some("one two three four".to_owned());
+    assert_eq!(effects.first().and_then(set), Some((TEAM.to_string(), typed)));
+    scene.write("/group passphrase off");
+    assert_eq!(scene.enter().first().and_then(set), Some((TEAM.to_string(), None)));
+    scene.press(KeyCode::Down, KeyModifiers::ALT);
+    scene.write("/group passphrase");
+    scene.enter();
+    assert!(scene.app.overlay.is_none(), "a direct chat takes none");
+}

@@ -85,7 +85,7 @@ fn the_palette_finds_conversations_and_commands() {
 fn help_names_every_key_and_command() {
     let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
     scene.press(KeyCode::F(1), KeyModifiers::NONE);
-    assert_snapshot!("help", scene.screen(80, 54));
+    assert_snapshot!("help", scene.screen(80, 56));
 }
 
 #[test]
