@@ -99,8 +99,12 @@ impl Engine {
         let me = self.id();
         let active = self.groups.get(&id).is_some_and(|group| group.is_active(&me));
         if !active {
-            let what = format!("you are not a member of {} now", self.title(&id));
-            return Err(ApiError::new(Code::Forbidden, what, "ask an admin to add you"));
+            let (now, hint) = match self.is_coming_into_lobby(&id) {
+                true => ("yet", "the hub lets you in this moment; try again in the next"),
+                false => ("now", "ask an admin to add you"),
+            };
+            let what = format!("you are not a member of {} {now}", self.title(&id));
+            return Err(ApiError::new(Code::Forbidden, what, hint));
         }
         let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
         if log.is_some_and(|log| !log.may_post_at(&me, log.seq())) {

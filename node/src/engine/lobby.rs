@@ -58,4 +58,11 @@ impl Engine {
             self.wish(id, Wish::Join, None);
         }
     }
+
+    /// Whether this is the lobby, and we are on our way in.
+    pub(super) fn is_coming_into_lobby(&self, id: &GroupId) -> bool {
+        let log = self.groups.get(id).and_then(|group| group.log.as_ref());
+        let left = log.is_some_and(|log| log.roster().left_at(&self.id()).is_some());
+        self.own.lobby == Some(*id) && !left
+    }
 }
