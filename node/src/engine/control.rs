@@ -40,7 +40,10 @@ impl Engine {
         if core::mem::replace(&mut state.reading, true) {
             return;
         }
-        let from = state.next_entry();
+        // Once on each link the last entry is read, too: the hub may have another in its place.
+        let had = state.next_entry();
+        let from = if state.synced { had } else { had.saturating_sub(1) };
+        state.had = had;
         let pass = self.pass(&group);
         self.ask(Asked::Read(group), |req| {
             ToHub::ReadControl(ReadControl { req, group, from, pass })
@@ -50,10 +53,14 @@ impl Engine {
     pub(super) fn control_page(&mut self, id: GroupId, page: &ControlPage) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.reading = false;
-        let before = group.next_entry();
+        group.denied = 0;
+        let (had, before) = (group.had, group.next_entry());
         let mut bad = false;
         for entry in &page.entries {
             bad |= !self.take_entry(id, entry, None);
+        }
+        if page.from < had && page.entries.first().is_some_and(|entry| !self.is_known(id, entry)) {
+            self.compare_log(id);
         }
         let next = self.groups.get(&id).map_or(0, Group::next_entry);
         if next < page.total && next > before && !bad {
@@ -61,7 +68,7 @@ impl Engine {
         }
         // What lies behind the end of the page was written since it was asked for; what the hub
         // lacks of what we had then, it has lost.
-        if page.total < page.from {
+        if page.total < had {
             self.repair_hub_log(id, page.total);
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -137,19 +144,34 @@ impl Engine {
         group.reading = false;
         let log = group.log.as_ref().filter(|log| !log.is_lobby());
         let founder = log.map(ControlLog::founder);
-        let unknown = refusal.code == RefusalCode::NoSuchGroup;
         let ours = log.is_some() && group.is_active(&me);
+        let unknown = refusal.code == RefusalCode::NoSuchGroup;
+        // A hub that is just being given the beginning does not know us yet.
+        let lacking = unknown || ours && refusal.code == RefusalCode::NotAMember;
         // Where the founder did not come by the second time, any member does it.
-        let gives = unknown && (founder == Some(me) || ours && group.lost);
-        group.lost = unknown && !gives;
+        let gives = unknown && founder == Some(me) || lacking && ours && group.lost;
+        group.lost = lacking && !gives;
+        let fresh = group.entries.len() <= 1;
         if gives {
             self.repair_hub_log(id, 0);
             self.control_synced(id);
-        } else if unknown && ours {
-            let at = self.now + FOUNDER_FIRST + Millis(jitter);
-            (group.not_before, group.synced) = (Some(at), false);
-            self.alarms.set(Alarm::Control, at);
-        } else if passes(refusal.code) {
+        }
+        if !lacking || !ours {
+            return self.read_put_off(id, refusal);
+        }
+        let Some(group) = self.groups.get_mut(&id).filter(|_| !gives || !fresh) else { return };
+        // Looks again, each time after a longer pause: somebody else may have been at it, too.
+        let pause = FOUNDER_FIRST.0 << group.denied.min(8);
+        group.denied = group.denied.saturating_add(1);
+        let at = self.now + Millis(pause + jitter);
+        (group.not_before, group.synced) = (Some(at), false);
+        self.alarms.set(Alarm::Control, at);
+    }
+
+    /// The hub would not let us read, and has not lost anything.
+    fn read_put_off(&mut self, id: GroupId, refusal: &Refusal) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if passes(refusal.code) {
             let at = self.now + refusal.retry_after.unwrap_or(Millis::secs(30));
             (group.not_before, group.synced) = (Some(at), false);
             self.alarms.set(Alarm::Control, at);

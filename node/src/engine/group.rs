@@ -51,12 +51,16 @@ pub(super) struct Group {
     pub(super) seen: VecDeque<MessageId>,
     /// A page of the log was asked for.
     pub(super) reading: bool,
+    /// How many entries were here when it was.
+    pub(super) had: u64,
     /// Another page is to be asked for after it.
     pub(super) read_again: bool,
     /// The hub's log is being compared with ours, or was last.
     pub(super) comparison: Option<Comparison>,
-    /// The hub did not know the group when it was asked on this link.
+    /// The hub did not know the group, or not us in it, when it was asked on this link; and how
+    /// often.
     pub(super) lost: bool,
+    pub(super) denied: u32,
     /// The log was read to its end since the link came up.
     pub(super) synced: bool,
     /// An own entry is on its way.
@@ -160,9 +164,11 @@ impl Group {
             inbound: BTreeMap::new(),
             seen: VecDeque::new(),
             reading: false,
+            had: 0,
             comparison: None,
             read_again: false,
             lost: false,
+            denied: 0,
             synced: false,
             proposed: None,
             races: 0,

@@ -164,7 +164,7 @@ impl Engine {
         for group in self.groups.values_mut() {
             (group.reading, group.synced, group.proposed) = (false, false, None);
             group.comparison = None;
-            (group.read_again, group.lost) = (false, false);
+            (group.read_again, group.lost, group.denied) = (false, false, 0);
             for (_, asker) in core::mem::take(&mut group.askers) {
                 let error = unreachable("the change is made when it is back");
                 self.out.push_back(Output::Answer(asker.ticket, Err(error)));
