@@ -84,14 +84,14 @@ fn view(world: &World, who: usize, group: &GroupId) -> String {
 /// Whether every entry of every branch that lets somebody in had a reason in what people did.
 pub(crate) fn doors(world: &World, admitted: &Admitted) -> Result<(), String> {
     for entry in world.holdings.entries() {
-        let (door, node) = match entry.body.op {
+        let (door, node) = match entry.op {
             Op::Add { node, via: 2, .. } => (Door::Passphrase, node),
             Op::Add { node, via: 4, .. } => (Door::Request, node),
             Op::Add { node, .. } => (Door::Invited, node),
-            Op::UseInvite { .. } => (Door::Link, entry.body.author),
+            Op::UseInvite { .. } => (Door::Link, entry.author),
             _ => continue,
         };
-        let Some(gid) = entry.body.gid else { continue };
+        let Some(gid) = entry.gid else { continue };
         if !admitted.contains(&(gid, door, node)) {
             return Err(format!("{node:?} came in by {door:?}, which nobody opened"));
         }

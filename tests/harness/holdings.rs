@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubbub_node::engine::output::{Changes, RecordChange, Table};
 use hubbub_shared::content::{GroupPlain, PairPlain};
 use hubbub_shared::crypto::{RecordReader, Secret32};
-use hubbub_shared::group::control::Entry;
+use hubbub_shared::group::control::{Entry, EntryBody};
 use hubbub_shared::group::meta::open_meta;
 use hubbub_shared::group::sender_key::{GroupHeader, Skdm};
 use hubbub_shared::group::{ControlLog, Op};
@@ -70,8 +70,8 @@ impl Holdings {
     }
 
     /// Every entry ever written.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.heads.keys().map(|bytes| Entry::read(bytes).unwrap())
+    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryBody> + '_ {
+        self.heads.keys().map(|bytes| Entry::known(bytes).unwrap())
     }
 
     /// A group's log as a device has it.

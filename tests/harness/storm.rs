@@ -348,7 +348,7 @@ impl Storm {
                 (&self.world.devices[who], self.world.engine(who).status().refused);
             format!("\n{}: warned {:?}, refused {refused:?}", device.name, device.warnings)
         };
-        let mut entries: Vec<_> = self.world.holdings.entries().map(|entry| entry.body).collect();
+        let mut entries: Vec<_> = self.world.holdings.entries().collect();
         entries.sort_by_key(|body| (body.gid, body.seq, body.ts));
         let entries = entries.iter().map(|body| {
             let (gid, seq, author) = (body.gid, body.seq, body.author);

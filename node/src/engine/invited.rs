@@ -120,7 +120,7 @@ impl Engine {
         let Some(log) = &group.log else { return false };
         let ours = log.roster().member(&self.id()).and_then(|me| usize::try_from(me.joined).ok());
         let entry = ours.and_then(|at| group.entries.get(at));
-        let author = entry.and_then(|entry| Entry::read(entry).ok()).map(|entry| entry.body.author);
+        let author = entry.and_then(|entry| Entry::known(entry).ok()).map(|body| body.author);
         let (roster, me) = (log.roster(), self.id());
         let then = roster.member_at(by, seq).is_some_and(|member| member.role >= Role::Admin);
         let added = !group.facts.invited && roster.is_member(&me) && roster.was_member(&me, seq);

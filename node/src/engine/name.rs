@@ -119,7 +119,7 @@ impl Group {
     fn tends_name(&self, me: &NodeId) -> bool {
         let Some(at) = self.log.as_ref().and_then(ControlLog::meta_seq) else { return false };
         let entry = usize::try_from(at).ok().and_then(|at| self.entries.get(at));
-        let author = entry.and_then(|entry| Entry::read(entry).ok()).map(|entry| entry.body.author);
+        let author = entry.and_then(|entry| Entry::known(entry).ok()).map(|body| body.author);
         let gone = author.is_some_and(|author| !self.is_member(&author));
         self.is_active(me) && self.role(me) > Some(Role::Member) && (gone || author == Some(*me))
     }

@@ -200,7 +200,7 @@ impl Group {
     /// Who greets whom this entry lets in: its author, or the maker of the link.
     fn greeter(&self, joined: u64) -> Option<NodeId> {
         let entry = self.entries.get(usize::try_from(joined).ok()?)?;
-        let body = Entry::read(entry).ok()?.body;
+        let body = Entry::known(entry).ok()?;
         match body.op {
             Op::Add { .. } => Some(body.author),
             Op::UseInvite { key, .. } => Some(self.log.as_ref()?.invite(&key)?.by),

@@ -72,6 +72,16 @@ impl Entry {
         Ok(Self { signed, body })
     }
 
+    /// What an entry says that is part of a log already: its signature held when it came, and is
+    /// not checked again. Of any other entry nothing here may be believed.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for the signature.
+    pub fn known(bytes: &[u8]) -> Result<EntryBody, ControlError> {
+        let signed: Signed = decode(bytes)?;
+        Ok(decode(&signed.body)?)
+    }
+
     /// The bytes that travel and are stored.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
