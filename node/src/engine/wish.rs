@@ -90,13 +90,11 @@ impl Engine {
     pub(super) fn work_on_groups(&mut self) {
         let groups: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in groups {
-            let now = self.now;
-            let unread = self
-                .groups
-                .get(&id)
-                .is_some_and(|group| !group.synced && group.not_before.is_some_and(|at| at <= now));
-            if unread {
-                self.read_control(id);
+            let unread = self.groups.get(&id).filter(|group| !group.synced);
+            match unread.and_then(|group| group.not_before) {
+                Some(at) if at > self.now => self.alarms.set(Alarm::Control, at),
+                Some(_) => self.read_control(id),
+                None => {}
             }
             self.work_on(id);
         }
