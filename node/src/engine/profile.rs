@@ -27,6 +27,8 @@ impl Engine {
             self.own.hides_presence = !settings.presence;
             self.profile_changed();
         }
+        // Whose messages are asked for when they are missing depends on it.
+        self.resume_gaps();
         self.event(Event::ContactsChanged);
         self.pump();
     }

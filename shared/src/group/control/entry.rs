@@ -12,9 +12,12 @@ use crate::crypto::{Identity, Label, Signed, hash, verify};
 use crate::id::{GroupId, Head, NodeId};
 use crate::limits::CONTROL_ENTRY_MAX;
 use crate::time::Timestamp;
-use crate::wire::codec::{decode, encode};
+use crate::wire::codec::{DecodeError, decode, encode};
 use crate::wire::version::VERSION;
 use crate::wire::versioned::version_of;
+
+/// Why an entry whose signature holds is refused all the same.
+const OTHERWISE: &str = "it is encoded otherwise than entries are";
 
 /// The statement an entry signs; its fields in the order of the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +57,8 @@ impl Entry {
     /// Reads an entry and checks that its author signed it.
     ///
     /// # Errors
-    /// [`ControlError::TooLarge`], [`ControlError::Malformed`], [`ControlError::Newer`] or
-    /// [`ControlError::BadSignature`].
+    /// [`ControlError::TooLarge`], [`ControlError::Malformed`] (also of a value that has another
+    /// encoding than this), [`ControlError::Newer`] or [`ControlError::BadSignature`].
     pub fn read(bytes: &[u8]) -> Result<Self, ControlError> {
         if bytes.len() > CONTROL_ENTRY_MAX {
             return Err(ControlError::TooLarge { got: bytes.len() });
@@ -68,6 +71,11 @@ impl Entry {
         // The author is read out of the statement to know whose signature to expect; nothing else
         // is used before it was checked.
         let body: EntryBody = decode(&signed.body)?;
+        // All have to judge an entry alike, so there is one way to write it.
+        let unknown = matches!(body.op, Op::Unknown(_));
+        if encode(&signed) != bytes || !unknown && encode(&body) != signed.body.as_slice() {
+            return Err(ControlError::Malformed(DecodeError::Malformed(OTHERWISE.to_owned())));
+        }
         verify(&body.author, Label::LogEntry, &[&signed.body], &signed.sig)?;
         Ok(Self { signed, body })
     }

@@ -314,3 +314,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_entry_has_one_encoding_or_members_would_judge_it_differently() {
+    let alice = person(1);
+    let mut log = group_of(&alice);
+    let bytes = log.propose(&alice, Op::RekeyAll, NOW);
+    let Signed { body, sig } = decode::<Signed>(&bytes).unwrap();
+    let refused = |bytes: &[u8]| Entry::read(bytes).map(drop).unwrap_err().reason();
+    // The version, 1, as a number of two bytes, signed by its author.
+    assert_eq!(body[..2], [0x97, 1]);
+    let longer = [&[0x97, 0xcc, 1][..], &body[2..]].concat();
+    let signed =
+        Signed { sig: alice.sign(crate::crypto::Label::LogEntry, &[&longer]), body: longer };
+    assert_eq!(refused(&encode(&signed)), "malformed");
+    // The statement as an array of numbers instead of bytes.
+    let numbers: Vec<u64> = body.iter().map(|byte| u64::from(*byte)).collect();
+    assert_eq!(refused(&encode(&(numbers, sig))), "malformed");
+    assert!(log.apply(&bytes).is_ok());
+}
