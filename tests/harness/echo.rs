@@ -58,7 +58,12 @@ async fn back(mut send: SendStream, mut recv: RecvStream) {
     }
 }
 
-fn config(identity: &Identity) -> ServerConfig {
+/// TLS and transport of a hub with this key.
+///
+/// # Panics
+/// When there is no TLS.
+#[must_use]
+pub fn config(identity: &Identity) -> ServerConfig {
     let key = PrivatePkcs8KeyDer::from([&PKCS8[..], identity.seed().expose()].concat());
     let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519);
     let pair = pair.expect("an Ed25519 key");

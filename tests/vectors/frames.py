@@ -91,6 +91,7 @@ STREAMS = [
     ("StreamFrom", "", 33, {"from": ALICE}),
     ("StreamAnswer", "spliced", 34, {"refused": None}),
     ("StreamAnswer", "refused", 34, {"refused": 48}),
+    ("PeerHello", "", 35, {"node": ALICE, "proof": bytes([9]) * 64}),
 ]
 DATAGRAMS = [("Datagram", "to bob, or from bob", {"version": 1, "peer": BOB, "payload": b"sealed"})]
 

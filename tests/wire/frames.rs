@@ -11,7 +11,8 @@ use hubbub_shared::wire::codec::{self, decode, split};
 use hubbub_shared::wire::datagram::Datagram;
 use hubbub_shared::wire::from_hub::{self, FromHub, Item, ItemKind};
 use hubbub_shared::wire::stream::{
-    STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom, StreamOpen,
+    PEER_HELLO, PeerHello, STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom,
+    StreamOpen,
 };
 use hubbub_shared::wire::to_hub::{self, ToHub};
 use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode};
@@ -202,11 +203,13 @@ fn no_type_byte_lacks_an_example() {
 fn the_first_frames_of_relayed_streams_agree() {
     let spliced = StreamAnswer { refused: None };
     let refused = StreamAnswer { refused: Some(RefusalCode::NotConnected) };
+    let hello = PeerHello { node: ALICE, proof: Signature([9; 64]) };
     let frames = [
         codec::frame(STREAM_OPEN, &StreamOpen { to: BOB }),
         codec::frame(STREAM_FROM, &StreamFrom { from: ALICE }),
         codec::frame(STREAM_ANSWER, &spliced),
         codec::frame(STREAM_ANSWER, &refused),
+        codec::frame(PEER_HELLO, &hello),
     ];
     let vectors: Vec<Vec<u8>> = vectors("streams").into_iter().map(|(_, _, bytes)| bytes).collect();
     assert_eq!(vectors, frames);
@@ -214,6 +217,7 @@ fn the_first_frames_of_relayed_streams_agree() {
     assert_eq!(decode::<StreamFrom>(whole(&vectors[1]).1), Ok(StreamFrom { from: ALICE }));
     assert_eq!(decode::<StreamAnswer>(whole(&vectors[2]).1), Ok(spliced));
     assert_eq!(decode::<StreamAnswer>(whole(&vectors[3]).1), Ok(refused));
+    assert_eq!(decode::<PeerHello>(whole(&vectors[4]).1), Ok(hello));
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod groups;
 mod hub_link;
 mod knock;
 mod mlkem_agrees;
+mod peer_streams;
 mod vectors;

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::dial::{self, DialError, Dialled};
+use super::peers::{Incoming, PeerStream, Peers};
 use super::{frames, tls};
 use crate::api::view::LinkState;
 
@@ -61,6 +62,8 @@ pub struct HubLink {
     poke: Arc<Notify>,
     wake: Arc<Notify>,
     stop: watch::Sender<bool>,
+    peers: Arc<Peers>,
+    incoming: Option<Incoming>,
     task: JoinHandle<()>,
 }
 
@@ -75,9 +78,17 @@ impl HubLink {
         let (out, inputs) = mpsc::channel(INPUTS);
         let (stop, stopping) = watch::channel(false);
         let (poke, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (connected, connection) = watch::channel(None);
+        let peers = Peers::new(Arc::clone(&settings.identity), connection)
+            .map_err(|error| DialError::Local(error.to_string()))?;
+        let peers = Arc::new(peers);
+        let (taken, incoming) = Incoming::channel();
         let keeper = Keeper {
             endpoint,
             settings,
+            connected,
+            peers: Arc::clone(&peers),
+            taken,
             rng,
             out,
             poke: Arc::clone(&poke),
@@ -86,7 +97,19 @@ impl HubLink {
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
         };
         let task = tokio::spawn(keeper.run());
-        Ok(Self { inputs, poke, wake, stop, task })
+        Ok(Self { inputs, poke, wake, stop, peers, incoming: Some(incoming), task })
+    }
+
+    /// Streams to peers, through this link.
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Streams that peers open to us, to whoever asks first. While nobody takes them, they are
+    /// reset.
+    pub fn incoming(&mut self) -> Option<Incoming> {
+        self.incoming.take()
     }
 
     /// The next input; `None` when the link has ended.
@@ -137,6 +160,10 @@ enum Ended {
 struct Keeper {
     endpoint: Endpoint,
     settings: LinkSettings,
+    /// The connection there is, for streams to peers.
+    connected: watch::Sender<Option<Connection>>,
+    peers: Arc<Peers>,
+    taken: mpsc::Sender<PeerStream>,
     rng: ChaCha20Rng,
     out: mpsc::Sender<LinkInput>,
     poke: Arc<Notify>,
@@ -204,10 +231,15 @@ impl Keeper {
             frames::write(queued, &mut send).await;
             tokio::time::timeout(FAREWELL, send.stopped()).await.is_ok()
         };
+        self.connected.send_replace(Some(connection.clone()));
+        let accepting = Arc::clone(&self.peers).accept(connection.clone(), self.taken.clone());
         let ended = tokio::select! {
             ended = read(&connection, recv, &self.out) => ended,
             _ = writing => self.written(&connection),
+            // Only the connection's end ends this, and the reader says that better.
+            never = async { accepting.await; std::future::pending().await } => never,
         };
+        self.connected.send_replace(None);
         connection.close(VarInt::from_u32(0), b"");
         ended
     }

@@ -1,8 +1,9 @@
 //! TLS and QUIC settings of the node, and the operating system's randomness.
 //!
-//! The only file of the node that names rustls. Invariant: TLS 1.3 with the hybrid group alone; a
-//! certificate counts for nothing but the Ed25519 key in it, that key must be the pinned one, and
-//! the handshake must be signed by it.
+//! The only file of the node that names rustls and rcgen. Invariant: TLS 1.3 with the hybrid group
+//! alone. A hub's certificate counts for nothing but the Ed25519 key in it, that key must be the
+//! pinned one, and the handshake must be signed by it. Between two nodes certificates are made for
+//! one run and count for nothing at all: both ends prove themselves inside.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::id::HubId;
-use hubbub_shared::wire::version::ALPN;
+use hubbub_shared::wire::version::{ALPN, PEER_ALPN};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
 use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
 use rand_chacha::ChaCha20Rng;
@@ -18,7 +19,7 @@ use rand_core::SeedableRng;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
@@ -42,6 +43,9 @@ pub enum TlsError {
     /// The provider lacks QUIC's first cipher suite.
     #[error("cannot set up QUIC: {0}")]
     Suite(#[from] NoInitialCipherSuite),
+    /// A throw-away certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness; nothing safe can be done without it")]
     NoRandomness,
@@ -62,10 +66,7 @@ pub fn os_rng() -> Result<ChaCha20Rng, TlsError> {
 /// Settings for dialling one hub. The flag is raised when somebody else answers at its address.
 pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>), TlsError> {
     let stranger = Arc::new(AtomicBool::new(false));
-    let provider = CryptoProvider {
-        kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
-        ..aws_lc_rs::default_provider()
-    };
+    let provider = hybrid();
     let algorithms = provider.signature_verification_algorithms;
     let pinned = PinnedHub { spki: spki(&hub), algorithms, stranger: Arc::clone(&stranger) };
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -79,6 +80,55 @@ pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
     config.transport_config(Arc::new(transport()));
     Ok((config, stranger))
+}
+
+fn hybrid() -> CryptoProvider {
+    CryptoProvider {
+        kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+/// What a session between two nodes is made with, in either role.
+#[derive(Clone)]
+pub(super) struct PeerTls {
+    pub(super) opener: Arc<rustls::ClientConfig>,
+    pub(super) receiver: Arc<rustls::ServerConfig>,
+}
+
+impl PeerTls {
+    /// With a fresh certificate, good for this run.
+    pub(super) fn fresh() -> Result<Self, TlsError> {
+        let provider = Arc::new(hybrid());
+        let algorithms = provider.signature_verification_algorithms;
+        let anybody = Arc::new(AnyCertificate(algorithms));
+        let versions = &[&rustls::version::TLS13];
+        let mut opener = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(anybody)
+            .with_no_client_auth();
+        opener.alpn_protocols = vec![PEER_ALPN.to_vec()];
+        opener.resumption = Resumption::disabled();
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new())?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let certificate = params.self_signed(&pair)?;
+        let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
+        let mut receiver = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)?;
+        receiver.alpn_protocols = vec![PEER_ALPN.to_vec()];
+        receiver.send_tls13_tickets = 0;
+        receiver.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(Self { opener: Arc::new(opener), receiver: Arc::new(receiver) })
+    }
+
+    /// The name no certificate bears.
+    pub(super) fn nobody() -> ServerName<'static> {
+        ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())
+    }
 }
 
 fn transport() -> TransportConfig {
@@ -136,6 +186,45 @@ impl ServerCertVerifier for PinnedHub {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+/// Takes any certificate whose key signs the handshake.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

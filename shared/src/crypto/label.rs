@@ -68,6 +68,8 @@ labels! {
     NickClaim = "nick/claim",
     /// Signature: an identity proven on one TLS connection.
     HubAuth = "hub-auth",
+    /// Signature: an identity proven to another node on one TLS session.
+    PeerAuth = "peer-auth",
     /// Key: the file that wraps the store's master key.
     Keyfile = "keyfile",
     /// Key: one stored record.
@@ -110,6 +112,10 @@ labels! {
 
 /// The TLS exporter both ends of a link derive their proof from (PROTOCOL.md, Link handshake).
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-hubbub-v1-node-auth";
+
+/// The TLS exporter both ends of a session between two nodes derive their proofs from (PROTOCOL.md,
+/// Peer streams).
+pub const PEER_EXPORTER_LABEL: &[u8] = b"EXPORTER-hubbub-v1-peer-auth";
 
 impl Label {
     /// The label's bytes followed by `suffix`: the `info` of a key derivation. Callers use suffixes

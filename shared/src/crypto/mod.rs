@@ -16,6 +16,7 @@ pub mod label;
 pub mod link_auth;
 pub mod padding;
 pub mod passphrase;
+pub mod peer_auth;
 pub mod record;
 pub mod secret;
 

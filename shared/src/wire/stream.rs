@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::refusal::RefusalCode;
-use crate::id::NodeId;
+use crate::id::{NodeId, Signature};
 
 /// Type byte of a [`StreamOpen`] frame.
 pub const STREAM_OPEN: u8 = 32;
@@ -15,6 +15,8 @@ pub const STREAM_OPEN: u8 = 32;
 pub const STREAM_FROM: u8 = 33;
 /// Type byte of a [`StreamAnswer`] frame.
 pub const STREAM_ANSWER: u8 = 34;
+/// Type byte of a [`PeerHello`] frame.
+pub const PEER_HELLO: u8 = 35;
 
 /// First frame on a stream a node opens: whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,4 +41,14 @@ pub struct StreamFrom {
 pub struct StreamAnswer {
     /// `None`: spliced. Otherwise why not.
     pub refused: Option<RefusalCode>,
+}
+
+/// First frame of each end inside the TLS session of two nodes (PROTOCOL.md, Peer streams).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerHello {
+    /// Who is here.
+    pub node: NodeId,
+    /// [`prove`](crate::crypto::peer_auth::prove)n on this session.
+    pub proof: Signature,
 }
