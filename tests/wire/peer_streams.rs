@@ -27,6 +27,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, join};
+use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ struct Node {
     id: NodeId,
     link: HubLink,
     incoming: Incoming,
+    /// The link lives as long as its queue does.
+    _frames: mpsc::Sender<ToHub>,
 }
 
 impl Node {
@@ -51,13 +54,9 @@ impl Node {
         let mut link = HubLink::start(settings).unwrap();
         let incoming = link.incoming().unwrap();
         loop {
-            match tokio::time::timeout(PATIENCE, link.recv()).await.unwrap().unwrap() {
-                LinkInput::Up(_, frames) => {
-                    // The link lives as long as its queue does.
-                    std::mem::forget(frames);
-                    return Self { id, link, incoming };
-                }
-                _ => {}
+            let input = tokio::time::timeout(PATIENCE, link.recv()).await.unwrap();
+            if let LinkInput::Up(_, frames) = input.unwrap() {
+                return Self { id, link, incoming, _frames: frames };
             }
         }
     }
@@ -137,7 +136,7 @@ async fn middle(trick: Trick) -> (SocketAddr, HubId) {
             let connection = incoming.await.unwrap();
             let nodes = Arc::clone(&nodes);
             tokio::spawn(async move {
-                let node = welcome(&connection, hub).await;
+                let (node, _frames) = welcome(&connection, hub).await;
                 nodes.lock().unwrap().insert(node, connection.clone());
                 while let Ok((send, recv)) = connection.accept_bi().await {
                     tokio::spawn(between((send, recv), node, Arc::clone(&nodes), trick));
@@ -148,7 +147,8 @@ async fn middle(trick: Trick) -> (SocketAddr, HubId) {
     (address, hub)
 }
 
-async fn welcome(connection: &Connection, hub: HubId) -> NodeId {
+/// Who it is, and the stream of frames, to be kept open.
+async fn welcome(connection: &Connection, hub: HubId) -> (NodeId, (SendStream, RecvStream)) {
     let (mut send, mut recv) = connection.accept_bi().await.unwrap();
     let (kind, body) = frame(&mut recv).await.unwrap();
     let ToHub::Hello(hello) = ToHub::decode(kind, &body).unwrap() else { panic!("no hello") };
@@ -165,9 +165,7 @@ async fn welcome(connection: &Connection, hub: HubId) -> NodeId {
         mailbox: 0,
     });
     send.write_all(&welcome.encode()).await.unwrap();
-    // The stream stays open as long as the connection does.
-    std::mem::forget((send, recv));
-    hello.node
+    (hello.node, (send, recv))
 }
 
 async fn between(

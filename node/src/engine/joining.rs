@@ -268,7 +268,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&gid) else { return };
         let Some(attempt) = group.attempt.take() else { return };
         let log = group.log.as_ref();
-        let called = log.and_then(|log| log.settings().alias.clone()).unwrap_or_default();
+        let called = log.and_then(|log| log.settings().alias).unwrap_or_default();
         let room = attempt.room.trim_start_matches('#');
         let prepared = |name: &str| Nickname::prepare(name).ok();
         let same = called == room || prepared(&called) == prepared(room);
