@@ -106,9 +106,14 @@ async fn a_stream_to_one_who_is_away_is_refused_by_the_hub() {
     let opened = alice.link.peers().open_stream(identity(7).id()).await;
     assert!(matches!(opened, Err(OpenError::Refused(RefusalCode::NotConnected))));
     hub.stop().await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let opened = alice.link.peers().open_stream(identity(7).id()).await;
-    assert!(matches!(opened, Err(OpenError::NoHub)), "{:?}", opened.err());
+    // As soon as the link knows that the hub is gone.
+    let told = async {
+        let open = || alice.link.peers().open_stream(identity(7).id());
+        while !matches!(open().await, Err(OpenError::NoHub)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
 }
 
 // --- A hub in the middle ---
