@@ -47,17 +47,22 @@ struct Node {
 
 impl Node {
     async fn at(address: SocketAddr, hub: HubId, seed: u8) -> Self {
-        let identity = Arc::new(identity(seed));
-        let id = identity.id();
-        let addresses = vec![address.to_string()];
-        let settings = LinkSettings { addresses, hub, admission: None, identity };
-        let mut link = HubLink::start(settings).unwrap();
+        let (mut link, frames) = link(address, hub, seed).await;
         let incoming = link.incoming().unwrap();
-        loop {
-            let input = tokio::time::timeout(PATIENCE, link.recv()).await.unwrap();
-            if let LinkInput::Up(_, frames) = input.unwrap() {
-                return Self { id, link, incoming, _frames: frames };
-            }
+        Self { id: identity(seed).id(), link, incoming, _frames: frames }
+    }
+}
+
+/// A link that is up, and its queue.
+async fn link(address: SocketAddr, hub: HubId, seed: u8) -> (HubLink, mpsc::Sender<ToHub>) {
+    let identity = Arc::new(identity(seed));
+    let addresses = vec![address.to_string()];
+    let settings = LinkSettings { addresses, hub, admission: None, identity };
+    let mut link = HubLink::start(settings).unwrap();
+    loop {
+        let input = tokio::time::timeout(PATIENCE, link.recv()).await.unwrap();
+        if let LinkInput::Up(_, frames) = input.unwrap() {
+            return (link, frames);
         }
     }
 }
@@ -114,6 +119,19 @@ async fn a_stream_to_one_who_is_away_is_refused_by_the_hub() {
         }
     };
     tokio::time::timeout(PATIENCE, told).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_takes_no_streams_proves_itself_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path()).await;
+    let alice = Node::at(hub.local_addr, hub.hub, 1).await;
+    let (bob, queue) = link(hub.local_addr, hub.hub, 2).await;
+    let opened = alice.link.peers().open_stream(identity(2).id()).await;
+    assert!(matches!(opened, Err(OpenError::Broken(_))), "{:?}", opened.err());
+    drop(queue);
+    bob.stop().await;
+    hub.stop().await;
 }
 
 // --- A hub in the middle ---

@@ -106,9 +106,9 @@ impl HubLink {
         &self.peers
     }
 
-    /// Streams that peers open to us, to whoever asks first. While nobody takes them, they are
-    /// reset.
+    /// Streams that peers open to us, to whoever asks first. Until somebody does, they are reset.
     pub fn incoming(&mut self) -> Option<Incoming> {
+        self.peers.offer();
         self.incoming.take()
     }
 
@@ -220,6 +220,8 @@ impl Keeper {
         let (frames_out, queued) = mpsc::channel(frames::QUEUE_FRAMES);
         let rtt_ms = u32::try_from(connection.rtt().as_millis()).unwrap_or(u32::MAX);
         let up = LinkState::Up { since: now(), rtt_ms };
+        // Whoever hears that the link is up may open streams.
+        self.connected.send_replace(Some(connection.clone()));
         let told = async {
             self.tell(LinkInput::Up(Box::new(welcome), frames_out)).await?;
             self.tell(LinkInput::State(up)).await
@@ -231,7 +233,6 @@ impl Keeper {
             frames::write(queued, &mut send).await;
             tokio::time::timeout(FAREWELL, send.stopped()).await.is_ok()
         };
-        self.connected.send_replace(Some(connection.clone()));
         let accepting = Arc::clone(&self.peers).accept(connection.clone(), self.taken.clone());
         let ended = tokio::select! {
             ended = read(&connection, recv, &self.out) => ended,

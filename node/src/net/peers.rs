@@ -7,6 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ pub struct Peers {
     me: Arc<Identity>,
     tls: PeerTls,
     hub: watch::Receiver<Option<Connection>>,
+    /// Whether anybody takes what peers open. While nobody does, nobody is answered.
+    offered: AtomicBool,
 }
 
 impl Peers {
@@ -113,7 +116,12 @@ impl Peers {
         me: Arc<Identity>,
         hub: watch::Receiver<Option<Connection>>,
     ) -> Result<Self, TlsError> {
-        Ok(Self { me, tls: PeerTls::fresh()?, hub })
+        Ok(Self { me, tls: PeerTls::fresh()?, hub, offered: AtomicBool::new(false) })
+    }
+
+    /// From now on somebody takes what peers open.
+    pub(super) fn offer(&self) {
+        self.offered.store(true, Ordering::Relaxed);
     }
 
     /// Opens a stream to `peer`, who has to be connected to the hub.
@@ -180,7 +188,7 @@ impl Peers {
         let mut unproven = JoinSet::new();
         while let Ok((mut send, mut recv)) = hub.accept_bi().await {
             while unproven.try_join_next().is_some() {}
-            if unproven.len() >= UNPROVEN {
+            if unproven.len() >= UNPROVEN || !self.offered.load(Ordering::Relaxed) {
                 abort(&mut send, &mut recv);
                 continue;
             }
