@@ -222,7 +222,9 @@ impl Engine {
         };
         let set = log.meta_seq().unwrap_or(0);
         let ours = log.roster().member(&me).map_or(0, |member| member.joined);
-        let since = log.roster().members().filter(|m| m.joined > set.max(ours));
+        // Whoever wrote the name and lost the key may not have told it to everybody before.
+        let all = group.tends_name(&me);
+        let since = log.roster().members().filter(|m| all || m.joined > set.max(ours));
         let newcomers: Vec<NodeId> = since.map(|member| member.node).collect();
         for node in newcomers.into_iter().filter(|node| *node != me) {
             self.welcome(gid, node);
