@@ -203,7 +203,12 @@ impl Group {
     /// Who is spoken to: the members, but for those who were out in a branch that was lost.
     pub(super) fn members(&self) -> Vec<NodeId> {
         let all = self.log.iter().flat_map(|log| log.roster().members()).map(|m| m.node);
-        all.filter(|node| !self.facts.shunned.iter().any(|(out, _)| out == node)).collect()
+        all.filter(|node| !self.is_shunned(node)).collect()
+    }
+
+    /// Whether a member by the log gets nothing from us (`fork`).
+    pub(super) fn is_shunned(&self, node: &NodeId) -> bool {
+        self.facts.shunned.iter().any(|(shunned, _)| shunned == node)
     }
 
     pub(super) fn note_seen(&mut self, message: MessageId) {

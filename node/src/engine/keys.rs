@@ -141,7 +141,7 @@ impl Engine {
     pub(super) fn take_key_request(&mut self, peer: NodeId, gid: GroupId, chain: ChainId) {
         let me = self.id();
         let Some(group) = self.groups.get(&gid) else { return self.count("request-no-group") };
-        if !group.is_active(&me) || !group.is_member(&peer) {
+        if !group.is_active(&me) || !group.is_member(&peer) || group.is_shunned(&peer) {
             return self.count("request-not-a-member");
         }
         if !group.facts.own_chains.contains(&chain) {

@@ -152,7 +152,9 @@ impl Engine {
     }
 
     fn welcome_in_rank(&mut self, gid: GroupId, node: NodeId, rank: Rank) {
-        let Some(group) = self.groups.get(&gid) else { return };
+        let Some(group) = self.groups.get(&gid).filter(|group| !group.is_shunned(&node)) else {
+            return;
+        };
         let (Some(log), Some(key)) = (&group.log, group.name_key(&gid)) else { return };
         let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
         self.tell_in_rank(node, &PairPlain::Welcome { gid, seq, head, meta_key }, rank);
@@ -190,9 +192,13 @@ impl Engine {
     pub(super) fn seal_lost_names(&mut self) {
         let (me, now) = (self.id(), self.now);
         let mut lost = Vec::new();
+        let again = Wish::Describe { name: None, topic: None };
         for (id, group) in &mut self.groups {
-            let shut =
-                group.tends_name(&me) && !group.facts.name.is_empty() && !group.opens_name(id);
+            let wished = group.facts.wishes.iter().any(|(_, wish)| *wish == again);
+            let shut = !wished
+                && group.tends_name(&me)
+                && !group.facts.name.is_empty()
+                && !group.opens_name(id);
             group.names.shut = shut.then(|| group.names.shut.unwrap_or(now));
             if group.names.shut.is_some_and(|since| now.since(since) >= LOST) {
                 group.names.shut = None;

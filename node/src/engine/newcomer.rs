@@ -140,7 +140,10 @@ impl Engine {
         let (me, now, full) = (self.id(), self.now, self.outbox.is_full());
         let Some(group) = self.groups.get_mut(&id) else { return };
         let before = group.facts.newcomers.len();
-        let stays = |n: &Newcomer| group.is_active(&me) && group.joined(&n.node) == Some(n.joined);
+        let stays = |n: &Newcomer| {
+            let there = group.is_active(&me) && group.joined(&n.node) == Some(n.joined);
+            there && !group.is_shunned(&n.node)
+        };
         let here: Vec<Newcomer> =
             group.facts.newcomers.iter().filter(|n| stays(n)).cloned().collect();
         let changed = here.len() < before;
@@ -178,7 +181,8 @@ impl Engine {
         let is_meant = |n: &Newcomer| n.node == node && n.joined == gather.joined;
         let Some(at) = group.facts.newcomers.iter().position(is_meant) else { return };
         group.facts.newcomers.remove(at);
-        let meant = group.is_active(&me) && group.joined(&node) == Some(gather.joined);
+        let there = group.is_active(&me) && group.joined(&node) == Some(gather.joined);
+        let meant = there && !group.is_shunned(&node);
         self.touch(Key::Group(gid));
         if meant {
             for (author, items) in by_author(me, node, found) {
