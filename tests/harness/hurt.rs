@@ -27,8 +27,6 @@ pub enum Hurt {
     BansUnheard,
     /// A node's shell hands every chain it is to give to all devices there are.
     ChainsForAll,
-    /// A node's disk does not keep what it sends since its beacon: a copy finds nothing odd.
-    ForgottenSends,
 }
 
 /// Commits between two syncs of a disk that lies.

@@ -104,11 +104,6 @@ fn a_ledger_that_forgets_receipts_is_caught() {
 }
 
 #[test]
-fn a_node_that_forgets_how_much_it_sent_is_caught() {
-    caught(Hurt::ForgottenSends);
-}
-
-#[test]
 fn a_node_that_never_hears_of_bans_is_caught() {
     caught_from(GOVERNED, Hurt::BansUnheard);
 }
