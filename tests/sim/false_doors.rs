@@ -175,7 +175,9 @@ fn inject(street: &mut Street, op: Op, reason: &str) {
     assert_eq!(street.hub.told(), 1);
     assert!(street.world.refusals(BOB).contains(&reason.to_owned()));
     assert_eq!(street.members(BOB, &team), ["alice", "bob"]);
+    street.world.say(BOB, "#team", "dave is none of us");
     street.ends_well();
+    assert!(street.world.words(ALICE).contains(&"dave is none of us".to_owned()));
     assert!(!street.world.words(DAVE).contains(&"after all".to_owned()));
 }
 

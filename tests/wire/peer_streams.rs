@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hubbub_hub::config::Limits;
 use hubbub_hub::{Running, ServeOptions, serve};
+use hubbub_node::net::tls::PeerTls;
 use hubbub_node::net::{HubLink, Incoming, LinkInput, LinkSettings, OpenError};
 use hubbub_shared::crypto::label::PEER_EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, Secret32, peer_auth};
@@ -18,14 +19,10 @@ use hubbub_shared::wire::stream::{
     PEER_HELLO, PeerHello, STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom,
     StreamOpen,
 };
-use hubbub_shared::wire::version::{PEER_ALPN, VERSION};
+use hubbub_shared::wire::version::VERSION;
 use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
 use hubbub_tests::echo;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, join};
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -203,8 +200,8 @@ async fn between(
     let there = nodes.lock().unwrap().get(&to).cloned()?;
     let joined = StreamAnswer { refused: None };
     send.write_all(&codec::frame(STREAM_ANSWER, &joined)).await.ok()?;
-    let (receiver, opener) = sessions();
-    let mut hers = TlsAcceptor::from(receiver).accept(join(recv, send)).await.ok()?;
+    let mallorys = PeerTls::fresh().unwrap();
+    let mut hers = TlsAcceptor::from(mallorys.receiver).accept(join(recv, send)).await.ok()?;
     let (kind, hello) = frame(&mut hers).await?;
     assert_eq!(kind, PEER_HELLO);
     let answer = match trick {
@@ -219,8 +216,9 @@ async fn between(
         Trick::PassOn => {
             let (mut send, recv) = there.open_bi().await.ok()?;
             send.write_all(&codec::frame(STREAM_FROM, &StreamFrom { from })).await.ok()?;
-            let name = ServerName::try_from("nobody.invalid").unwrap();
-            let his = TlsConnector::from(opener).connect(name, join(recv, send)).await;
+            let his = TlsConnector::from(mallorys.opener)
+                .connect(PeerTls::nobody(), join(recv, send))
+                .await;
             let mut his = his.ok()?;
             his.write_all(&framed(PEER_HELLO, &hello)).await.ok()?;
             his.flush().await.ok()?;
@@ -245,72 +243,6 @@ async fn frame(recv: &mut (impl AsyncRead + Unpin)) -> Option<(u8, Vec<u8>)> {
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 1).unwrap();
     [&length.to_be_bytes()[..], &[kind], body].concat()
-}
-
-/// TLS as nodes speak it with each other, both roles, with a certificate of mallory's.
-fn sessions() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
-    let provider = rustls::crypto::CryptoProvider {
-        kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
-        ..aws_lc_rs::default_provider()
-    };
-    let (provider, versions) = (Arc::new(provider), &[&rustls::version::TLS13]);
-    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    let certificate = params.self_signed(&pair).unwrap().der().clone();
-    let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
-    let mut receiver = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    receiver.alpn_protocols = vec![PEER_ALPN.to_vec()];
-    let mut opener = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
-    opener.alpn_protocols = vec![PEER_ALPN.to_vec()];
-    (Arc::new(receiver), Arc::new(opener))
-}
-
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.3 only".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

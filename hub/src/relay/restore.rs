@@ -1,8 +1,8 @@
 //! Beginning from what the store kept.
 //!
 //! Invariant: a relay restored from a store continues exactly where the last committed batch left
-//! it, but for what is written down as lost: traces of recent appends, the levels of quotas, and who
-//! brought back a group that another founded.
+//! it, but for what is written down as lost: traces of recent appends, the levels of quotas, and
+//! who brought back a group that another founded.
 
 use hubbub_shared::group::control::{ControlError, ControlLog};
 use hubbub_shared::id::{GroupId, HubId};

@@ -136,7 +136,13 @@ impl Engine {
 
     /// More is known of a group's members: what was told too early of it is judged again.
     pub(super) fn take_early_told(&mut self, gid: GroupId) {
-        let of_it = self.early.iter().filter(|(_, early)| early.gid == gid);
+        // Called with every entry: a group we are not in costs nothing, however much waits for it.
+        let me = self.id();
+        let Some(group) = self.groups.get(&gid).filter(|g| g.facts.invited && g.is_active(&me))
+        else {
+            return;
+        };
+        let of_it = self.early.iter().filter(|(_, e)| e.gid == gid && group.is_member(&e.from));
         let waiting: Vec<u64> = of_it.map(|(number, _)| *number).collect();
         for number in waiting {
             let Some(early) = self.early.get(&number) else { continue };

@@ -68,11 +68,11 @@ pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>
     let stranger = Arc::new(AtomicBool::new(false));
     let provider = hybrid();
     let algorithms = provider.signature_verification_algorithms;
-    let pinned = PinnedHub { spki: spki(&hub), algorithms, stranger: Arc::clone(&stranger) };
+    let pin = Some(Pin { spki: spki(&hub), stranger: Arc::clone(&stranger) });
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(pinned))
+        .with_custom_certificate_verifier(Arc::new(Signer { algorithms, pin }))
         .with_no_client_auth();
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.resumption = Resumption::disabled();
@@ -89,19 +89,23 @@ fn hybrid() -> CryptoProvider {
     }
 }
 
-/// What a session between two nodes is made with, in either role.
-#[derive(Clone)]
-pub(super) struct PeerTls {
-    pub(super) opener: Arc<rustls::ClientConfig>,
-    pub(super) receiver: Arc<rustls::ServerConfig>,
+/// What a session between two nodes is made with, in either role (PROTOCOL.md, Peer streams).
+pub struct PeerTls {
+    /// Takes any certificate whose key signs the handshake.
+    pub opener: Arc<rustls::ClientConfig>,
+    /// Shows the certificate of this run.
+    pub receiver: Arc<rustls::ServerConfig>,
 }
 
 impl PeerTls {
     /// With a fresh certificate, good for this run.
-    pub(super) fn fresh() -> Result<Self, TlsError> {
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no certificate to be made.
+    pub fn fresh() -> Result<Self, TlsError> {
         let provider = Arc::new(hybrid());
         let algorithms = provider.signature_verification_algorithms;
-        let anybody = Arc::new(AnyCertificate(algorithms));
+        let anybody = Arc::new(Signer { algorithms, pin: None });
         let versions = &[&rustls::version::TLS13];
         let mut opener = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)?
@@ -126,7 +130,8 @@ impl PeerTls {
     }
 
     /// The name no certificate bears.
-    pub(super) fn nobody() -> ServerName<'static> {
+    #[must_use]
+    pub fn nobody() -> ServerName<'static> {
         ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())
     }
 }
@@ -146,14 +151,21 @@ fn spki(hub: &HubId) -> Vec<u8> {
     [&SPKI_ED25519[..], hub.as_bytes()].concat()
 }
 
+/// Checks that the handshake is signed by the certificate's key, and whose key that is if one is
+/// pinned.
 #[derive(Debug)]
-struct PinnedHub {
-    spki: Vec<u8>,
+struct Signer {
     algorithms: WebPkiSupportedAlgorithms,
+    pin: Option<Pin>,
+}
+
+#[derive(Debug)]
+struct Pin {
+    spki: Vec<u8>,
     stranger: Arc<AtomicBool>,
 }
 
-impl ServerCertVerifier for PinnedHub {
+impl ServerCertVerifier for Signer {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -162,11 +174,12 @@ impl ServerCertVerifier for PinnedHub {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Some(pin) = &self.pin else { return Ok(ServerCertVerified::assertion()) };
         let parsed = ParsedCertificate::try_from(end_entity)?;
-        if parsed.subject_public_key_info().as_ref() == self.spki {
+        if parsed.subject_public_key_info().as_ref() == pin.spki {
             return Ok(ServerCertVerified::assertion());
         }
-        self.stranger.store(true, Ordering::Relaxed);
+        pin.stranger.store(true, Ordering::Relaxed);
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
@@ -186,45 +199,6 @@ impl ServerCertVerifier for PinnedHub {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-}
-
-/// Takes any certificate whose key signs the handshake.
-#[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -67,10 +67,14 @@ impl App {
     /// A key while it is typed. Esc closes the panel before this.
     pub(super) fn passphrase_key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(Overlay::Passphrase(typing)) = &mut self.overlay else { return Vec::new() };
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
-            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            KeyCode::Char('u') if ctrl => {
                 typing.typed.clear();
             }
+            // One held alone is a command of some other place; both together write a letter.
+            KeyCode::Char(_) if ctrl != alt => {}
             KeyCode::Char(c) => typing.insert(c.encode_utf8(&mut [0; 4])),
             KeyCode::Backspace => {
                 typing.typed.pop();

@@ -349,6 +349,7 @@ fn a_passphrase_is_typed_unseen_and_goes_to_the_node_alone() {
     scene.enter();
     scene.write("seven green kettlez");
     scene.press(KeyCode::Backspace, KeyModifiers::NONE);
+    scene.press(KeyCode::Char('w'), KeyModifiers::CONTROL);
     scene.app.update(Msg::Paste("s sing\nat dawn".to_owned()), NOON);
     let screen = scene.screen(80, 20);
     assert!(screen.contains("The passphrase of tearoom:") && screen.contains("****"), "{screen}");
