@@ -117,6 +117,36 @@ fn an_admin_removed_in_a_lost_branch_lets_nobody_in() {
 }
 
 #[test]
+fn who_was_removed_gets_no_key_by_asking_while_only_plain_members_are_there() {
+    let mut world = scene(5);
+    world.disconnect(0);
+    world.ask(1, remove("alice")).unwrap();
+    world.run(Millis::secs(30));
+    world.disconnect(1);
+    world.disconnect(2);
+    // alice, who has not heard of it, comes first to a hub that lost its store.
+    world.wipe_hub();
+    world.connect(0);
+    world.run(Millis::minutes(2));
+    world.ask(0, add("erin")).unwrap();
+    world.run(Millis::minutes(1));
+    world.connect(2);
+    world.run(Millis::minutes(2));
+    assert_eq!(roster(&world, 2), ["alice", "bob", "carol", "erin"], "by the hub's history");
+    // Whoever asks for the chain of the first would open the second.
+    for text in ["only for bob", "nor this for anybody else"] {
+        world.say(2, "team", text);
+        world.run(Millis::minutes(10));
+    }
+    for (outside, known) in [(0, &["together"][..]), (4, &[])] {
+        assert_eq!(world.words(outside), known, "{outside}");
+    }
+    world.connect(1);
+    world.run(Millis::hours(1));
+    assert!(world.words(1).contains(&"only for bob".to_owned()), "{:?}", world.words(1));
+}
+
+#[test]
 fn a_group_whose_founder_has_gone_comes_back_to_a_hub_that_lost_it() {
     let mut world = scene(4);
     world.ask(0, Command::GroupLeave { group: "#team".to_owned() }).unwrap();
