@@ -163,6 +163,36 @@ fn a_changed_passphrase_makes_the_old_one_worthless() {
 }
 
 #[test]
+fn an_old_passphrase_does_not_come_back_with_an_old_copy_of_a_profile() {
+    let mut world = tearoom(14, &["alice", "bob", "carol", "dave"]);
+    let (group, member) = ("#team".to_owned(), "dave".to_owned());
+    world.ask(0, Command::GroupInvite { group: group.clone(), member: member.clone() }).unwrap();
+    world.run(Millis::secs(10));
+    let copy = world.devices[0].disk.clone();
+    // With dave goes the key that the copy has.
+    world.ask(0, Command::GroupRemove { group: group.clone(), member }).unwrap();
+    let passphrase = secret("nine red umbrellas wait outside");
+    world.ask(0, Command::GroupPassphrase { group, passphrase }).unwrap();
+    world.run(Millis::secs(10));
+    world.disconnect(1);
+    world.restore(0, copy);
+    world.run(Millis::hours(3));
+    assert!(world.warnings(0).contains(&"passphrase-lost".to_owned()));
+    assert!(!doors(&world, 0).passphrase);
+    // Whether the door is found or not.
+    knock(&mut world, 2, RIGHT).map(drop).unwrap_or_default();
+    world.run(Millis::minutes(1));
+    assert!(!is_in(&world, 2));
+    let passphrase = secret("two green parrots whistle upstairs");
+    let group = "#team".to_owned();
+    world.ask(0, Command::GroupPassphrase { group, passphrase }).unwrap();
+    world.run(Millis::secs(10));
+    knock(&mut world, 2, "two green parrots whistle upstairs").unwrap();
+    world.run(Millis::secs(30));
+    assert!(is_in(&world, 2));
+}
+
+#[test]
 fn a_weak_passphrase_and_one_by_a_member_are_refused() {
     let mut world = tearoom(9, &["alice", "bob"]);
     let weak = Command::GroupPassphrase { group: "#team".to_owned(), passphrase: secret("tea") };

@@ -148,6 +148,10 @@ impl Engine {
         let unknown = refusal.code == RefusalCode::NoSuchGroup;
         // A hub that is just being given the beginning does not know us yet.
         let lacking = unknown || ours && refusal.code == RefusalCode::NotAMember;
+        // Something else had the log read again meanwhile: the founder still comes first.
+        if group.lost && lacking && group.not_before.is_some_and(|at| at > self.now) {
+            return;
+        }
         // Where the founder did not come by the second time, any member does it.
         let gives = unknown && founder == Some(me) || lacking && ours && group.lost;
         group.lost = lacking && !gives;

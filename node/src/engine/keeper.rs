@@ -35,6 +35,12 @@ pub(super) struct Request {
     at: Timestamp,
 }
 
+/// Somebody guesses at a passphrase.
+const GUESSED: (&str, &str) = (
+    "door-locked",
+    "somebody tried wrong passphrases: nobody comes in by one until an admin opens the door anew",
+);
+
 impl Engine {
     /// Sets the passphrase that lets people in, or takes it off with none.
     pub(super) fn set_passphrase(
@@ -144,7 +150,7 @@ impl Engine {
             Err(error) => self.not_answered(peer, knock, error),
         }
         if locked {
-            self.shut_door(gid);
+            self.shut_door(gid, GUESSED);
         }
     }
 
@@ -155,8 +161,8 @@ impl Engine {
         }
     }
 
-    /// Somebody guesses: an admin's node shuts the door for all, until an admin opens it anew.
-    fn shut_door(&mut self, gid: GroupId) {
+    /// An admin's node shuts the door for all, until an admin opens it anew, and says why.
+    pub(super) fn shut_door(&mut self, gid: GroupId, (reason, why): (&str, &str)) {
         let me = self.id();
         let Some(group) = self.groups.get(&gid) else { return };
         let shut =
@@ -167,11 +173,7 @@ impl Engine {
         }
         let title = self.title(&gid);
         self.wish(gid, shut, None);
-        let words = format!(
-            "somebody tried wrong passphrases at {title}: nobody comes in by it until an admin \
-             opens it anew"
-        );
-        self.warn("door-locked", words);
+        self.warn(reason, format!("{title}: {why}"));
     }
 
     /// A joiner shows that it knows the passphrase.

@@ -27,6 +27,13 @@ use super::wish::Wish;
 const KEYS: usize = 8;
 /// How long others have to tell a key that was lost here, before another is made.
 const LOST: Millis = Millis::hours(1);
+/// What checks a group's passphrase went with the key of its name. An older one may be one that was
+/// changed since, so none lets anybody in until it is set again.
+const VERIFIER_LOST: (&str, &str) = (
+    "passphrase-lost",
+    "this device lost what checks the passphrase, so it lets nobody in any more; `hubbub group \
+     passphrase` sets one anew",
+);
 
 /// The keys of a group's name known here, the newest last.
 #[derive(Default)]
@@ -115,6 +122,10 @@ impl Group {
         self.names.told(key, opening);
     }
 
+    fn takes_passphrase(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.settings().passphrase)
+    }
+
     /// Whether the name is ours to see to: we wrote it, or may where its author has gone.
     fn tends_name(&self, me: &NodeId) -> bool {
         let Some(at) = self.log.as_ref().and_then(ControlLog::meta_seq) else { return false };
@@ -124,7 +135,7 @@ impl Group {
         self.is_active(me) && self.role(me) > Some(Role::Member) && (gone || author == Some(*me))
     }
 
-    fn opens_name(&self, id: &GroupId) -> bool {
+    pub(super) fn opens_name(&self, id: &GroupId) -> bool {
         self.names.opening(id, self.log.as_ref()).is_some()
     }
 }
@@ -207,6 +218,9 @@ impl Engine {
         }
         for id in lost {
             self.wish(id, Wish::Describe { name: None, topic: None }, None);
+            if self.groups.get(&id).is_some_and(Group::takes_passphrase) {
+                self.shut_door(id, VERIFIER_LOST);
+            }
         }
     }
 

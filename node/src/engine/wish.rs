@@ -182,7 +182,10 @@ impl Engine {
             self.fresh_name_key(id);
         }
         let group = self.groups.get(&id);
-        let prs = group.and_then(|group| group.new_prs.as_ref().or(group.prs.as_ref()));
+        // The verifier known here is the present one only if the present name opens here.
+        let known = group.filter(|group| group.opens_name(&id));
+        let prs = known.and_then(|group| group.prs.as_ref());
+        let prs = group.and_then(|group| group.new_prs.as_ref()).or(prs);
         let key = group.and_then(|group| group.sealing_key(&id));
         let ct = key.map(|key| seal_meta(key, &id, (&meta, prs), &mut self.rng));
         let ct = ct.unwrap_or_default();
