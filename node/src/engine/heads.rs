@@ -19,6 +19,7 @@ use hubbub_shared::wire::from_hub::{Item, ItemKind};
 
 use super::Engine;
 use super::alarm::Alarm;
+use super::channel::NO_PLACE;
 use super::gap::{conversation_with, group_of};
 use super::heard::OPEN_END;
 use super::output::{Output, Recall, Recalled};
@@ -236,8 +237,7 @@ impl Engine {
         };
         let Some(chain) = chain else { return self.count("malformed") };
         let from = self.owner_of(gid, &chain).unwrap_or(peer);
-        // Its place in the channel is unknown: it counts as the newest.
-        let (seq, kind, at) = (u64::MAX, ItemKind::Envelope, self.now);
+        let (seq, kind, at) = (NO_PLACE, ItemKind::Envelope, self.now);
         let item = Item { seq, kind, at, from, bytes: ByteBuf::from(envelope) };
         self.take_channel_item(gid, item);
     }
