@@ -194,6 +194,7 @@ def pairwise(gid, head, chain, skdm):
         "Picture none": record(21, with_length(b"")),
         "Told": record(20, gid, BOB.id, u32(2), told(bytes(16), 3, 0, "hello"),
                        told(bytes([1]) * 16, ERA + 1, 7, "h\u00e9llo again")),
+        "NameWanted": record(22, gid),
     }
 
 

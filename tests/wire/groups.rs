@@ -200,6 +200,7 @@ fn everything_two_nodes_tell_each_other_has_these_bytes() {
         ("Picture", PairPlain::Picture { bytes: picture }),
         ("Picture none", PairPlain::Picture { bytes: Vec::new() }),
         ("Told", PairPlain::Told { gid, author, items }),
+        ("NameWanted", PairPlain::NameWanted { gid }),
     ];
     assert_eq!(vectors["pairwise"].as_object().unwrap().len(), all.len());
     for (name, plain) in all {

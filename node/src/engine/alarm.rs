@@ -34,6 +34,8 @@ pub(super) enum Alarm {
     Bundles,
     /// Names nobody had are asked for again.
     Names,
+    /// The key of a group's name is asked for.
+    Titles,
     /// Somebody who came is told what was said before.
     Newcomers,
     /// The next keeper of a group is knocked at.
@@ -93,6 +95,7 @@ impl Engine {
                     self.want_bundles();
                 }
                 Alarm::Names => self.ask_names_again(),
+                Alarm::Titles => self.ask_for_titles(),
                 Alarm::Newcomers => self.look_back(),
                 Alarm::Knocks => self.knock_on(),
                 Alarm::Upkeep => self.upkeep(),
@@ -109,6 +112,7 @@ impl Engine {
         self.resume_gaps();
         self.resume_resets();
         self.resume_newcomers();
+        self.watch_titles();
         self.resume_knocks();
     }
 
@@ -120,6 +124,7 @@ impl Engine {
         self.expire_outbox();
         self.revoke_expired();
         self.seal_lost_names();
+        self.watch_titles();
         self.knock_on();
         self.remind_all();
         self.ask_all_names();

@@ -405,7 +405,7 @@ impl Engine {
     /// Opens name and topic, if they changed and the key is here.
     pub(super) fn refresh_meta(&mut self, id: GroupId, author: NodeId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(sealed) = group.meta(&id) else { return };
+        let Some(sealed) = group.meta(&id) else { return self.watch_title(id) };
         let (name, topic) = (sealed.meta.name().to_owned(), sealed.meta.topic().to_owned());
         group.prs = sealed.prs;
         self.touch(Key::Group(id));

@@ -18,7 +18,7 @@
 //! * `epoch`: a copy of this node is at work, or was: everything begins anew; `backup`: what such a
 //!   copy may hold
 //! * `group`, `control`: who belongs, by the group's signed log, and `wish`: writing into it;
-//!   `name`: the key of a group's name
+//!   `name`: the key of a group's name, `title`: asking for one that did not come
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
 //! * `fork`: two histories of one group come together again
@@ -75,6 +75,7 @@ mod repair;
 mod request;
 mod stuck;
 mod target;
+mod title;
 mod told;
 mod verify;
 pub mod view;

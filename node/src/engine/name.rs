@@ -92,9 +92,7 @@ impl NameKeys {
 impl Group {
     /// Name, topic and passphrase verifier, when they can be opened.
     pub(super) fn meta(&self, id: &GroupId) -> Option<Sealed> {
-        let log = self.log.as_ref();
-        let key = self.names.keys.get(self.names.opening(id, log)?)?;
-        open_meta(key, id, log?.meta()?).ok()
+        open_meta(self.opening_key(id)?, id, self.log.as_ref()?.meta()?).ok()
     }
 
     /// The key a newcomer needs: the one that opens the name, or the newest.
@@ -128,15 +126,24 @@ impl Group {
 
     /// Whether the name is ours to see to: we wrote it, or may where its author has gone.
     fn tends_name(&self, me: &NodeId) -> bool {
-        let Some(at) = self.log.as_ref().and_then(ControlLog::meta_seq) else { return false };
-        let entry = usize::try_from(at).ok().and_then(|at| self.entries.get(at));
-        let author = entry.and_then(|entry| Entry::known(entry).ok()).map(|body| body.author);
+        let author = self.name_author();
         let gone = author.is_some_and(|author| !self.is_member(&author));
         self.is_active(me) && self.role(me) > Some(Role::Member) && (gone || author == Some(*me))
     }
 
     pub(super) fn opens_name(&self, id: &GroupId) -> bool {
         self.names.opening(id, self.log.as_ref()).is_some()
+    }
+
+    /// The key that opens the name as it stands.
+    pub(super) fn opening_key(&self, id: &GroupId) -> Option<&Secret32> {
+        self.names.keys.get(self.names.opening(id, self.log.as_ref())?)
+    }
+
+    /// Who wrote the name as it stands.
+    pub(super) fn name_author(&self) -> Option<NodeId> {
+        let at = usize::try_from(self.log.as_ref()?.meta_seq()?).ok()?;
+        Entry::known(self.entries.get(at)?).ok().map(|body| body.author)
     }
 }
 
@@ -166,8 +173,15 @@ impl Engine {
         let Some(group) = self.groups.get(&gid).filter(|group| !group.is_shunned(&node)) else {
             return;
         };
-        let (Some(log), Some(key)) = (&group.log, group.name_key(&gid)) else { return };
-        let (seq, head, meta_key) = (log.seq(), log.head(), key.duplicate());
+        let Some(key) = group.name_key(&gid).map(Secret32::duplicate) else { return };
+        self.give_name_key((gid, node), key, rank);
+    }
+
+    /// Gives somebody who belongs this key.
+    pub(super) fn give_name_key(&mut self, to: (GroupId, NodeId), meta_key: Secret32, rank: Rank) {
+        let (gid, node) = to;
+        let Some(log) = self.groups.get(&gid).and_then(|group| group.log.as_ref()) else { return };
+        let (seq, head) = (log.seq(), log.head());
         self.tell_in_rank(node, &PairPlain::Welcome { gid, seq, head, meta_key }, rank);
     }
 

@@ -369,6 +369,7 @@ impl Engine {
             PairPlain::KnockProof(proof) => self.take_knock_proof(peer, &proof),
             PairPlain::KnockRefused(refused) => self.take_knock_refusal(peer, &refused),
             PairPlain::Told { gid, author, items } => self.take_told(peer, (gid, author), items),
+            PairPlain::NameWanted { gid } => self.take_name_request(peer, gid),
         }
         self.seen_alive(peer);
         self.note_heard(peer);

@@ -1,4 +1,5 @@
-//! Asking again for what is missing: sender keys and lost sessions (`gap` asks for messages).
+//! Asking again for what is missing: sender keys and lost sessions (`gap` asks for messages,
+//! `title` for the keys of names).
 //!
 //! Everything here is a guess that something was lost, so everything is limited: nobody can be made
 //! to ask, answer or begin anew more often than the limits say.
@@ -14,6 +15,7 @@ use rand_core::Rng;
 use super::Engine;
 use super::alarm::{Alarm, Alarms};
 use super::record::Key;
+use super::title::Untitled;
 use crate::api::ConversationId;
 
 /// How long a key may take before it is asked for.
@@ -23,7 +25,7 @@ const ASK_EVERY: Millis = Millis::secs(60);
 /// Times a key is asked for.
 const KEY_TRIES: u32 = 8;
 /// Who asks for keys again within this time is not answered.
-const ANSWER_EVERY: Millis = Millis::secs(60);
+pub(super) const ANSWER_EVERY: Millis = Millis::secs(60);
 /// Nor is who asks about one chain more often than this within a [`DAY`].
 const ANSWERS_A_DAY: u32 = 10;
 const DAY: Millis = Millis::hours(24);
@@ -63,6 +65,9 @@ pub(super) struct Repairs {
     /// Since when within [`ANEW_EVERY`], and how many, strangers were begun with.
     met: (Timestamp, u32),
     paused: BTreeMap<NodeId, (Timestamp, u32)>,
+    /// Groups whose name does not open, and whom we told the key of one.
+    pub(super) titles: BTreeMap<GroupId, Untitled>,
+    pub(super) titled: BTreeMap<(GroupId, NodeId), Timestamp>,
     /// Others' chains that cannot be judged yet.
     pub(super) early_chains: Vec<(NodeId, Skdm)>,
 }

@@ -145,6 +145,11 @@ pub enum PairPlain {
         /// Their texts by rising count.
         items: Vec<Past>,
     },
+    /// Kind 22: asks a member for the key of the group's name.
+    NameWanted {
+        /// Of which group.
+        gid: GroupId,
+    },
 }
 
 /// How far a message got. On the wire: 1 delivered, 2 read.
@@ -203,6 +208,7 @@ impl PairPlain {
                 w.fixed(&gid.0).fixed(&author.0);
                 write_past(&mut w, items)
             }
+            Self::NameWanted { gid } => w.fixed(&gid.0),
         };
         w.finish()
     }
@@ -227,8 +233,9 @@ impl PairPlain {
             Self::KnockAnswer(_) => 17,
             Self::KnockProof(_) => 18,
             Self::KnockRefused(_) => 19,
-            Self::Picture { .. } => 21,
             Self::Told { .. } => 20,
+            Self::Picture { .. } => 21,
+            Self::NameWanted { .. } => 22,
         }
     }
 
@@ -288,6 +295,7 @@ impl PairPlain {
                 author: NodeId(r.array()?),
                 items: read_past(&mut r)?,
             },
+            22 => Self::NameWanted { gid: gid(&mut r)? },
             kind => return Err(ContentError::UnknownKind(kind)),
         };
         r.finish()?;
@@ -386,6 +394,7 @@ pub(super) fn samples() -> Vec<PairPlain> {
         PairPlain::Picture { bytes: super::picture::sample(2, 3) },
         PairPlain::Picture { bytes: Vec::new() },
         PairPlain::Told { gid, author: NodeId([8; 32]), items: super::told::sample() },
+        PairPlain::NameWanted { gid },
     ]
 }
 
@@ -417,7 +426,7 @@ mod tests {
 
     #[test]
     fn kinds_kept_for_later_need_a_newer_version() {
-        for kind in [6, 10, 22, 255] {
+        for kind in [6, 10, 23, 255] {
             assert_eq!(refused(&[1, kind]), ContentError::UnknownKind(kind));
         }
         assert_eq!(refused(&[2, 0]).reason(), "newer");
@@ -508,7 +517,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_never_panics_and_what_decodes_encodes_the_same(
-            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..23
+            mut bytes in prop::collection::vec(any::<u8>(), 2..200), kind in 0u8..24
         ) {
             bytes[0] = 1;
             bytes[1] = kind;
