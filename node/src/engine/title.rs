@@ -114,3 +114,114 @@ impl Engine {
         self.give_name_key((gid, peer), key, Rank::Rest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+    use hubbub_shared::group::meta::{GroupMeta, seal_meta};
+    use hubbub_shared::group::{ControlLog, Op, Policy};
+    use hubbub_shared::wire::ByteBuf;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::api::Strangers;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn identity(seed: u8) -> Identity {
+        Identity::from_seed(Secret32::from_bytes([seed; 32]))
+    }
+
+    fn key(byte: u8) -> Secret32 {
+        Secret32::from_bytes([byte; 32])
+    }
+
+    /// Bob in a group that alice founded and called "tea", with carol in it, as alice's welcome
+    /// with this key leaves him.
+    fn bob(welcome: Secret32) -> (Engine, GroupId) {
+        let (alice, hub) = (identity(1), identity(9).hub_id());
+        let mut bob = Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap();
+        bob.settings.strangers = Strangers::Welcome;
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (gid, genesis) = ControlLog::create(&alice, Policy::closed(), NOW, &mut rng);
+        let mut log = ControlLog::genesis(&genesis).unwrap();
+        let meta = GroupMeta::new("tea", "").unwrap();
+        let ct = ByteBuf::from(seal_meta(&key(1), &gid, (&meta, None), &mut rng));
+        bob.welcomed(alice.id(), gid, 3, welcome);
+        bob.take_entry(gid, &genesis, None);
+        let others = [identity(3).id(), bob.id()].map(|node| Op::add(node, Role::Member, 1));
+        for op in [Op::Meta { ct }].into_iter().chain(others) {
+            let entry = log.propose(&alice, op, NOW);
+            log.apply(&entry).unwrap();
+            assert!(bob.take_entry(gid, &entry, None));
+        }
+        bob.control_synced(gid);
+        (bob, gid)
+    }
+
+    /// Who was asked for the key of a name so far.
+    fn asked(engine: &Engine) -> Vec<NodeId> {
+        let wanted =
+            |plain: &[u8]| matches!(PairPlain::decode(plain), Ok(PairPlain::NameWanted { .. }));
+        let entries = engine.outbox.entries.values();
+        entries.filter(|e| wanted(e.plain.expose())).filter_map(|e| e.addressee()).collect()
+    }
+
+    fn welcomed(engine: &Engine) -> Vec<(NodeId, [u8; 32])> {
+        let key = |plain: &[u8]| match PairPlain::decode(plain) {
+            Ok(PairPlain::Welcome { meta_key, .. }) => Some(*meta_key.expose()),
+            _ => None,
+        };
+        let entries = engine.outbox.entries.values();
+        entries.filter_map(|e| Some((e.addressee()?, key(e.plain.expose())?))).collect()
+    }
+
+    #[test]
+    fn a_member_given_the_next_key_and_not_the_present_one_asks_until_somebody_tells() {
+        let (mut bob, gid) = bob(key(2));
+        assert!(bob.groups[&gid].facts.invited && !bob.groups[&gid].opens_name(&gid));
+        bob.handle_timeout(NOW + Millis::secs(59));
+        assert_eq!(asked(&bob), []);
+        bob.handle_timeout(NOW + Millis::secs(61));
+        assert_eq!(asked(&bob), [identity(1).id()]);
+        for hour in 1..12 {
+            bob.handle_timeout(NOW + Millis::hours(hour));
+        }
+        assert!(asked(&bob).contains(&identity(3).id()), "a member may know it, too");
+        bob.welcomed(identity(3).id(), gid, 3, key(1));
+        assert_eq!(bob.groups[&gid].facts.name, "tea");
+        let before = asked(&bob).len();
+        for hour in 12..100 {
+            bob.handle_timeout(NOW + Millis::hours(hour));
+        }
+        assert_eq!(asked(&bob).len(), before);
+    }
+
+    #[test]
+    fn a_name_nobody_tells_is_asked_for_ever_more_rarely_and_not_for_ever() {
+        let (mut bob, _) = bob(key(2));
+        for minute in 0..60 * 24 * 13 {
+            bob.handle_timeout(NOW + Millis::minutes(minute));
+        }
+        let times = asked(&bob).len();
+        assert!((16..=usize::try_from(TRIES).unwrap()).contains(&times), "{times}");
+    }
+
+    #[test]
+    fn a_member_who_asks_is_told_the_key_that_opens_the_name_and_nobody_else_is() {
+        let (mut bob, gid) = bob(key(1));
+        let (carol, mallory) = (identity(3).id(), identity(66).id());
+        bob.take_name_request(mallory, gid);
+        assert_eq!(welcomed(&bob), []);
+        bob.take_name_request(carol, gid);
+        bob.take_name_request(carol, gid);
+        assert_eq!(welcomed(&bob), [(carol, *key(1).expose())]);
+        bob.now = NOW + ANSWER_EVERY;
+        bob.take_name_request(carol, gid);
+        assert_eq!(welcomed(&bob).len(), 2);
+        let counts = bob.status().refused;
+        assert!(counts.contains(&("request-too-often".to_owned(), 1)));
+        assert!(counts.contains(&("request-not-a-member".to_owned(), 1)));
+    }
+}
