@@ -178,8 +178,13 @@ impl Engine {
         let members = self.groups.get(&gid)?.members();
         let others: Vec<NodeId> =
             members.into_iter().filter(|node| *node != me && *node != author).collect();
-        let count = u64::try_from(others.len()).ok().filter(|count| *count > 0)?;
-        others.get(usize::try_from(self.rng.next_u64() % count).ok()?).copied()
+        self.by_chance(&others)
+    }
+
+    /// One of these.
+    pub(super) fn by_chance(&mut self, nodes: &[NodeId]) -> Option<NodeId> {
+        let count = u64::try_from(nodes.len()).ok().filter(|count| *count > 0)?;
+        nodes.get(usize::try_from(self.rng.next_u64() % count).ok()?).copied()
     }
 
     /// Whether this node and another belong to a conversation now.

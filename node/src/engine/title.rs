@@ -6,7 +6,7 @@
 //! itself by opening the name. What is absent: making new keys for names nobody can open.
 
 use hubbub_shared::content::PairPlain;
-use hubbub_shared::group::Role;
+use hubbub_shared::group::{ControlLog, Role};
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
 use rand_core::Rng;
@@ -21,13 +21,15 @@ use super::repair::{ANSWER_EVERY, LARGE, may};
 const PATIENCE: Millis = Millis::secs(60);
 /// The longest pause.
 const LONGEST: Millis = Millis::hours(6);
-/// Times a key is asked for: a week.
+/// Times the key of one name is asked for, which takes six days.
 const TRIES: u32 = 32;
 /// In large groups the first question is spread over this long.
 const SPREAD: u64 = 600_000;
 
 /// When the key is asked for next, and how often it was.
 pub(super) struct Untitled {
+    /// The entry of the name that is shut; another name is asked about anew.
+    name: u64,
     at: Timestamp,
     tries: u32,
 }
@@ -50,13 +52,14 @@ impl Engine {
             self.repairs.titles.remove(&id);
             return;
         };
-        if self.repairs.titles.contains_key(&id) {
+        let name = group.log.as_ref().and_then(ControlLog::meta_seq).unwrap_or(0);
+        if self.repairs.titles.get(&id).is_some_and(|ask| ask.name == name) {
             return;
         }
         let large = group.members().len() > LARGE;
         let spread = if large { self.rng.next_u64() % SPREAD } else { 0 };
         let at = self.now + PATIENCE + Millis(spread);
-        self.repairs.titles.insert(id, Untitled { at, tries: 0 });
+        self.repairs.titles.insert(id, Untitled { name, at, tries: 0 });
         self.alarms.set(Alarm::Titles, at);
     }
 
@@ -71,7 +74,7 @@ impl Engine {
             let Some(ask) = self.repairs.titles.get_mut(&id) else { continue };
             let pause = PATIENCE.0.saturating_mul(1 << ask.tries.min(16)).min(LONGEST.0);
             let tries = ask.tries;
-            *ask = Untitled { at: now + Millis(pause), tries: tries.saturating_add(1) };
+            (ask.at, ask.tries) = (now + Millis(pause), tries.saturating_add(1));
             if let Some(node) = self.knows_title(&id, tries) {
                 self.tell(node, &PairPlain::NameWanted { gid: id });
             }
@@ -93,9 +96,7 @@ impl Engine {
         let admin = |node: &&NodeId| group.role(node) > Some(Role::Member);
         let admins: Vec<NodeId> = members.iter().filter(admin).copied().collect();
         let asked = if tries <= 1 && !admins.is_empty() { admins } else { members };
-        let count = u64::try_from(asked.len()).ok().filter(|count| *count > 0)?;
-        let at = usize::try_from(self.rng.next_u64() % count).ok()?;
-        asked.get(at).copied()
+        self.by_chance(&asked)
     }
 
     /// A member cannot open the name of a group.
@@ -119,7 +120,7 @@ impl Engine {
 mod tests {
     use hubbub_shared::crypto::{Identity, Secret32};
     use hubbub_shared::group::meta::{GroupMeta, seal_meta};
-    use hubbub_shared::group::{ControlLog, Op, Policy};
+    use hubbub_shared::group::{Op, Policy};
     use hubbub_shared::wire::ByteBuf;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -140,6 +141,12 @@ mod tests {
     /// Bob in a group that alice founded and called "tea", with carol in it, as alice's welcome
     /// with this key leaves him.
     fn bob(welcome: Secret32) -> (Engine, GroupId) {
+        let (bob, gid, _) = scene(welcome);
+        (bob, gid)
+    }
+
+    /// The same with the log, for alice to go on with.
+    fn scene(welcome: Secret32) -> (Engine, GroupId, ControlLog) {
         let (alice, hub) = (identity(1), identity(9).hub_id());
         let mut bob = Engine::new(identity(2), hub, Vec::new(), [7; 32], NOW).unwrap();
         bob.settings.strangers = Strangers::Welcome;
@@ -157,7 +164,7 @@ mod tests {
             assert!(bob.take_entry(gid, &entry, None));
         }
         bob.control_synced(gid);
-        (bob, gid)
+        (bob, gid, log)
     }
 
     /// Who was asked for the key of a name so far.
@@ -206,6 +213,23 @@ mod tests {
         }
         let times = asked(&bob).len();
         assert!((16..=usize::try_from(TRIES).unwrap()).contains(&times), "{times}");
+    }
+
+    #[test]
+    fn another_name_that_stays_shut_is_asked_about_anew() {
+        let (mut bob, gid, mut log) = scene(key(2));
+        for hour in 0..24 * 13 {
+            bob.handle_timeout(NOW + Millis::hours(hour));
+        }
+        let before = asked(&bob).len();
+        let meta = GroupMeta::new("coffee", "").unwrap();
+        let mut rng = ChaCha20Rng::from_seed([4; 32]);
+        let ct = ByteBuf::from(seal_meta(&key(3), &gid, (&meta, None), &mut rng));
+        let renamed = log.propose(&identity(1), Op::Meta { ct }, NOW);
+        log.apply(&renamed).unwrap();
+        assert!(bob.take_entry(gid, &renamed, None));
+        bob.handle_timeout(bob.now + Millis::secs(61));
+        assert_eq!(asked(&bob).len(), before + 1);
     }
 
     #[test]
