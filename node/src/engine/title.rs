@@ -56,7 +56,7 @@ impl Engine {
         if self.repairs.titles.get(&id).is_some_and(|ask| ask.name == name) {
             return;
         }
-        let large = group.members().len() > LARGE;
+        let large = group.log.as_ref().is_some_and(|log| log.roster().len() > LARGE);
         let spread = if large { self.rng.next_u64() % SPREAD } else { 0 };
         let at = self.now + PATIENCE + Millis(spread);
         self.repairs.titles.insert(id, Untitled { name, at, tries: 0 });
