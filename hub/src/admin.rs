@@ -4,11 +4,13 @@
 //! leaves. Invariant: only the hub's own user can open it (the socket and its directory are
 //! private), and a slow follower is told how many lines it missed instead of holding anything up.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hubbub_shared::time::{Millis, Timestamp};
+use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,11 +19,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::intake::{Arrival, Ask};
+use crate::check::{self, Health};
+use crate::intake::{Arrival, Ask, Seen};
 use crate::invites::Held;
 use crate::journal::Line;
 use crate::serve::Operator;
-use crate::server::stopped;
+use crate::server::{now, stopped};
 
 const FILE: &str = "admin.sock";
 /// Longest request in bytes.
@@ -49,6 +52,8 @@ pub enum Request {
     },
     /// How is it going?
     Status,
+    /// How are you and your process?
+    Health,
     /// Send the log's lines from now on.
     Follow,
 }
@@ -74,6 +79,8 @@ pub enum Reply {
     },
     /// How it is going.
     Status(Status),
+    /// What the hub knows of itself and its process.
+    Health(Health),
     /// A line of the log.
     Line(Line),
     /// Lines this follower was too slow for.
@@ -159,6 +166,7 @@ async fn serve(stream: UnixStream, operator: Operator) {
             operator.revoke(&id).await.map_or_else(stopping, |found| Reply::Revoked { found })
         }
         Ok(Request::Status) => status(&operator).await,
+        Ok(Request::Health) => health(&operator).await,
         Ok(Request::Follow) => return follow(&operator, read, write).await,
         Err(error) => Reply::Failed { why: format!("not a request: {error}") },
     };
@@ -185,6 +193,25 @@ async fn status(operator: &Operator) -> Reply {
         connections,
         streams,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+async fn health(operator: &Operator) -> Reply {
+    let (done, answer) = oneshot::channel();
+    let asked = operator.intake.send(Arrival::Ask(Ask::Health(done))).await;
+    let seen = if asked.is_ok() { answer.await.ok() } else { None };
+    let Some(Seen { from, newest, held }) = seen else { return stopping() };
+    let nodes = from.len();
+    let addresses: BTreeSet<IpAddr> = from.into_iter().collect();
+    Reply::Health(Health {
+        nodes,
+        addresses: addresses.len(),
+        private: addresses.into_iter().filter(|ip| check::is_private(*ip)).count(),
+        newest,
+        now: now(),
+        held,
+        buffers: operator.buffers,
+        open_files: getrlimit(Resource::Nofile).current,
     })
 }
 

@@ -42,6 +42,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look whether hub, network, disk and clock are as they should be, and say what to change
+    Check {
+        /// As JSON lines
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what the running hub relays, in its sealed form
     Log(Log),
     /// Show the settings in force and where each comes from

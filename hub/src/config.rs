@@ -20,6 +20,7 @@ pub const TEMPLATE: &str = include_str!("../../config/hub.toml");
 pub const FILE: &str = "hub.toml";
 /// What environment variables start with; section and key are joined by two underscores.
 const ENV: &str = "HUBBUB_HUB_";
+const MIB: u64 = 1024 * 1024;
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,12 @@ pub struct Limits {
     pub group_mib: u32,
     /// MiB that may wait in all.
     pub total_mib: u32,
+    /// Relayed streams one identity may have open.
+    pub streams: u32,
+    /// Relayed streams of all.
+    pub streams_total: u32,
+    /// MiB a second that these may carry together; 0 for any.
+    pub streams_mib_per_second: u32,
 }
 
 /// Section `log`.
@@ -110,6 +117,9 @@ impl Default for Limits {
             mailbox_mib: 64,
             group_mib: 256,
             total_mib: 65_536,
+            streams: 8,
+            streams_total: 512,
+            streams_mib_per_second: 512,
         }
     }
 }
@@ -127,16 +137,23 @@ impl Limits {
         Duration::from_secs(u64::from(self.hello_seconds))
     }
 
+    /// Bytes a second that the streams of one identity may carry; 0 for any.
+    #[must_use]
+    pub fn streamed(&self) -> u64 {
+        u64::from(self.streams_mib_per_second) * MIB
+    }
+
     /// The relay's part of the limits.
     #[must_use]
     pub fn relay(&self, open: bool) -> RelayConfig {
-        const MIB: u64 = 1024 * 1024;
         let mut relay = RelayConfig { open, nodes: self.nodes, ..RelayConfig::default() };
         relay.mailbox.bytes = u64::from(self.mailbox_mib) * MIB;
         relay.mailbox_share.bytes = relay.mailbox.bytes / 4;
         relay.channel.bytes = u64::from(self.group_mib) * MIB;
         relay.channel_share.bytes = relay.channel.bytes / 2;
         relay.total.bytes = u64::from(self.total_mib) * MIB;
+        relay.streams_per_node = self.streams;
+        relay.streams = self.streams_total;
         relay
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing a stranger sends costs more than a hello of [`HELLO_MAX`] bytes and a few
 //! seconds; the relay hears of a connection only when its identity is proven for that connection.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,12 +19,14 @@ use hubbub_shared::wire::{RefusalCode, ToHub, version};
 use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::task::JoinSet;
 
+use crate::carrier::Carrier;
 use crate::datagrams;
 use crate::frames::{self, FrameError, FrameWriter, Stalled, Waiting};
 use crate::gate::Ticket;
 use crate::intake::{Arrival, Ended, Intake, Link, StreamAsk};
+use crate::pace::Pace;
 use crate::relay::{ConnId, Input};
-use crate::splice;
+use crate::splice::{self, Opened};
 use crate::tls;
 
 /// Bytes of a number, a word or a refusal.
@@ -34,7 +37,31 @@ pub(crate) struct Door {
     pub(crate) hub: HubId,
     pub(crate) intake: Intake,
     pub(crate) hello_timeout: Duration,
+    /// Bytes a second that the streams one node opens may carry.
+    pub(crate) streamed: u64,
+    /// How many of these it may have open.
+    pub(crate) streams: u32,
     pub(crate) next: AtomicU64,
+}
+
+/// A proven connection, and where its packets come from as far as the relay was told.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) connection: Connection,
+    pub(crate) conn: ConnId,
+    from: SocketAddr,
+}
+
+impl Source {
+    /// Tells the relay if they come from elsewhere by now. It is looked at whenever something of
+    /// the node's was read, so an idle connection costs nothing.
+    pub(crate) async fn look(&mut self, intake: &Intake) -> Result<(), Ended> {
+        let from = self.connection.remote_address();
+        if core::mem::replace(&mut self.from, from) == from {
+            return Ok(());
+        }
+        intake.send(Arrival::Input(Input::Moved { conn: self.conn, from }, None)).await
+    }
 }
 
 /// A node that has proven who it is.
@@ -55,15 +82,17 @@ pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticke
         return;
     };
     ticket.proven();
-    tls::widen(&greeted.connection);
+    tls::allow(&greeted.connection, door.streams);
     let conn = ConnId(door.next.fetch_add(1, Ordering::Relaxed));
     let Greeted { connection, send, recv, hello, version } = greeted;
     let (queue, writer) = frames::queue();
-    let link = Link { conn, node: hello.node, frames: queue, connection: connection.clone() };
+    let carrier = Carrier::new(connection.clone(), Pace::new(door.streamed));
+    let link = Link { conn, node: hello.node, frames: queue, carrier: Arc::clone(&carrier) };
     let admission = hello.admission.and_then(|token| token.as_slice().try_into().ok());
     let connected = Input::Connected { conn, node: hello.node, from, admission, version };
     if door.intake.send(Arrival::Link(link, connected)).await.is_ok() {
-        exchange(&door.intake, conn, &connection, (send, recv), writer).await;
+        let source = Source { connection: connection.clone(), conn, from };
+        exchange(&door.intake, source, (send, recv), writer, &carrier).await;
         // When the server has ended there is nobody left to tell.
         door.intake.send(Arrival::Input(Input::Closed { conn }, None)).await.ok();
     }
@@ -108,14 +137,15 @@ async fn hello(
 /// Runs everything a connection does at once; the first part to end ends all.
 async fn exchange(
     intake: &Intake,
-    conn: ConnId,
-    connection: &Connection,
+    source: Source,
     (send, mut recv): (SendStream, RecvStream),
     writer: FrameWriter,
+    carrier: &Arc<Carrier>,
 ) {
+    let Source { connection, conn, .. } = &source;
     let waiting = writer.waiting();
     let reading = async {
-        let ended = read_frames((intake, &waiting), conn, &mut recv).await;
+        let ended = read_frames((intake, &waiting), source.clone(), &mut recv).await;
         if let Some(code) = ended {
             connection.close(frames::close_code(code), b"");
         }
@@ -123,8 +153,8 @@ async fn exchange(
     tokio::select! {
         () = reading => {}
         () = writer.run(send, connection) => {}
-        () = datagrams::receive(connection, conn, intake) => {}
-        () = accept_streams(intake, conn, connection) => {}
+        () = datagrams::receive(source.clone(), intake) => {}
+        () = accept_streams(intake, *conn, carrier) => {}
     }
 }
 
@@ -132,7 +162,7 @@ async fn exchange(
 /// why the node must go, if it must.
 async fn read_frames(
     (intake, waiting): (&Intake, &Arc<Waiting>),
-    conn: ConnId,
+    mut source: Source,
     recv: &mut RecvStream,
 ) -> Option<RefusalCode> {
     loop {
@@ -153,9 +183,9 @@ async fn read_frames(
                 Err(Stalled) => return Some(RefusalCode::TooFast),
             },
         };
-        if let Err(Ended) = intake.send_frame(Input::Frame { conn, frame }, bytes, answer).await {
-            return None;
-        }
+        source.look(intake).await.ok()?;
+        let input = Input::Frame { conn: source.conn, frame };
+        intake.send_frame(input, bytes, answer).await.ok()?;
     }
 }
 
@@ -171,14 +201,15 @@ fn answer_size(frame: &ToHub) -> usize {
 }
 
 /// Takes the streams a node opens towards others. Their number is bounded by QUIC's stream limit.
-async fn accept_streams(intake: &Intake, conn: ConnId, connection: &Connection) {
+async fn accept_streams(intake: &Intake, conn: ConnId, carrier: &Arc<Carrier>) {
     let mut asking = JoinSet::new();
-    while let Ok((send, mut recv)) = connection.accept_bi().await {
+    while let Ok((send, mut recv)) = carrier.connection.accept_bi().await {
         while asking.try_join_next().is_some() {}
-        let intake = intake.clone();
+        let (intake, by) = (intake.clone(), Arc::clone(carrier));
         asking.spawn(async move {
             if let Some(to) = splice::wanted(&mut recv).await {
-                let ask = StreamAsk { conn, to, ends: (send, recv) };
+                let opened = Opened { ends: (send, recv), by };
+                let ask = StreamAsk { conn, to, opened };
                 // A server that has ended drops the stream, and with it the connection.
                 intake.send(Arrival::Stream(ask)).await.ok();
             }

@@ -6,13 +6,18 @@ use hubbub_shared::id::NodeId;
 use hubbub_shared::wire::datagram::Datagram;
 use quinn::Connection;
 
+use crate::connection::Source;
 use crate::intake::Intake;
-use crate::relay::{ConnId, Input};
+use crate::relay::Input;
 
 /// Hands a connection's datagrams to the relay until the connection ends.
-pub(crate) async fn receive(connection: &Connection, conn: ConnId, intake: &Intake) {
-    while let Ok(bytes) = connection.read_datagram().await {
+pub(crate) async fn receive(mut source: Source, intake: &Intake) {
+    while let Ok(bytes) = source.connection.read_datagram().await {
         let Some(datagram) = Datagram::parse(&bytes) else { continue };
+        if source.look(intake).await.is_err() {
+            return;
+        }
+        let conn = source.conn;
         let input =
             Input::Datagram { conn, to: datagram.peer, payload: Arc::from(datagram.payload) };
         if !intake.offer(input) {

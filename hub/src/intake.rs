@@ -3,15 +3,17 @@
 //! Invariant: a connection that sends faster than the hub stores waits here, and through QUIC's
 //! flow control its node waits too. Nothing is dropped but datagrams.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::{Millis, Timestamp};
-use quinn::{Connection, RecvStream, SendStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::carrier::Carrier;
 use crate::frames::{FrameQueue, Kept};
 use crate::relay::{ConnId, Input};
+use crate::splice::Opened;
 
 /// Inputs waiting.
 const QUEUE: usize = 4_096;
@@ -42,14 +44,14 @@ pub(crate) struct Link {
     pub(crate) conn: ConnId,
     pub(crate) node: NodeId,
     pub(crate) frames: FrameQueue,
-    pub(crate) connection: Connection,
+    pub(crate) carrier: Arc<Carrier>,
 }
 
 /// A relayed stream waiting for its other half.
 pub(crate) struct StreamAsk {
     pub(crate) conn: ConnId,
     pub(crate) to: NodeId,
-    pub(crate) ends: (SendStream, RecvStream),
+    pub(crate) opened: Opened,
 }
 
 /// What the operator asks of a running hub.
@@ -62,6 +64,18 @@ pub(crate) enum Ask {
     Invites(oneshot::Sender<Vec<([u8; 32], u32, Timestamp)>>),
     /// How many are connected, and how many streams are relayed.
     Status(oneshot::Sender<(usize, usize)>),
+    /// What the relay knows of the hub's health.
+    Health(oneshot::Sender<Seen>),
+}
+
+/// What the relay sees of the world.
+pub(crate) struct Seen {
+    /// Where each connected node comes from.
+    pub(crate) from: Vec<IpAddr>,
+    /// When the newest entry that waits came.
+    pub(crate) newest: Option<Timestamp>,
+    /// Sealed bytes that wait.
+    pub(crate) held: u64,
 }
 
 /// The near end of the queue.

@@ -3,9 +3,11 @@
 //! * [`relay`]: the switchboard, pure
 //! * [`store`]: what survives
 //! * [`serve()`]: a running hub, embedded or of its own
-//! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`]: the operator's side
+//! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`], [`check`]: the operator's side
 
 pub mod admin;
+mod carrier;
+pub mod check;
 pub mod config;
 mod connection;
 mod datagrams;
@@ -15,6 +17,7 @@ mod intake;
 pub mod invites;
 pub mod journal;
 pub mod keys;
+mod pace;
 pub mod relay;
 mod serve;
 mod server;

@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin;
+use crate::check::Buffers;
 use crate::config::Limits;
 use crate::connection::{self, Door};
 use crate::gate::{Admission, Gate};
@@ -103,6 +104,8 @@ pub(crate) struct Operator {
     pub(crate) hub: HubId,
     pub(crate) listen: SocketAddr,
     pub(crate) since: Timestamp,
+    /// Of the socket, if the system says.
+    pub(crate) buffers: Option<Buffers>,
 }
 
 impl Operator {
@@ -150,7 +153,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let open = opener(&options, &keys)?;
     let opened =
         open(now()).map_err(|error| ServeError::Store { dir: options.dir.clone(), error })?;
-    let endpoint = listen(&options, &keys)?;
+    let (endpoint, buffers) = listen(&options, &keys)?;
     let local_addr = endpoint
         .local_addr()
         .map_err(|error| ServeError::Listen { listen: options.listen, error })?;
@@ -162,9 +165,11 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
         hub,
         intake: intake.clone(),
         hello_timeout: options.limits.hello_timeout(),
+        streamed: options.limits.streamed(),
+        streams: options.limits.streams,
         next: AtomicU64::new(0),
     });
-    let operator = Operator { intake, journal, hub, listen: local_addr, since: now() };
+    let operator = Operator { intake, journal, hub, listen: local_addr, since: now(), buffers };
     let gate = Gate::new(options.limits);
     let admin = admin::listen(options.dir, operator.clone(), stopping.clone());
     let tasks = [
@@ -238,12 +243,17 @@ fn opener(options: &ServeOptions, keys: &HubKeys) -> Result<Arc<Open>, TlsError>
     }))
 }
 
-fn listen(options: &ServeOptions, keys: &HubKeys) -> Result<Endpoint, ServeError> {
+fn listen(
+    options: &ServeOptions,
+    keys: &HubKeys,
+) -> Result<(Endpoint, Option<Buffers>), ServeError> {
     let tls = tls::server_config(&keys.identity)?;
     let config = tls::endpoint_config(&keys.reset)?;
-    tls::socket(options.listen)
-        .and_then(|socket| Endpoint::new(config, Some(tls), socket, Arc::new(TokioRuntime)))
-        .map_err(|error| ServeError::Listen { listen: options.listen, error })
+    let failed = |error| ServeError::Listen { listen: options.listen, error };
+    let socket = tls::socket(options.listen).map_err(failed)?;
+    let buffers = tls::buffers(&socket).ok();
+    let endpoint = Endpoint::new(config, Some(tls), socket, Arc::new(TokioRuntime));
+    Ok((endpoint.map_err(failed)?, buffers))
 }
 
 /// Takes connections until told to stop, then waits until those there have gone.

@@ -5,6 +5,7 @@
 //! before was being stored shares the next commit.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hubbub_shared::time::Timestamp;
@@ -14,11 +15,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::datagrams;
 use crate::frames;
-use crate::intake::{Arrival, Ask, Link, Room};
+use crate::intake::{Arrival, Ask, Link, Room, Seen};
 use crate::journal::Journal;
 use crate::relay::{Command, ConnId, Input, Relay, Timed};
 use crate::settle::{self, Settled};
-use crate::splice::{self, Ends};
+use crate::splice::{self, Ends, Opened};
 use crate::store::{Store, StoreError};
 
 /// Inputs handled before their outcome is stored.
@@ -42,7 +43,7 @@ pub(crate) struct Server {
     journal: Journal,
     links: HashMap<ConnId, Link>,
     /// Streams the relay has not decided about; at most the stream limit per connection.
-    waiting: HashMap<u64, Ends>,
+    waiting: HashMap<u64, Opened>,
     next_stream: u64,
     /// Relayed streams and answers to refused ones.
     splices: JoinSet<(u64, u64)>,
@@ -114,7 +115,7 @@ impl Server {
                 Arrival::Stream(ask) => {
                     let stream = self.next_stream;
                     self.next_stream += 1;
-                    self.waiting.insert(stream, ask.ends);
+                    self.waiting.insert(stream, ask.opened);
                     self.handle(Input::StreamWanted { conn: ask.conn, stream, to: ask.to });
                 }
                 Arrival::Ask(ask) => self.answer(ask),
@@ -145,7 +146,14 @@ impl Server {
             Ask::Status(done) => {
                 done.send((self.links.len(), self.splices.len())).ok();
             }
+            Ask::Health(done) => drop(done.send(self.seen())),
         }
+    }
+
+    fn seen(&self) -> Seen {
+        let from = self.relay.presence().map(|present| present.from.ip().to_canonical());
+        let (from, held) = (from.collect(), self.relay.counts().bytes);
+        Seen { from, newest: self.relay.newest(), held }
     }
 
     /// Stores and sends until the relay wants nothing more.
@@ -193,12 +201,12 @@ impl Server {
                 let stalled = self.links.get(&conn).is_some_and(|l| l.frames.push(&frame).is_err());
                 if stalled && let Some(link) = self.links.remove(&conn) {
                     tracing::debug!("node {} reads nothing any more", link.node);
-                    link.connection.close(frames::close_code(RefusalCode::TooFast), b"");
+                    link.carrier.connection.close(frames::close_code(RefusalCode::TooFast), b"");
                 }
             }
             Command::Datagram { conn, from, payload } => {
                 if let Some(link) = self.links.get(&conn) {
-                    datagrams::send(&link.connection, from, &payload);
+                    datagrams::send(&link.carrier.connection, from, &payload);
                 }
             }
             Command::Disconnect { conn, code } => {
@@ -217,18 +225,18 @@ impl Server {
     }
 
     fn splice(&mut self, stream: u64, from: hubbub_shared::id::NodeId, to: ConnId) {
-        let Some(ends) = self.waiting.remove(&stream) else { return };
-        match self.links.get(&to).map(|link| link.connection.clone()) {
+        let Some(opened) = self.waiting.remove(&stream) else { return };
+        match self.links.get(&to).map(|link| Arc::clone(&link.carrier)) {
             Some(to) => {
-                self.splices.spawn(async move { (stream, splice::join(ends, from, to).await) });
+                self.splices.spawn(async move { (stream, splice::join(opened, from, to).await) });
             }
-            None => self.refuse_ends(stream, ends, RefusalCode::NotConnected),
+            None => self.refuse_ends(stream, opened.ends, RefusalCode::NotConnected),
         }
     }
 
     fn refuse(&mut self, stream: u64, code: RefusalCode) {
-        if let Some(ends) = self.waiting.remove(&stream) {
-            self.refuse_ends(stream, ends, code);
+        if let Some(opened) = self.waiting.remove(&stream) {
+            self.refuse_ends(stream, opened.ends, code);
         }
     }
 
@@ -260,7 +268,7 @@ impl Server {
         self.store = None;
         let mut pause = RETRY;
         while !stopped(&self.stop) {
-            let open = std::sync::Arc::clone(&self.open);
+            let open = Arc::clone(&self.open);
             match tokio::task::spawn_blocking(move || open(now())).await {
                 Ok(Ok((store, relay))) => {
                     (self.store, self.relay) = (Some(store), relay);
@@ -280,7 +288,7 @@ impl Server {
 
 fn disconnect(link: &Link, code: RefusalCode) {
     if link.frames.close(code).is_err() {
-        link.connection.close(frames::close_code(code), b"");
+        link.carrier.connection.close(frames::close_code(code), b"");
     }
 }
 

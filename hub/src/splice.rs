@@ -1,9 +1,11 @@
 //! Relayed streams: two QUIC streams joined, bytes copied both ways, none looked at.
 //!
-//! Invariant: memory is bounded by QUIC's flow control alone: a chunk is read only when the one
-//! before it was taken by the other side. A clean end of one direction lets the other finish; a
-//! break of either ends both.
+//! Invariant: memory is bounded by QUIC's flow control alone: more is read only when what was read
+//! before was taken by the other side. A clean end of one direction lets the other finish; a break
+//! of either ends both. Of two ends that stand still a hub hears by their asking it to stop alone:
+//! quinn keeps a waker for each stream whose resets were waited for and that then ended well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::id::NodeId;
@@ -15,10 +17,19 @@ use hubbub_shared::wire::stream::{
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 
+use crate::carrier::Carrier;
 use crate::frames;
+use crate::pace::Pace;
 
-/// Bytes taken from one side before they are handed to the other.
-const CHUNK: usize = 64 * 1024;
+/// Pieces taken from one side at once before they are handed to the other: a packet's worth each,
+/// more where packets came in disorder, and no more than a window of the stream in all.
+const PIECES: usize = 32;
+/// Pieces that are shorter on average are copied together: until the other side has acknowledged
+/// it, each would keep the whole packet that it came in.
+const SPARSE: usize = 512;
+/// The pause after these: what is sent byte by byte goes in fewer and larger pieces, and costs the
+/// hub a wake-up a millisecond and no more.
+const BREATH: Duration = Duration::from_millis(1);
 /// How long the opener has to say whom it wants, and the receiver to take the stream.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Below the frames: a file must not delay a message.
@@ -48,20 +59,28 @@ pub(crate) async fn refuse(mut ends: Ends, code: RefusalCode) {
     }
 }
 
+/// A stream that was opened, and by whom.
+pub(crate) struct Opened {
+    pub(crate) ends: Ends,
+    pub(crate) by: Arc<Carrier>,
+}
+
 /// Opens the other half on `to` and copies until both directions have ended. Returns the bytes
 /// relayed, both ways together.
-pub(crate) async fn join(mut opener: Ends, from: NodeId, to: Connection) -> u64 {
-    let Some(mut receiver) = open(&to, from).await else {
+pub(crate) async fn join(opened: Opened, from: NodeId, to: Arc<Carrier>) -> u64 {
+    let Opened { ends: mut opener, by } = opened;
+    let Some(mut receiver) = open(&to.connection, from).await else {
         refuse(opener, RefusalCode::NotConnected).await;
         return 0;
     };
+    let _room = (by.widen(), to.widen());
     let answer = codec::frame(STREAM_ANSWER, &StreamAnswer { refused: None });
     let (mut up, mut down) = (0, 0);
     let both = async {
         opener.0.set_priority(BULK).ok()?;
         opener.0.write_all(&answer).await.ok()?;
-        let there = copy(&mut opener.1, &mut receiver.0, &mut up);
-        let back = copy(&mut receiver.1, &mut opener.0, &mut down);
+        let there = copy(&mut opener.1, &mut receiver.0, &by.pace, &mut up);
+        let back = copy(&mut receiver.1, &mut opener.0, &by.pace, &mut down);
         tokio::try_join!(there, back).ok()
     };
     if both.await.is_none() {
@@ -84,17 +103,35 @@ async fn open(to: &Connection, from: NodeId) -> Option<Ends> {
 /// One direction broke.
 struct Broken;
 
-async fn copy(recv: &mut RecvStream, send: &mut SendStream, count: &mut u64) -> Result<(), Broken> {
+async fn copy(
+    recv: &mut RecvStream,
+    send: &mut SendStream,
+    pace: &Pace,
+    count: &mut u64,
+) -> Result<(), Broken> {
+    let mut pieces: [_; PIECES] = Default::default();
     loop {
         // A receiver that no longer wants the bytes must stop the sender even while it is silent.
-        let chunk = tokio::select! {
-            chunk = recv.read_chunk(CHUNK, true) => chunk.map_err(|_| Broken)?,
+        let taken = tokio::select! {
+            biased;
+            taken = recv.read_chunks(&mut pieces) => taken.map_err(|_| Broken)?,
             _ = send.stopped() => return Err(Broken),
         };
-        let Some(chunk) = chunk else { return send.finish().map_err(|_| Broken) };
-        let length = chunk.bytes.len();
-        send.write_chunk(chunk.bytes).await.map_err(|_| Broken)?;
-        *count += u64::try_from(length).unwrap_or(u64::MAX);
+        let Some(taken) = taken.and_then(|number| pieces.get_mut(..number)) else {
+            return send.finish().map_err(|_| Broken);
+        };
+        let bytes: usize = taken.iter().map(|piece| piece.len()).sum();
+        let handing = async {
+            pace.pass(bytes).await;
+            if bytes >= SPARSE * taken.len() {
+                return send.write_all_chunks(taken).await;
+            }
+            send.write_all(&taken.concat()).await?;
+            tokio::time::sleep(BREATH).await;
+            Ok(())
+        };
+        handing.await.map_err(|_| Broken)?;
+        *count += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 }
 

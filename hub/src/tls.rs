@@ -19,24 +19,38 @@ use rand_core::{Rng, SeedableRng};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::check::Buffers;
+
 /// DER of a PKCS#8 Ed25519 private key up to its 32-byte seed.
 const PKCS8_ED25519: [u8; 16] =
     [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 /// A silent connection is given up after this long; nodes keep theirs alive.
 const IDLE_MS: u32 = 30_000;
-/// Streams a node may have open at once: its frames, and relayed ones.
-const STREAMS: u32 = 16;
-/// Unread bytes on one stream, per connection, and unacknowledged bytes towards a node: small,
-/// because they are what an idle or hostile connection can make the hub hold.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// Unread bytes per connection of a node that is known: all its streams together, so that relayed
-/// ones whose receivers do not read leave room for its frames.
-const PROVEN_WINDOW: u32 = STREAMS * STREAM_WINDOW;
-const SEND_WINDOW: u64 = 128 * 1024;
+/// Streams of a node that has not proven who it is: that of its frames.
+const STREAMS: u32 = 1;
+/// Streams of a node beside the relayed ones it may have: that of its frames, and one to be refused
+/// on.
+const STREAMS_BESIDE: u32 = 2;
+/// Unread bytes on one stream. A stream carries a window in a round trip and no more: this is at
+/// most 25 MiB a second for people 40 ms from the hub, where 64 KiB would be 1.6 MiB
+/// (docs/BENCHMARKS.md, Relayed streams, has what was reached).
+pub const STREAM_WINDOW: u32 = 1024 * 1024;
+/// Unread bytes of a connection but for its relayed streams: small, because it is what an idle or
+/// hostile connection can make the hub hold, and what each of all who come back at once does.
+const CONNECTION_WINDOW: u32 = 128 * 1024;
+/// What a connection's window grows by for each stream: its own, and what QUIC leaves unsaid. Up to
+/// an eighth of a window may be free again before the node is told, and frames must not wait for
+/// that when all streams stand still.
+const STREAM_ROOM: u32 = STREAM_WINDOW / 4 * 5;
+/// Unacknowledged bytes towards one node but for its relayed streams.
+pub const SEND_WINDOW: u64 = 128 * 1024;
+/// What that grows by for each stream: more than a node lets a stream have (quinn's 1.25 MB), so
+/// that it is the stream that waits and never the connection. Of many that wait for a connection
+/// quinn wakes the last first, and the others starve.
+pub const SEND_ROOM: u64 = 1536 * 1024;
 const DATAGRAM_BUFFER: usize = 64 * 1024;
 /// The system's default loses packets when many connect at once.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+pub(crate) const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// Shortest time between two resets: after a restart each of 20,000 nodes needs one within its
 /// keep-alive of 12 s, and a flood of strays gets no more than 2,000 small answers a second.
 const RESET_INTERVAL: Duration = Duration::from_micros(500);
@@ -99,7 +113,9 @@ pub(crate) fn server_config(hub: &Identity) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-fn transport() -> TransportConfig {
+/// How the hub's connections behave.
+#[must_use]
+pub fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
@@ -114,9 +130,17 @@ fn transport() -> TransportConfig {
     transport
 }
 
-/// Gives a connection whose node has proven who it is the room it may need.
-pub(crate) fn widen(connection: &quinn::Connection) {
-    connection.set_receive_window(VarInt::from_u32(PROVEN_WINDOW));
+/// Lets a node that has proven who it is open so many relayed streams at once.
+pub fn allow(connection: &quinn::Connection, streams: u32) {
+    let streams = streams.saturating_add(STREAMS_BESIDE);
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
+}
+
+/// Makes room on a connection, both ways, for so many streams that are relayed over it.
+pub fn make_room(connection: &quinn::Connection, streams: u32) {
+    connection.set_send_window(SEND_WINDOW + SEND_ROOM * u64::from(streams));
+    let window = streams.saturating_mul(STREAM_ROOM).saturating_add(CONNECTION_WINDOW);
+    connection.set_receive_window(VarInt::from_u32(window));
 }
 
 /// Endpoint settings whose reset key outlives a restart, so that nodes notice one at once.
@@ -132,7 +156,10 @@ pub(crate) fn endpoint_config(reset: &Secret32) -> Result<EndpointConfig, TlsErr
 
 /// A bound UDP socket with buffers large enough for a burst of connections. A system that grants
 /// less is worth a warning, no more.
-pub(crate) fn socket(listen: SocketAddr) -> std::io::Result<UdpSocket> {
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn socket(listen: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(listen)?;
     let raw = socket2::SockRef::from(&socket);
     let set = raw
@@ -144,6 +171,15 @@ pub(crate) fn socket(listen: SocketAddr) -> std::io::Result<UdpSocket> {
         );
     }
     Ok(socket)
+}
+
+/// What the system gave a socket, which may be less than was asked.
+pub(crate) fn buffers(socket: &UdpSocket) -> std::io::Result<Buffers> {
+    // Linux names twice of what it gives, as room for its own bookkeeping.
+    let share = if cfg!(target_os = "linux") { 2 } else { 1 };
+    let raw = socket2::SockRef::from(socket);
+    let (receive, send) = (raw.recv_buffer_size()?, raw.send_buffer_size()?);
+    Ok(Buffers { receive: receive / share, send: send / share })
 }
 
 /// Makes stateless reset tokens.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-use crate::api::{Settings, Strangers};
+use crate::api::{Addresses, Settings, Strangers};
 use crate::paths;
 
 /// A node's settings.
@@ -22,14 +22,18 @@ pub struct NodeConfig {
     pub presence: bool,
     /// Who may write to us without asking.
     pub strangers: Strangers,
+    /// Who may learn this device's network address.
+    pub addresses: Addresses,
+    /// Whether contacts are looked for on the local network.
+    pub lan: bool,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        let Settings { read_receipts, presence, strangers } = Settings::default();
-        Self { read_receipts, presence, strangers, log: "info".to_owned() }
+        let Settings { read_receipts, presence, strangers, addresses, lan } = Settings::default();
+        Self { read_receipts, presence, strangers, addresses, lan, log: "info".to_owned() }
     }
 }
 
@@ -86,8 +90,8 @@ impl NodeConfig {
     /// What of it concerns people.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let Self { read_receipts, presence, strangers, .. } = *self;
-        Settings { read_receipts, presence, strangers }
+        let Self { read_receipts, presence, strangers, addresses, lan, .. } = *self;
+        Settings { read_receipts, presence, strangers, addresses, lan }
     }
 
     /// Writes settings into the file at `path`, each on its line; everything else in it stays.
@@ -206,8 +210,9 @@ mod tests {
     fn settings_are_written_over_what_stood_there_and_nothing_else_is_touched() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.toml");
-        let settings =
-            Settings { read_receipts: false, presence: true, strangers: Strangers::Welcome };
+        let (strangers, addresses) = (Strangers::Welcome, Addresses::Never);
+        let (read_receipts, presence, lan) = (false, true, true);
+        let settings = Settings { read_receipts, presence, strangers, addresses, lan };
         NodeConfig::write(&path, settings).unwrap();
         assert_eq!(NodeConfig::load(None, &path).unwrap().settings(), settings);
         let mine = "# mine\nlog = \"warn\"\n  presence=true\n# presence = false\n";

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod keystore;
 pub mod net;
 pub mod paths;
+pub mod reach;
 pub mod runtime;
 pub mod store;
 pub mod tui;

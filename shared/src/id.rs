@@ -103,6 +103,11 @@ fixed_id! {
     HubId, 32
 }
 fixed_id! {
+    /// The Ed25519 public key of the certificate that a node shows to those who dial it directly,
+    /// made anew at every start. It says nothing of who the node is.
+    RunKey, 32
+}
+fixed_id! {
     /// One group: the hash of its genesis control entry (PROTOCOL.md, Membership).
     GroupId, 32
 }

@@ -10,6 +10,7 @@
 //! * [`content`]: what the people said, once opened; nothing here is ever seen by a hub
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
 //! * [`nickname`], [`invite`]: how people name and find each other
+//! * [`lan`]: how nodes recognise each other on a local network
 //! * [`beacon`]: how a node finds out that there is a copy of it
 
 pub mod backoff;
@@ -19,6 +20,7 @@ pub mod crypto;
 pub mod group;
 pub mod id;
 pub mod invite;
+pub mod lan;
 pub mod limits;
 pub mod nickname;
 pub mod session;

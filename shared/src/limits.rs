@@ -24,6 +24,9 @@ pub const DELIVER_PAGE_ITEMS: usize = 256;
 pub const CONTROL_PAGE_ENTRIES: usize = 256;
 /// Longest payload of a relayed datagram in bytes: fits the smallest QUIC path with our header.
 pub const DATAGRAM_PAYLOAD_MAX: usize = 1_100;
+/// Addresses in one word of where somebody can be dialled: a few networks in two families, and as
+/// seen from outside. Each is a handshake for whoever dials.
+pub const REACH_ADDRESSES: usize = 8;
 /// Appends a node keeps unanswered at once; more wait in its outbox.
 pub const APPENDS_IN_FLIGHT: usize = 64;
 

@@ -19,6 +19,8 @@ pub struct Hub<'a> {
     open: bool,
     /// `section.key=value`.
     settings: Vec<String>,
+    /// The network namespace it runs in.
+    place: Option<String>,
     process: Option<Process>,
 }
 
@@ -55,6 +57,24 @@ impl<'a> Hub<'a> {
             address: "127.0.0.1:0".to_owned(),
             open: false,
             settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            place: None,
+            process: None,
+        };
+        hub.restart();
+        hub
+    }
+
+    /// Starts one in a network namespace, at an address there.
+    #[must_use]
+    pub fn at(stage: &'a Stage, place: String, address: &str) -> Self {
+        let mut hub = Self {
+            stage,
+            dir: stage.path("hub"),
+            level: "info",
+            address: address.to_owned(),
+            open: false,
+            settings: Vec::new(),
+            place: Some(place),
             process: None,
         };
         hub.restart();
@@ -66,7 +86,7 @@ impl<'a> Hub<'a> {
     /// # Panics
     /// When it does not come up.
     pub fn restart(&mut self) {
-        let mut command = self.stage.command("hubbub-hub");
+        let mut command = self.stage.command_in(self.place.as_deref(), "hubbub-hub");
         command.arg("--dir").arg(&self.dir).args(["run", "--listen", &self.address]);
         command.args(["--set", &format!("log.level={}", self.level)]);
         for setting in &self.settings {

@@ -5,8 +5,10 @@
 
 mod agreement;
 pub mod api;
+mod beside;
 pub mod disk;
 pub mod echo;
+pub mod far;
 mod forge;
 mod govern;
 mod hindsight;
@@ -14,6 +16,7 @@ mod holdings;
 pub mod hub;
 pub mod hurt;
 pub mod keywatch;
+pub mod lab;
 pub mod liar;
 pub mod measure;
 mod model;
@@ -24,6 +27,7 @@ pub mod person;
 pub mod process;
 pub mod raw_node;
 pub mod scan;
+pub mod splicer;
 pub mod storm;
 mod switchboard;
 pub mod terminal;

@@ -1,4 +1,4 @@
-//! What is on its way between the nodes and the hub.
+//! What is on its way between the nodes and the hub, and between two nodes.
 //!
 //! Frames keep their order per connection and direction, as a QUIC stream does.
 
@@ -6,22 +6,25 @@ use std::collections::BTreeMap;
 
 use hubbub_hub::relay::ConnId;
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::{FromHub, ToHub};
+use hubbub_shared::wire::{FromHub, ToHub, ToPeer};
 
 /// A frame on its way.
 pub(crate) enum Packet {
     /// From the node of this connection.
-    ToHub(ConnId, ToHub),
+    Hub(ConnId, ToHub),
     /// To a device by number, on its connection.
-    ToNode(usize, ConnId, FromHub),
+    Node(usize, ConnId, FromHub),
+    /// From a device to another, on a connection of the two.
+    Peer(usize, usize, ConnId, ToPeer),
 }
 
 impl Packet {
     /// Its connection, and whether it goes to the hub.
     fn direction(&self) -> (ConnId, bool) {
         match self {
-            Self::ToHub(conn, _) => (*conn, true),
-            Self::ToNode(_, conn, _) => (*conn, false),
+            Self::Hub(conn, _) => (*conn, true),
+            Self::Node(_, conn, _) => (*conn, false),
+            Self::Peer(from, to, conn, _) => (*conn, from < to),
         }
     }
 }
@@ -67,9 +70,18 @@ impl Network {
         self.packets.retain(|_, packet| packet.direction().0 != conn);
     }
 
-    /// Loses everything.
-    pub(crate) fn clear(&mut self) {
-        self.packets.clear();
+    /// Loses what a device has on its way on a connection of two devices.
+    pub(crate) fn lose_of(&mut self, conn: ConnId, by: usize) {
+        let theirs = |packet: &Packet| match packet {
+            Packet::Peer(from, ..) => *from == by && packet.direction().0 == conn,
+            Packet::Hub(..) | Packet::Node(..) => false,
+        };
+        self.packets.retain(|_, packet| !theirs(packet));
+    }
+
+    /// Loses everything that comes from the hub or goes to it.
+    pub(crate) fn lose_hub(&mut self) {
+        self.packets.retain(|_, packet| matches!(packet, Packet::Peer(..)));
     }
 
     /// A running number.

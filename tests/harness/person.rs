@@ -26,6 +26,8 @@ pub struct Person<'a> {
     process: Option<Process>,
     /// Strangers have to ask; otherwise everybody who writes is a contact at once.
     reserved: bool,
+    /// The network namespace their node runs in.
+    place: Option<String>,
 }
 
 /// One text in a conversation.
@@ -49,6 +51,7 @@ impl<'a> Person<'a> {
             home: stage.path(name),
             process: None,
             reserved: false,
+            place: None,
         }
     }
 
@@ -56,6 +59,15 @@ impl<'a> Person<'a> {
     #[must_use]
     pub fn join(stage: &'a Stage, hub: &Hub<'_>, name: &str) -> Self {
         let mut person = Self::nobody(stage, name);
+        person.begin(&hub.invite(1));
+        person.joined();
+        person
+    }
+
+    /// The same in a network namespace.
+    #[must_use]
+    pub fn join_in(stage: &'a Stage, hub: &Hub<'_>, name: &str, place: String) -> Self {
+        let mut person = Self { place: Some(place), ..Self::nobody(stage, name) };
         person.begin(&hub.invite(1));
         person.joined();
         person
@@ -93,7 +105,7 @@ impl<'a> Person<'a> {
             std::fs::create_dir_all(self.profile()).unwrap();
             std::fs::write(self.profile().join("node.toml"), "strangers = \"welcome\"\n").unwrap();
         }
-        let mut command = self.stage.command("hubbub");
+        let mut command = self.stage.command_in(self.place.as_deref(), "hubbub");
         command.arg("--home").arg(&self.home);
         command.args(["join", invite, "--nick", &self.name, "--json"]);
         self.process = Some(self.stage.start(&self.name, command, Stdio::null()));
@@ -135,7 +147,7 @@ impl<'a> Person<'a> {
     /// # Panics
     /// When it does not come up.
     pub fn come_back(&mut self) {
-        let mut command = self.stage.command("hubbub");
+        let mut command = self.stage.command_in(self.place.as_deref(), "hubbub");
         command.arg("--home").arg(&self.home).arg("api");
         let mut process = self.stage.start(&self.name, command, Stdio::piped());
         wait_until(&format!("{} is back", self.name), PATIENCE, || {
@@ -144,6 +156,33 @@ impl<'a> Person<'a> {
             self.query(json!("status")).map_err(|error| error.to_string())
         });
         self.process = Some(process);
+    }
+
+    /// Another program runs their node from now on.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn is_run_by(&mut self, program: &str, verb: &str, args: &[&str]) {
+        let mut command = self.stage.command_in(self.place.as_deref(), program);
+        command.arg(verb).arg(self.profile()).args(args);
+        let mut process = self.stage.start(&self.name, command, Stdio::null());
+        wait_until(&format!("{} is back", self.name), PATIENCE, || {
+            let ended = process.ended();
+            assert!(ended.is_none(), "it ended ({ended:?}): {}", process.stderr());
+            self.query(json!("status")).map_err(|error| error.to_string())
+        });
+        self.process = Some(process);
+    }
+
+    /// What the program that runs their node said at its end.
+    ///
+    /// # Panics
+    /// When it does not end, or badly.
+    pub fn until_ended(&mut self) -> String {
+        let mut process = self.process.take().unwrap();
+        let ended = process.wait();
+        assert_eq!(ended, 0, "{}: {}", self.name, process.stderr());
+        process.stdout()
     }
 
     /// Runs `hubbub … --json` on their profile.
@@ -183,9 +222,24 @@ impl<'a> Person<'a> {
         found.get("conversation").cloned()
     }
 
+    /// How their node reaches somebody, if it has anything to say of that.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<Value> {
+        let paths = self.query(json!("paths")).ok()?;
+        let all = paths.get("paths")?.as_array()?.iter();
+        let named = |path: &&Value| path.pointer("/person/name").is_some_and(|n| n == name);
+        all.clone().find(named).cloned()
+    }
+
     /// Every text in the conversation they mean by `name`, as they see it.
     #[must_use]
     pub fn said(&self, name: &str) -> Vec<Said> {
+        self.messages(name).iter().filter_map(said).collect()
+    }
+
+    /// Every line of the conversation they mean by `name`, as their node gives it.
+    #[must_use]
+    pub fn messages(&self, name: &str) -> Vec<Value> {
         let Some(conversation) = self.conversation(name) else { return Vec::new() };
         let id = conversation.get("id").cloned().unwrap_or_default();
         let (mut all, mut after) = (Vec::new(), 0);
@@ -193,9 +247,10 @@ impl<'a> Person<'a> {
             let query = json!({ "conversation": id, "after": after, "limit": PAGE });
             let Ok(page) = self.query(json!({ "history": query })) else { return Vec::new() };
             let lines = page.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
-            all.extend(lines.iter().filter_map(said));
             let last = lines.last().and_then(|line| line.get("order")?.as_u64());
-            match last.filter(|_| lines.len() == PAGE) {
+            let full = lines.len() == PAGE;
+            all.extend(lines);
+            match last.filter(|_| full) {
                 Some(last) => after = last,
                 None => return all,
             }

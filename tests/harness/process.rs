@@ -59,14 +59,30 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let home = self.path("home").to_string_lossy().into_owned();
         let path = std::env::var("PATH").unwrap_or_default();
+        let log = std::env::var("HUBBUB_LOG").unwrap_or_default();
         let pairs = [("HOME", home.as_str()), ("PATH", &path), ("LANG", "C.UTF-8")];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        let logged = (!log.is_empty()).then_some(("HUBBUB_LOG", log.as_str()));
+        pairs
+            .into_iter()
+            .chain(logged)
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// One of the two programs, ready to be given arguments.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
+        command.env_clear().envs(self.environment()).current_dir(self.dir.path());
+        command
+    }
+
+    /// The same in a network namespace.
+    #[must_use]
+    pub fn command_in(&self, place: Option<&str>, program: &str) -> Command {
+        let Some(place) = place else { return self.command(program) };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", place]).arg(binary(program));
         command.env_clear().envs(self.environment()).current_dir(self.dir.path());
         command
     }

@@ -10,17 +10,21 @@ use std::sync::Arc;
 use hubbub_shared::crypto::label::EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, link_auth};
 use hubbub_shared::id::{HubId, NodeId};
-use hubbub_shared::limits::FRAME_MAX;
-use hubbub_shared::wire::codec::{HEADER, header};
+use hubbub_shared::limits::{FRAME_MAX, HELLO_MAX};
+use hubbub_shared::wire::codec::{self, HEADER, header};
+use hubbub_shared::wire::stream::{
+    STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom, StreamOpen,
+};
 use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::version::{ALPN, VERSION};
-use hubbub_shared::wire::{FromHub, ToHub};
+use hubbub_shared::wire::{FromHub, RefusalCode, ToHub};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, TransportConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use serde::de::DeserializeOwned;
 
 /// DER of an Ed25519 public key up to its 32 bytes.
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
@@ -49,7 +53,14 @@ impl RawNode {
     /// # Panics
     /// When any of it fails.
     pub async fn welcomed(hub: SocketAddr, pin: HubId, me: &Identity) -> Self {
-        let connection = dial(hub, pin).await;
+        Self::greet(dial(hub, pin).await, pin, me).await
+    }
+
+    /// Says hello to an open hub on a connection and waits for the welcome.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    pub async fn greet(connection: Connection, pin: HubId, me: &Identity) -> Self {
         let (send, recv) = connection.open_bi().await.expect("a stream");
         let (mut send, mut recv) = (FrameSender(send), FrameReader(recv));
         let mut exporter = [0; 32];
@@ -62,8 +73,54 @@ impl RawNode {
             .await;
         let welcome = recv.frame().await;
         assert!(matches!(welcome, FromHub::Welcome(_)), "{welcome:?}");
+        let seen = recv.frame().await;
+        assert!(matches!(seen, FromHub::Observed(_)), "{seen:?}");
         Self { id: node, connection, send, recv }
     }
+}
+
+/// Opens a relayed stream to another node; why not, if it is refused.
+///
+/// # Errors
+/// What the hub said.
+///
+/// # Panics
+/// When the connection is gone, or the hub answers with something else.
+pub async fn open_stream(
+    connection: &Connection,
+    to: NodeId,
+) -> Result<(SendStream, RecvStream), RefusalCode> {
+    let (mut send, mut recv) = connection.open_bi().await.expect("a stream");
+    // As a node does: below its frames.
+    send.set_priority(-1).expect("a fresh stream");
+    let open = codec::frame(STREAM_OPEN, &StreamOpen { to });
+    send.write_all(&open).await.expect("the hub takes streams");
+    let answer: StreamAnswer = brief(&mut recv, STREAM_ANSWER).await;
+    match answer.refused {
+        None => Ok((send, recv)),
+        Some(code) => Err(code),
+    }
+}
+
+/// Takes the next stream that somebody opens to this node, and who that is said to be.
+///
+/// # Panics
+/// When the connection is gone, or the stream does not begin as it should.
+pub async fn take_stream(connection: &Connection) -> (NodeId, SendStream, RecvStream) {
+    let (send, mut recv) = connection.accept_bi().await.expect("a stream");
+    let hint: StreamFrom = brief(&mut recv, STREAM_FROM).await;
+    (hint.from, send, recv)
+}
+
+/// The one frame that comes now.
+async fn brief<T: DeserializeOwned>(recv: &mut RecvStream, wanted: u8) -> T {
+    let mut head = [0; HEADER];
+    recv.read_exact(&mut head).await.expect("a frame");
+    let (kind, length) = header(head, HELLO_MAX).expect("a short frame");
+    let mut body = vec![0; length];
+    recv.read_exact(&mut body).await.expect("a whole frame");
+    assert_eq!(kind, wanted, "another frame");
+    codec::decode(&body).expect("the frame that was wanted")
 }
 
 impl FrameSender {
@@ -96,6 +153,14 @@ impl FrameReader {
 /// # Panics
 /// When it cannot be reached or shows another key.
 pub async fn dial(to: SocketAddr, pin: HubId) -> Connection {
+    dial_with(to, pin, TransportConfig::default()).await
+}
+
+/// The same with these windows.
+///
+/// # Panics
+/// Likewise.
+pub async fn dial_with(to: SocketAddr, pin: HubId, mut transport: TransportConfig) -> Connection {
     let provider = CryptoProvider {
         kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
         ..aws_lc_rs::default_provider()
@@ -108,7 +173,6 @@ pub async fn dial(to: SocketAddr, pin: HubId) -> Connection {
         .with_no_client_auth();
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("QUIC")));
-    let mut transport = TransportConfig::default();
     transport.mtu_discovery_config(None); // as the hub: the first packets are like the later ones
     config.transport_config(Arc::new(transport));
     let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a UDP socket");

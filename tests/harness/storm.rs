@@ -3,9 +3,11 @@
 //! Afterwards everything heals, and time passes until the model (`model.rs`) has nothing to
 //! complain of any more, or has had its time.
 //!
-//! There are three editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
+//! There are four editions, so that a number keeps its meaning: below [`GOVERNED`] people do what
 //! they could do in the first one; from it on they use all ways in and out of a group
-//! (`govern.rs`); from [`TOLD`] on many groups tell newcomers what was said before.
+//! (`govern.rs`); from [`TOLD`] on many groups tell newcomers what was said before; from [`BESIDE`]
+//! on devices are connected with each other, too, and nobody is put back to a copy: of what was
+//! said without a hub a copy learns only from peers.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,8 @@ use crate::world::World;
 pub const GOVERNED: u64 = 1_000_000;
 /// From here on every other group tells newcomers from the start.
 pub const TOLD: u64 = 2_000_000;
+/// From here on devices are connected with each other.
+pub const BESIDE: u64 = 3_000_000;
 
 pub(crate) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 pub(crate) const GROUPS: [&str; 2] = ["team", "club"];
@@ -175,7 +179,14 @@ impl Storm {
 
     fn act(&mut self) {
         let governed = self.is_governed();
-        match self.below(if governed { 36 } else { 22 }) {
+        let beside = self.seed >= BESIDE;
+        match self.below(if beside {
+            44
+        } else if governed {
+            36
+        } else {
+            22
+        }) {
             0..11 => self.say(),
             11 => self.say_again(),
             12 => {
@@ -194,7 +205,8 @@ impl Storm {
             16 | 17 => self.govern(),
             18 => self.turn_a_clock(),
             19 => self.slow_one_down(),
-            20 => self.copy_or_restore(),
+            20 if !beside => self.copy_or_restore(),
+            20 | 36.. if beside => self.join_or_part(),
             22.. => self.govern_fully(),
             _ => self.mark_read(),
         }
@@ -322,6 +334,30 @@ impl Storm {
         self.world.devices[who].slow = slow;
     }
 
+    /// Two devices are connected, or no longer, or by another connection than before; or one of
+    /// them cannot commit, and they stay so.
+    fn join_or_part(&mut self) {
+        let (one, other) = (self.somebody(), self.somebody());
+        match self.below(8) {
+            0 | 1 => {
+                self.log(|| format!("{} and {} part", NAMES[one], NAMES[other]));
+                self.world.part(one, other);
+            }
+            2 => {
+                self.log(|| format!("{} cannot commit", NAMES[one]));
+                self.world.devices[one].fails = true;
+            }
+            3 => {
+                self.log(|| format!("{} goes on to another connection", NAMES[one]));
+                self.world.switch(one, other);
+            }
+            _ => {
+                self.log(|| format!("{} and {} are connected", NAMES[one], NAMES[other]));
+                self.world.join(one, other);
+            }
+        }
+    }
+
     /// A copy of somebody's disk is made, or put back.
     fn copy_or_restore(&mut self) {
         let who = self.somebody();
@@ -363,6 +399,7 @@ impl Storm {
         self.world.delay = 20;
         for who in 0..self.people {
             self.world.devices[who].slow = 0;
+            self.world.devices[who].fails = false;
             self.world.connect(who);
         }
         self.log(|| "the storm is over".to_owned());

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
-use hubbub_node::api::{ApiError, Command, Event, Reply, Settings, Strangers};
+use hubbub_node::api::{Addresses, ApiError, Command, Event, Reply, Settings, Strangers};
 use hubbub_node::engine::Engine;
-use hubbub_node::engine::output::{Gather, MessageKey, Output, Recall};
+use hubbub_node::engine::output::{Changes, Gather, MessageKey, Output, Recall};
+use hubbub_shared::content::Signal;
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
@@ -43,6 +44,10 @@ pub struct Device {
     fresh: Vec<MessageKey>,
     /// Warnings by reason.
     pub warnings: Vec<String>,
+    /// Where it heard that the hub sees it, in order.
+    pub observed: Vec<SocketAddr>,
+    /// Signals it had to send, and to whom.
+    pub signals: Vec<(NodeId, Signal)>,
     pub(crate) answers: BTreeMap<u64, Result<Reply, ApiError>>,
     conn: Option<ConnId>,
     wants_link: bool,
@@ -51,7 +56,10 @@ pub struct Device {
     pub skew: i64,
     /// Longest time a frame to it takes beyond what others wait, in milliseconds.
     pub slow: u64,
-    /// Its settings about people. Strangers are welcome: a test about requests says otherwise.
+    /// Its next commit fails.
+    pub fails: bool,
+    /// Its settings about people. Strangers are welcome, and whoever shares a group may know where
+    /// it is: a test about either says otherwise.
     pub settings: Settings,
     /// How long its engine and its disk have been at work, by the wall's clock.
     pub busy: Duration,
@@ -79,6 +87,8 @@ pub struct World {
     woken_at: Vec<Option<Timestamp>>,
     /// Whose each connection is, and who has none.
     conns: BTreeMap<ConnId, usize>,
+    /// Connections of two devices, the smaller number first.
+    pub(crate) beside: BTreeMap<(usize, usize), ConnId>,
     unlinked: BTreeSet<usize>,
     rng: ChaCha20Rng,
     pub(crate) hub: Switchboard,
@@ -125,6 +135,7 @@ impl World {
             timers: BTreeSet::new(),
             woken_at: Vec::new(),
             conns: BTreeMap::new(),
+            beside: BTreeMap::new(),
             unlinked: BTreeSet::new(),
             rng,
             hub,
@@ -178,13 +189,20 @@ impl World {
             shown: Vec::new(),
             fresh: Vec::new(),
             warnings: Vec::new(),
+            observed: Vec::new(),
+            signals: Vec::new(),
             answers: BTreeMap::new(),
             conn: None,
             wants_link: true,
             back_at: self.now,
             skew: 0,
             slow: 0,
-            settings: Settings { strangers: Strangers::Welcome, ..Settings::default() },
+            fails: false,
+            settings: Settings {
+                strangers: Strangers::Welcome,
+                addresses: Addresses::Groups,
+                ..Settings::default()
+            },
             busy: Duration::ZERO,
         });
         let who = self.devices.len() - 1;
@@ -259,12 +277,14 @@ impl World {
             self.devices[who].disk.lose_unsynced();
         }
         self.devices[who].back_at = self.now + Millis(100 + self.rng.next_u64() % 2_000);
+        self.part_from_all(who);
         self.cut(who);
         self.set_timer(who);
     }
 
     /// A device loses its profile but for its key, and starts over.
     pub fn start_over(&mut self, who: usize) {
+        self.part_from_all(who);
         self.cut(who);
         let device = &mut self.devices[who];
         (device.engine, device.back_at) = (None, self.now);
@@ -295,7 +315,7 @@ impl World {
         for who in 0..self.devices.len() {
             self.cut(who);
         }
-        self.network.clear();
+        self.network.lose_hub();
         let seed = self.network.next();
         self.hub.restart(self.now, seed);
         self.asked.clear();
@@ -335,6 +355,12 @@ impl World {
         if !up {
             self.crash_hub();
         }
+    }
+
+    /// A device goes on from another address, as behind a router that forgot it.
+    pub fn move_to(&mut self, who: usize, from: SocketAddr) {
+        let Some(conn) = self.devices[who].conn else { return };
+        self.tell_hub(Input::Moved { conn, from });
     }
 
     pub(crate) fn cut(&mut self, who: usize) {
@@ -406,14 +432,14 @@ impl World {
 
     fn arrive(&mut self, packet: Packet) {
         match packet {
-            Packet::ToHub(conn, frame) => {
+            Packet::Hub(conn, frame) => {
                 let frame = match (&mut self.overhear, self.conns.get(&conn)) {
                     (Some(overhear), Some(who)) => overhear(*who, frame),
                     _ => frame,
                 };
                 self.tell_hub(Input::Frame { conn, frame });
             }
-            Packet::ToNode(who, conn, frame) => {
+            Packet::Node(who, conn, frame) => {
                 if self.devices[who].conn == Some(conn) {
                     let frames = match &mut self.tamper {
                         Some(tamper) => tamper(who, frame),
@@ -424,6 +450,7 @@ impl World {
                     }
                 }
             }
+            Packet::Peer(from, to, _, frame) => self.hear_beside(from, to, frame),
         }
     }
 
@@ -466,16 +493,16 @@ impl World {
                 self.devices[who].conn = Some(conn);
                 self.conns.insert(conn, who);
                 self.unlinked.remove(&who);
-                let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 4_000));
+                let from = address(who);
                 self.tell_hub(Input::Connected { conn, node, from, admission: None, version: 1 });
             }
         }
     }
 
-    fn post(&mut self, packet: Packet) {
+    pub(crate) fn post(&mut self, packet: Packet) {
         let slow = match packet {
-            Packet::ToNode(who, ..) => self.devices[who].slow,
-            Packet::ToHub(..) => 0,
+            Packet::Node(who, ..) => self.devices[who].slow,
+            Packet::Hub(..) | Packet::Peer(..) => 0,
         };
         let due = self.now + Millis(1 + self.rng.next_u64() % (self.delay + slow));
         self.network.post(packet, due);
@@ -506,11 +533,13 @@ impl World {
     }
 
     fn carry_out(&mut self, who: usize) {
-        let leaks = self.hurt == Some(Hurt::ChainsForAll);
-        let all = if leaks { self.everybody() } else { Vec::new() };
         let device = &mut self.devices[who];
         let Some(engine) = &mut device.engine else { return };
         let changes = engine.take_changes();
+        if device.fails && !changes.is_empty() {
+            device.fails = false;
+            return self.go_on_from_disk(who);
+        }
         let fatal = self.rng.next_u64() % 10_000 < self.crashes;
         if fatal && self.rng.next_u64().is_multiple_of(2) {
             if self.hurt == Some(Hurt::NodeSendsEarly) {
@@ -518,14 +547,7 @@ impl World {
             }
             return self.crash(who);
         }
-        let mut said = Vec::new();
-        if self.watched {
-            said = self.holdings.read(&changes);
-            said.extend(Holdings::leaked(&said, &all));
-        }
-        device.fresh = device.disk.commit(changes, self.hurt);
-        let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
-        self.holdings.judge((who, me), &self.devices[who].disk, said);
+        self.commit(who, changes);
         let (mut recalls, mut gathers) = (Vec::new(), Vec::new());
         let mut left = if fatal { self.rng.next_u64() % 4 } else { u64::MAX };
         loop {
@@ -541,16 +563,19 @@ impl World {
                         if let ToHub::Append(append) = &frame {
                             self.asked.insert((conn, append.req), append.log);
                         }
-                        self.post(Packet::ToHub(conn, frame));
+                        self.post(Packet::Hub(conn, frame));
                     }
                 }
                 Output::Answer(ticket, answer) => {
                     assert!(device.answers.insert(ticket.0, answer).is_none());
                 }
                 Output::Event(Event::Warning { reason, .. }) => device.warnings.push(reason),
-                Output::Event(_) | Output::Moved(..) => {}
+                Output::Event(_) | Output::Moved(..) | Output::Near(_) => {}
+                Output::Peer(peer, frame) => self.say_beside(who, &peer, frame),
+                Output::Signal(peer, signal) => device.signals.push((peer, signal)),
                 Output::Recall(recall) => recalls.push(recall),
                 Output::Gather(gather) => gathers.push(gather),
+                Output::Observed(address) => device.observed.push(address),
                 Output::Stored(key) => {
                     let fresh = device.fresh.len();
                     device.fresh.retain(|other| *other != key);
@@ -563,6 +588,21 @@ impl World {
         if !recalls.is_empty() || !gathers.is_empty() {
             self.recall(who, recalls, gathers);
         }
+    }
+
+    /// Writes what changed to a device's disk.
+    fn commit(&mut self, who: usize, changes: Changes) {
+        let leaks = self.hurt == Some(Hurt::ChainsForAll);
+        let all = if leaks { self.everybody() } else { Vec::new() };
+        let mut said = Vec::new();
+        if self.watched {
+            said = self.holdings.read(&changes);
+            said.extend(Holdings::leaked(&said, &all));
+        }
+        let device = &mut self.devices[who];
+        device.fresh = device.disk.commit(changes, self.hurt);
+        let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
+        self.holdings.judge((who, me), &self.devices[who].disk, said);
     }
 
     /// The history answers what the engine asked of it.
@@ -627,9 +667,15 @@ impl World {
 
     fn carry(&mut self, conn: ConnId, frame: FromHub) {
         if let Some(who) = self.conns.get(&conn) {
-            self.post(Packet::ToNode(*who, conn, frame));
+            self.post(Packet::Node(*who, conn, frame));
         }
     }
+}
+
+/// Where a device's packets come from, unless it moved.
+pub fn address(who: usize) -> SocketAddr {
+    let host = u32::try_from(who).unwrap();
+    SocketAddr::from((Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + host), 4_000))
 }
 
 fn shifted(at: Timestamp, by: i64) -> Timestamp {

@@ -26,6 +26,7 @@ mod refusals;
 mod restart;
 mod slow_reader;
 mod stage;
+mod stalled_streams;
 mod ten;
 mod two_nodes;
 mod ways_in;

@@ -52,7 +52,9 @@ fn where_no_hub_is_nothing_is_invited_to_and_nothing_is_made() {
     let stage = Stage::new();
     let wrong = stage.path("wrong");
     let dir = wrong.to_string_lossy();
-    for asked in [&["invite"][..], &["invite", "list"], &["status"], &["log", "--follow"]] {
+    for asked in
+        [&["invite"][..], &["invite", "list"], &["status"], &["check"], &["log", "--follow"]]
+    {
         let args: Vec<&str> = ["--dir", &dir].into_iter().chain(asked.iter().copied()).collect();
         let refused = stage.run("hubbub-hub", &args);
         assert_eq!(refused.status, 6, "{refused:?}");
@@ -69,4 +71,34 @@ fn an_invite_says_how_long_it_holds_in_words_that_are_right() {
         let made = hub.run(&["invite", "--uses", "1", "--expires", time]).fine();
         assert!(made.stderr.contains(&format!("1 person to join within {words}")), "{made:?}");
     }
+}
+
+#[test]
+fn a_check_says_what_is_worth_a_look_and_fails_only_where_something_is_wrong() {
+    let stage = Stage::new();
+    let mut hub = Hub::start(&stage);
+    let listen = format!("network.listen={}", hub.address());
+    let lines = hub.run(&["--set", &listen, "check", "--json"]).fine().json();
+    let verdict = |about: &str| {
+        let line = lines.iter().find(|line| line["about"] == about);
+        line.unwrap_or_else(|| panic!("nothing about {about}: {lines:?}"))["verdict"].clone()
+    };
+    for well in ["hub", "files", "clock", "nodes"] {
+        assert_eq!(verdict(well), "ok", "{well}: {lines:?}");
+    }
+    // It listens on this machine alone, and invites say so.
+    for (about, expected) in [("port", "look"), ("address", "look")] {
+        assert_eq!(verdict(about), expected, "{lines:?}");
+    }
+    assert_ne!(verdict("buffers"), "wrong");
+    assert_ne!(verdict("disk"), "wrong");
+    let shown = hub.run(&["check"]).fine().stdout;
+    assert!(shown.starts_with("OK     hub      runs, version "), "{shown}");
+    assert!(shown.contains("\nlook   port     listens on UDP 127.0.0.1:"), "{shown}");
+    hub.stop();
+    let failed = hub.run(&["--set", &listen, "check"]);
+    assert_eq!(failed.status, 1, "{failed:?}");
+    assert!(failed.stdout.starts_with("wrong  hub      does not run\n"), "{failed:?}");
+    assert!(failed.stdout.contains("→ hubbub-hub run"), "{failed:?}");
+    assert!(failed.stderr.contains("what is wrong"), "{failed:?}");
 }

@@ -94,6 +94,31 @@ fn who_was_removed_in_a_lost_branch_gets_nothing_and_is_removed_again() {
 }
 
 #[test]
+fn who_was_removed_in_a_lost_branch_is_not_shown_where_a_member_is_though_the_hub_has_them() {
+    let mut world = scene(6);
+    alone(&mut world, remove("carol"));
+    world.ask(0, add("erin")).unwrap();
+    world.run(Millis::minutes(1));
+    let carol = world.id(2);
+    let shown = |world: &World| {
+        let bob = world.engine(1);
+        bob.shows_address(&carol) || bob.answers_where(&carol)
+    };
+    assert!(!shown(&world));
+    // Bob reads the hub's history, in which carol is a member, and removes her again.
+    world.connect(1);
+    let mut read = false;
+    for step in 0..10_000 {
+        world.run(Millis(5));
+        read |= roster(&world, 1).contains(&"carol".to_owned());
+        assert!(!shown(&world), "{step}");
+    }
+    assert!(read);
+    world.run(Millis::minutes(30));
+    assert!(!roster(&world, 1).contains(&"carol".to_owned()) && !shown(&world));
+}
+
+#[test]
 fn an_admin_removed_in_a_lost_branch_lets_nobody_in() {
     let mut world = scene(3);
     alone(&mut world, remove("alice"));

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use hubbub_node::api::command::Shown;
 use hubbub_node::api::people::Past;
 use hubbub_node::api::view::{ContactView, Delivery, NodeText};
-use hubbub_node::api::{Code, Command, ConversationId, Reply};
+use hubbub_node::api::{Choice, Code, Command, ConversationId, Reply};
 use hubbub_shared::time::Millis;
 use hubbub_tests::world::World;
 
@@ -218,7 +218,7 @@ fn who_does_not_say_what_was_read_does_not_see_it_either() {
     world.run(Millis::secs(10));
     assert_eq!(world.delivery(BOB, bobs, ALICE), Some(Delivery::Delivered));
     assert_eq!(world.delivery(ALICE, alices, BOB), Some(Delivery::Delivered));
-    let on = Command::Set { read_receipts: Some(true), presence: None, strangers: None };
+    let on = Command::Set(Choice { read_receipts: Some(true), ..Choice::default() });
     world.ask(ALICE, on).unwrap();
     let again = world.say(ALICE, "bob", "once more");
     world.run(Millis::secs(10));
@@ -236,12 +236,12 @@ fn presence_is_shown_to_who_shows_theirs_and_costs_no_message() {
     assert!(world.now.since(before) < Millis::minutes(2));
     world.run(Millis::hours(1));
     assert_eq!(last_heard(&world, ALICE, BOB), Some(before), "nothing was said since");
-    let off = Command::Set { read_receipts: None, presence: Some(false), strangers: None };
+    let off = Command::Set(Choice { presence: Some(false), ..Choice::default() });
     world.ask(BOB, off).unwrap();
     world.run(Millis::secs(10));
     assert_eq!(last_heard(&world, BOB, ALICE), None, "who hides sees nothing");
     assert_eq!(last_heard(&world, ALICE, BOB), None, "and is not shown");
-    let on = Command::Set { read_receipts: None, presence: Some(true), strangers: None };
+    let on = Command::Set(Choice { presence: Some(true), ..Choice::default() });
     world.ask(BOB, on).unwrap();
     world.run(Millis::secs(10));
     assert!(last_heard(&world, ALICE, BOB).is_some() && last_heard(&world, BOB, ALICE).is_some());

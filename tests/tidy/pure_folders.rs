@@ -6,7 +6,7 @@
 use crate::tree::{Finding, Tree};
 
 /// Where it holds.
-pub const FOLDERS: &[&str] = &["shared/src", "hub/src/relay", "node/src/engine"];
+pub const FOLDERS: &[&str] = &["shared/src", "hub/src/relay", "node/src/engine", "node/src/reach"];
 
 const MACHINE: &[&str] = &[
     "std::env",

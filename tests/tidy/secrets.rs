@@ -21,6 +21,7 @@ pub const SECRETS: &[&str] = &[
     "SecretBytes",
     "Session",
     "ShareSecret",
+    "SignalKey",
 ];
 const FORBIDDEN: &[&str] = &["Debug", "Clone", "Copy", "Serialize"];
 

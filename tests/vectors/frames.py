@@ -8,6 +8,7 @@ The output is the same on every run. tests/wire/frames.rs holds the Rust code to
 examples in PROTOCOL.md are these. Byte strings stand in the JSON as {"hex": ".."}.
 """
 
+import ipaddress
 import json
 import struct
 
@@ -83,6 +84,10 @@ FROM_HUB = [
     ("PrekeysLow", "", 10, {"left": 19}),
     ("Room", "", 11, {
         "req": 9, "group": GROUP, "passphrase": True, "requests": False, "keepers": [ALICE, BOB]}),
+    ("Observed", "an address of IPv4", 12, {
+        "address": ipaddress.ip_address("203.0.113.7").packed + struct.pack(">H", 4433)}),
+    ("Observed", "an address of IPv6", 12, {
+        "address": ipaddress.ip_address("2001:db8::1").packed + struct.pack(">H", 4433)}),
 ]
 
 # First frames of relayed streams, and the datagram both ways.

@@ -51,6 +51,10 @@ def hkdf(salt, ikm, info, length):
     return HKDF(hashes.SHA256(), length, salt, info).derive(ikm)
 
 
+def expand(key, info, length):
+    return HKDFExpand(hashes.SHA256(), length, info).derive(key)
+
+
 def fixed(what, length=32):
     """A secret that is the same on every run."""
     return blake3(b"test vector: " + what.encode()).digest(length=length)
@@ -96,7 +100,7 @@ def encapsulate(public, what):
 
 def seal(mk, purpose, ad, plain, salt):
     info = name("cae1/" + purpose) + b"\0" + blake3(ad).digest()
-    okm = HKDFExpand(hashes.SHA256(), 96, info).derive(mk)
+    okm = expand(mk, info, 96)
     nonce = blake3(salt + plain, key=okm[64:]).digest(length=12)
     return nonce + okm[32:64] + ChaCha20Poly1305(okm[:32]).encrypt(nonce, plain, ad)
 
@@ -223,6 +227,7 @@ def handshake(a, b, one_time):
         "bob_prekeys": b.record().hex(),
         "alice_id": a.ed.id.hex(),
         "transcript": transcript.hex(),
+        "signal_key": expand(root, name("signal/key") + transcript, 32).hex(),
         "first_messages": [envelope.hex() for envelope in envelopes],
         "plain": ["hello", "hello again"],
         "alice_session": session_record(chain, b, offer).hex(),
@@ -267,7 +272,7 @@ def main():
     signed = alice.ed.signed("beacon", body)
     sealed = [
         (purpose, seal(fixed("mk"), purpose, b"ad", plain, fixed("salt", 16)), plain)
-        for purpose in ("dr", "group", "meta", "keyfile", "invite", "store", "datagram")
+        for purpose in ("dr", "group", "meta", "keyfile", "invite", "store")
         for plain in (b"", b"meet at noon", bytes(2000))
     ]
     everything = {

@@ -15,7 +15,7 @@ use hubbub_shared::wire::stream::{
     StreamOpen,
 };
 use hubbub_shared::wire::to_hub::{self, ToHub};
-use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode};
+use hubbub_shared::wire::{ByteBuf, LogId, Refusal, RefusalCode, address};
 use serde_json::Value;
 
 const ALICE: NodeId = NodeId([1; 32]);
@@ -122,6 +122,11 @@ fn deliver(log: LogId, items: Vec<Item>) -> FromHub {
     FromHub::Deliver(from_hub::Deliver { log, items })
 }
 
+fn observed(at: &str) -> FromHub {
+    let address = address::encode(at.parse().unwrap()).unwrap();
+    FromHub::Observed(from_hub::Observed { address: buf(address) })
+}
+
 fn from_hub() -> Vec<FromHub> {
     let later = NOW + Millis(1);
     vec![
@@ -159,6 +164,8 @@ fn from_hub() -> Vec<FromHub> {
             requests: false,
             keepers: vec![ALICE, BOB],
         }),
+        observed("203.0.113.7:4433"),
+        observed("[2001:db8::1]:4433"),
     ]
 }
 

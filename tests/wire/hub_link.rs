@@ -1,5 +1,6 @@
 //! A real hub over loopback, and nodes that speak to it with bare QUIC.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,14 @@ use hubbub_shared::id::{HubId, NodeId, Signature};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::codec::{self, HEADER};
 use hubbub_shared::wire::datagram::Datagram;
-use hubbub_shared::wire::from_hub::{Bye, Welcome};
+use hubbub_shared::wire::from_hub::{Bye, Observed, Welcome};
 use hubbub_shared::wire::log::LogId;
 use hubbub_shared::wire::stream::{
     STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom, StreamOpen,
 };
-use hubbub_shared::wire::to_hub::{Append, Hello, Lookup};
+use hubbub_shared::wire::to_hub::{Ack, Append, Hello, Lookup};
 use hubbub_shared::wire::version::{ALPN, VERSION};
-use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
+use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub, address};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -81,7 +82,20 @@ async fn hub(dir: &std::path::Path, listen: &str, open: bool) -> Running {
     serve(ServeOptions { dir, listen, open, limits: Limits::default() }).await.unwrap()
 }
 
+fn endpoint() -> Endpoint {
+    Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
 async fn connect(to: &Running, pin: HubId, hybrid: bool) -> Result<Connection, ConnectionError> {
+    connect_from(&endpoint(), to, pin, hybrid).await
+}
+
+async fn connect_from(
+    endpoint: &Endpoint,
+    to: &Running,
+    pin: HubId,
+    hybrid: bool,
+) -> Result<Connection, ConnectionError> {
     let group =
         if hybrid { aws_lc_rs::kx_group::X25519MLKEM768 } else { aws_lc_rs::kx_group::X25519 };
     let provider = CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() };
@@ -94,7 +108,6 @@ async fn connect(to: &Running, pin: HubId, hybrid: bool) -> Result<Connection, C
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let quic = QuicClientConfig::try_from(tls).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(quic));
-    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     endpoint.connect_with(config, to.local_addr, "hub").unwrap().await
 }
 
@@ -139,12 +152,23 @@ impl Node {
 
     async fn welcomed(hub: &Running, seed: u8) -> Self {
         let mut node = Self::join(hub, seed, None).await;
-        let Welcome { hub: said, .. } = match node.next().await {
-            FromHub::Welcome(welcome) => welcome,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(said, hub.hub);
+        assert_eq!(node.welcome().await.0, hub.hub);
         node
+    }
+
+    /// Who the hub says it is, and where it sees the node.
+    async fn welcome(&mut self) -> (HubId, SocketAddr) {
+        match self.next().await {
+            FromHub::Welcome(Welcome { hub, .. }) => (hub, self.observed().await),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn observed(&mut self) -> SocketAddr {
+        match self.next().await {
+            FromHub::Observed(Observed { address }) => address::decode(&address).unwrap(),
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn next(&mut self) -> FromHub {
@@ -176,7 +200,7 @@ async fn a_closed_hub_admits_with_an_invite_and_knows_the_node_from_then_on() {
     assert_eq!(Node::join(&hub, 1, None).await.refused().await, RefusalCode::NotAdmitted);
     let token = hub.make_invite(1, Millis::days(1)).await.unwrap();
     let mut alice = Node::join(&hub, 1, Some(token)).await;
-    assert!(matches!(alice.next().await, FromHub::Welcome(_)));
+    alice.welcome().await;
     assert_eq!(Node::join(&hub, 2, Some(token)).await.refused().await, RefusalCode::InviteUsedUp);
     Node::welcomed(&hub, 1).await;
     assert_eq!(alice.refused().await, RefusalCode::Replaced);
@@ -194,7 +218,33 @@ async fn a_proof_from_another_connection_is_refused() {
     let mut mallory = Node::hello(mallorys, alice.id(), proof, None).await;
     assert_eq!(mallory.refused().await, RefusalCode::BadProof);
     let mut alice = Node::hello(hers, alice.id(), proof, None).await;
-    assert!(matches!(alice.next().await, FromHub::Welcome(_)));
+    alice.welcome().await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_is_told_its_address_and_its_new_one_as_soon_as_it_speaks_from_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path(), "127.0.0.1:0", true).await;
+    let (me, endpoint) = (identity(1), endpoint());
+    let connection = connect_from(&endpoint, &hub, hub.hub, true).await.unwrap();
+    let proof = proof(&me, &hub.hub, &connection);
+    let mut alice = Node::hello(connection, me.id(), proof, None).await;
+    assert_eq!(alice.welcome().await.1, endpoint.local_addr().unwrap());
+    let elsewhere = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        endpoint.rebind(socket).unwrap();
+        address
+    };
+    let second = elsewhere();
+    let ack = Ack { log: LogId::Mailbox(alice.id), upto: 1 };
+    alice.send.write_all(&ToHub::Ack(ack).encode()).await.unwrap();
+    assert_eq!(alice.observed().await, second);
+    let third = elsewhere();
+    let to_nobody = Datagram { peer: NodeId([7; 32]), payload: b"sealed" }.encode();
+    alice.connection.send_datagram(to_nobody.into()).unwrap();
+    assert_eq!(alice.observed().await, third);
     hub.stop().await;
 }
 

@@ -1,8 +1,6 @@
 //! One whole knock at a group's door against tests/vectors/knock.json, which tests/vectors/knock.py
 //! computes in another language, ristretto255 included. PROTOCOL.md shows these bytes.
 
-use core::convert::Infallible;
-
 use data_encoding::HEXLOWER;
 use hubbub_shared::content::PairPlain;
 use hubbub_shared::group::knock::{
@@ -10,34 +8,11 @@ use hubbub_shared::group::knock::{
 };
 use hubbub_shared::id::{GroupId, HubId, KnockId, NodeId};
 use hubbub_shared::time::Timestamp;
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
+use crate::script::Script;
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-/// A generator that gives what it was told to give.
-struct Script(Vec<u8>);
-
-impl TryRng for Script {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        let rest = self.0.split_off(out.len());
-        out.copy_from_slice(&self.0);
-        self.0 = rest;
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Script {}
 
 struct Vectors(Value);
 

@@ -5,10 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod back_pressure;
+mod direct;
 mod frames;
 mod groups;
 mod hub_link;
 mod knock;
 mod mlkem_agrees;
 mod peer_streams;
+mod script;
+mod signals;
 mod vectors;

@@ -45,7 +45,8 @@ struct Node {
 impl Node {
     async fn at(address: SocketAddr, hub: HubId, seed: u8) -> Self {
         let (mut link, frames) = link(address, hub, seed).await;
-        let incoming = link.incoming().unwrap();
+        let (peers, incoming) = link.streams().unwrap();
+        peers.offer();
         Self { id: identity(seed).id(), link, incoming, _frames: frames }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every failure says what to try, and has one of the documented exit codes.
 
+mod check;
 mod init;
 mod invite;
 mod log;
@@ -52,6 +53,9 @@ pub(crate) enum Failure {
     /// What the running hub answered.
     #[error("the running hub said: {0}")]
     Refused(String),
+    /// `check` found something.
+    #[error("{0} of these lines say what is wrong")]
+    Unwell(usize),
     /// Files and sockets.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -98,6 +102,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(place, args).await,
         Command::Invite(args) => invite::invite(place, args).await,
         Command::Status { json } => watch::status(&place.dir, json).await,
+        Command::Check { json } => check::check(&place, json).await,
         Command::Log(args) => watch::follow(&place.dir, &args).await,
         Command::Config { command: Config::Show } => show(&place.effective),
     }

@@ -27,7 +27,8 @@ pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn read_status(asked: &mut Asked) -> Result<Status, Failure> {
+/// The answer to the question for it.
+pub(super) async fn read_status(asked: &mut Asked) -> Result<Status, Failure> {
     match asked.next().await? {
         Some(Reply::Status(status)) => Ok(status),
         Some(Reply::Failed { why }) => Err(Failure::Refused(why)),

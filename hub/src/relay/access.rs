@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::from_hub::Welcome;
-use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode};
+use hubbub_shared::wire::from_hub::{Observed, Welcome};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode, address};
 
 use super::Relay;
 use super::command::{Command, Note, Write};
@@ -38,9 +38,19 @@ impl Relay {
         let flow = Flow::default();
         self.presence.insert(conn, Connection { node, from, since: at, relayed: (0, 0), flow });
         self.welcome(&arrival);
+        self.tell_where(conn, from);
         let nickname = self.nicknames.of(&node);
         self.note(Note::Connected { node, nickname, from, newly_admitted });
         self.resume(conn, &node);
+    }
+
+    /// The connection goes on from another address; its node is told which.
+    pub(super) fn moved(&mut self, conn: ConnId, from: SocketAddr) {
+        let Some(connection) = self.presence.get_mut(conn) else { return };
+        if connection.from != from {
+            connection.from = from;
+            self.tell_where(conn, from);
+        }
     }
 
     pub(super) fn closed(&mut self, conn: ConnId) {
@@ -91,6 +101,13 @@ impl Relay {
             mailbox: read.map_or(0, |reader| reader.cursor),
         };
         self.send(arrival.conn, FromHub::Welcome(welcome));
+    }
+
+    fn tell_where(&mut self, conn: ConnId, from: SocketAddr) {
+        if let Some(address) = address::encode(from) {
+            let address = ByteBuf::from(address);
+            self.send(conn, FromHub::Observed(Observed { address }));
+        }
     }
 
     /// Takes a connection out. What was on its way and not acknowledged will be sent again to the

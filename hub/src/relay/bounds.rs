@@ -83,8 +83,11 @@ pub struct RelayConfig {
     /// Sealed bytes one identity may append (default 8 MiB a second, 32 MiB at once; a file does
     /// not go through logs).
     pub bytes: Rate,
-    /// Relayed streams one identity may have open (default 16, as many as a connection carries).
-    pub streams_per_node: usize,
+    /// Relayed streams one identity may have open (default 8: files from some at once).
+    pub streams_per_node: u32,
+    /// Relayed streams of all (default 512: each may hold two windows of 1 MiB a direction, so that
+    /// they keep the hub within 2 GiB though nobody reads and everybody writes).
+    pub streams: u32,
     /// Newest entries kept in memory for readers who are nearly up to date (default 32 MiB).
     pub recent_bytes: usize,
 }
@@ -105,7 +108,8 @@ impl Default for RelayConfig {
             control_per_node: 65_536,
             frames: Rate { tokens: 500, per: Millis::secs(1), burst: 2_000 },
             bytes: Rate { tokens: 8 * MIB, per: Millis::secs(1), burst: 32 * MIB },
-            streams_per_node: 16,
+            streams_per_node: 8,
+            streams: 512,
             recent_bytes: 32 * 1024 * 1024,
         }
     }

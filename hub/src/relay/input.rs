@@ -29,6 +29,13 @@ pub enum Input {
         /// The version agreed.
         version: u8,
     },
+    /// A connection's packets come from another address than before.
+    Moved {
+        /// The connection.
+        conn: ConnId,
+        /// Where they come from.
+        from: SocketAddr,
+    },
     /// The connection is gone.
     Closed {
         /// The connection.

@@ -54,6 +54,11 @@ impl Logs {
         (self.items, self.bytes)
     }
 
+    /// When the newest entry held came.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.by_id.values().filter_map(|log| log.held.back()).map(|held| held.at).max()
+    }
+
     pub(super) fn recent_bytes(&self) -> usize {
         self.recent.bytes
     }

@@ -180,6 +180,12 @@ impl Relay {
         }
     }
 
+    /// When the newest entry that waits for a reader came.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.logs.newest()
+    }
+
     /// Invites that have not ended: token's hash, uses left, end.
     pub fn invites(&self) -> impl Iterator<Item = ([u8; 32], u32, Timestamp)> {
         self.invites.all()
@@ -198,6 +204,7 @@ impl Relay {
                 let arrival = access::Arrival { conn, node, from, version, at };
                 self.connected(arrival, admission);
             }
+            Input::Moved { conn, from } => self.moved(conn, from),
             Input::Closed { conn } => self.closed(conn),
             Input::Frame { conn, frame } => self.frame(conn, frame, at),
             Input::Datagram { conn, to, payload } => self.datagram(conn, to, payload, at),

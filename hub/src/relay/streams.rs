@@ -17,7 +17,7 @@ use super::input::ConnId;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     open: BTreeMap<u64, (NodeId, NodeId)>,
-    by_opener: BTreeMap<NodeId, usize>,
+    by_opener: BTreeMap<NodeId, u32>,
 }
 
 impl Streams {
@@ -25,7 +25,7 @@ impl Streams {
         self.open.len()
     }
 
-    fn opened_by(&self, node: &NodeId) -> usize {
+    fn opened_by(&self, node: &NodeId) -> u32 {
         self.by_opener.get(node).copied().unwrap_or(0)
     }
 
@@ -77,7 +77,8 @@ impl Relay {
     fn may_splice(&self, conn: ConnId, to: &NodeId) -> Result<(NodeId, ConnId), RefusalCode> {
         let from = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
         let there = self.presence.of(to).ok_or(RefusalCode::NotConnected)?;
-        if self.streams.opened_by(&from) >= self.config.streams_per_node {
+        let full = self.streams.len() >= usize::try_from(self.config.streams).unwrap_or(usize::MAX);
+        if full || self.streams.opened_by(&from) >= self.config.streams_per_node {
             return Err(RefusalCode::TooFast);
         }
         Ok((from, there))

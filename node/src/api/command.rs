@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::conversation::ConversationId;
 use super::group::SettingsChange;
 use super::secret::SecretText;
-use super::settings::Strangers;
+use super::settings::Choice;
 use super::view::{Delivery, Role};
 
 /// Whom or what a person means: a nickname (`bob` or `@bob`), a group's name (`team` or `#team`),
@@ -224,18 +224,13 @@ pub enum Command {
         #[serde(default)]
         picture: Option<String>,
     },
-    /// Change settings, in `node.toml` too. What is left out stays as it is.
-    Set {
-        /// As in [`Settings`](super::Settings).
-        #[serde(default)]
-        read_receipts: Option<bool>,
-        /// As in [`Settings`](super::Settings).
-        #[serde(default)]
-        presence: Option<bool>,
-        /// As in [`Settings`](super::Settings).
-        #[serde(default)]
-        strangers: Option<Strangers>,
+    /// The person is writing; whoever looks at the conversation is told, if presence is shared.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
     },
+    /// Change settings, in `node.toml` too. What is left out stays as it is.
+    Set(Choice),
 }
 
 /// A safety number in one of its forms, as the other device shows it.

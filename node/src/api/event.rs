@@ -48,6 +48,13 @@ pub enum Event {
         /// Who.
         person: PersonView,
     },
+    /// Somebody is writing there, or was within the last few seconds.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: PersonView,
+    },
     /// A contact's name, status or verification changed: look again.
     ContactsChanged,
     /// A stranger asks to be let in or into whose group we come, or such a request is gone: look

@@ -23,4 +23,4 @@ pub use error::{ApiError, Code};
 pub use event::Event;
 pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};
-pub use settings::{Settings, Strangers};
+pub use settings::{Addresses, Choice, Settings, Strangers};

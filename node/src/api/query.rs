@@ -8,8 +8,8 @@ use super::group::{DoorsView, KnockView};
 use super::people::{ContactInfoView, PictureView, RequestView};
 use super::settings::Settings;
 use super::view::{
-    ContactView, ConversationView, MemberView, MessageView, PastView, PersonView, RecipientView,
-    SafetyView, StatusView, WhoamiView,
+    CheckView, ContactView, ConversationView, MemberView, MessageView, PastView, PathView,
+    PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
 };
 
 /// Something to look up.
@@ -89,6 +89,10 @@ pub enum Query {
         #[serde(default)]
         contact: Option<Target>,
     },
+    /// How peers are reached.
+    Paths,
+    /// What works and what does not, and what to do about it.
+    Doctor,
     /// The settings about people.
     Settings,
 }
@@ -134,6 +138,10 @@ pub enum Answer {
     Contact(Box<ContactInfoView>),
     /// To [`Query::Picture`]; none when there is none.
     Picture(Option<PictureView>),
+    /// To [`Query::Paths`], by name.
+    Paths(Vec<PathView>),
+    /// To [`Query::Doctor`], what matters most first.
+    Doctor(Vec<CheckView>),
     /// To [`Query::Settings`].
     Settings(Settings),
 }

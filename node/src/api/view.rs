@@ -248,6 +248,52 @@ pub enum Path {
     Stored,
 }
 
+/// How a peer is reached, and what becomes of reaching it directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathView {
+    /// Who.
+    pub person: PersonView,
+    /// How bytes reach them now.
+    pub path: Path,
+    /// Since when there is a direct connection, while there is one.
+    pub direct_since: Option<Timestamp>,
+    /// Round trip of the direct connection in milliseconds, while there is one.
+    pub rtt_ms: Option<u32>,
+    /// Where its other end is.
+    pub address: Option<String>,
+    /// Whether a direct connection is being made just now.
+    pub trying: bool,
+    /// Why the last attempt at one came to nothing.
+    pub why_not: Option<String>,
+    /// When the next one is made, if the two are in touch then.
+    pub next_try: Option<Timestamp>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// What.
+    pub what: String,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub todo: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// Works, and could be better.
+    Fair,
+    /// Does not work.
+    Bad,
+}
+
 /// One member of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {

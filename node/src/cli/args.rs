@@ -96,6 +96,10 @@ pub(super) enum Verb {
     Group(Group),
     /// The link to the hub, and what waits
     Status,
+    /// How each peer is reached: directly, through the hub, or not now, and why
+    Paths,
+    /// What works and what does not: hub, clock, router, direct connections; and what to change
+    Doctor,
     /// Set the line contacts see beside your name
     SetStatus {
         /// The text; empty clears it

@@ -48,6 +48,25 @@ pub(super) async fn status(node: &dyn Node, out: &mut Out) -> Done {
     out.result(&status, render::status)
 }
 
+/// `hubbub paths`.
+pub(super) async fn paths(node: &dyn Node, out: &mut Out) -> Done {
+    let Answer::Paths(list) = node.query(Query::Paths).await? else {
+        return Err(open::unexpected().into());
+    };
+    if list.is_empty() {
+        out.hint("nobody was heard from since this node started");
+    }
+    out.results(&list, render::paths)
+}
+
+/// `hubbub doctor`.
+pub(super) async fn doctor(node: &dyn Node, out: &mut Out) -> Done {
+    let Answer::Doctor(list) = node.query(Query::Doctor).await? else {
+        return Err(open::unexpected().into());
+    };
+    out.results(&list, render::checks)
+}
+
 /// `hubbub set-status`.
 pub(super) async fn set_status(node: &dyn Node, status: String, out: &mut Out) -> Done {
     let reply = node.command(Command::SetStatus { status }).await?;

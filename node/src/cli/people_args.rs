@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
-use crate::api::Strangers;
+use crate::api::{Addresses, Strangers};
 
 /// `hubbub requests`.
 #[derive(Clone, Debug, Subcommand)]
@@ -118,6 +118,18 @@ pub(super) enum Setting {
         #[arg(value_enum)]
         how: StrangersName,
     },
+    /// Whether your device is announced on its local network, and contacts looked for there
+    Lan {
+        /// on or off
+        #[arg(action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+        on: bool,
+    },
+    /// Who may learn your device's network address, and so connect with it directly
+    Addresses {
+        /// To whom it is shown; all others are reached through the hub
+        #[arg(value_enum)]
+        to: AddressesName,
+    },
 }
 
 /// As typed.
@@ -127,6 +139,30 @@ pub(super) enum StrangersName {
     Ask,
     /// Whoever writes is a contact at once
     Welcome,
+}
+
+/// As typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AddressesName {
+    /// Contacts, and members of your closed groups
+    Groups,
+    /// Contacts
+    Contacts,
+    /// Contacts you have verified
+    Verified,
+    /// Nobody: everything goes through the hub
+    Never,
+}
+
+impl From<AddressesName> for Addresses {
+    fn from(name: AddressesName) -> Self {
+        match name {
+            AddressesName::Groups => Self::Groups,
+            AddressesName::Contacts => Self::Contacts,
+            AddressesName::Verified => Self::Verified,
+            AddressesName::Never => Self::Never,
+        }
+    }
 }
 
 impl From<StrangersName> for Strangers {

@@ -3,7 +3,7 @@
 use super::render::{Look, fields, table, verified};
 use crate::api::people::{ContactInfoView, PictureFactsView, RequestView};
 use crate::api::view::{PersonView, WhoamiView};
-use crate::api::{Settings, Strangers};
+use crate::api::{Addresses, Settings, Strangers};
 use crate::display::{line, past, presence, wants, with_mark};
 
 /// Who waits to be let in.
@@ -98,10 +98,18 @@ pub(super) fn settings(settings: &Settings, _: &Look) -> String {
         Strangers::Ask => "ask",
         Strangers::Welcome => "welcome",
     };
+    let addresses = match settings.addresses {
+        Addresses::Groups => "groups",
+        Addresses::Contacts => "contacts",
+        Addresses::Verified => "verified",
+        Addresses::Never => "never",
+    };
     fields(&[
         ("read-receipts", on(settings.read_receipts)),
         ("presence", on(settings.presence)),
         ("strangers", strangers.to_owned()),
+        ("addresses", addresses.to_owned()),
+        ("lan", on(settings.lan)),
     ])
 }
 

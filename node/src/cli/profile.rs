@@ -9,7 +9,7 @@ use super::out::{Done, Out};
 use super::people_args::{Profile, ProfileSet, Setting};
 use super::{open, people_render as render};
 use crate::api::people::PictureView;
-use crate::api::{Answer, ApiError, Code, Command, Node, Query};
+use crate::api::{Answer, ApiError, Choice, Code, Command, Node, Query};
 use crate::paths;
 
 /// `hubbub profile`.
@@ -97,16 +97,16 @@ fn write(path: &Path, picture: &PictureView, out: &mut Out) -> Done {
 
 /// `hubbub settings`.
 pub(super) async fn settings(node: &dyn Node, setting: Option<Setting>, out: &mut Out) -> Done {
-    let mut set = (None, None, None);
-    match setting {
-        Some(Setting::ReadReceipts { on }) => set.0 = Some(on),
-        Some(Setting::Presence { on }) => set.1 = Some(on),
-        Some(Setting::Strangers { how }) => set.2 = Some(how.into()),
-        None => {}
-    }
-    if setting.is_some() {
-        let (read_receipts, presence, strangers) = set;
-        node.command(Command::Set { read_receipts, presence, strangers }).await?;
+    let unchanged = Choice::default();
+    let choice = setting.map(|setting| match setting {
+        Setting::ReadReceipts { on } => Choice { read_receipts: Some(on), ..unchanged },
+        Setting::Presence { on } => Choice { presence: Some(on), ..unchanged },
+        Setting::Strangers { how } => Choice { strangers: Some(how.into()), ..unchanged },
+        Setting::Lan { on } => Choice { lan: Some(on), ..unchanged },
+        Setting::Addresses { to } => Choice { addresses: Some(to.into()), ..unchanged },
+    });
+    if let Some(choice) = choice {
+        node.command(Command::Set(choice)).await?;
     }
     let Answer::Settings(settings) = node.query(Query::Settings).await? else {
         return Err(open::unexpected().into());

@@ -5,8 +5,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::api::group::KnockView;
 use crate::api::view::{
-    ContactView, ConversationKind, ConversationView, Delivery, MemberView, MessageView, PastView,
-    PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
+    CheckView, ContactView, ConversationKind, ConversationView, Delivery, Health, MemberView,
+    MessageView, PastView, PathView, PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
 };
 use crate::display::{
     Charset, Clock, LOBBY_LABEL, block, body, delivery_mark, delivery_word, excerpt, history_since,
@@ -92,6 +92,43 @@ pub(super) fn contacts(list: &[ContactView], look: &Look) -> String {
         ]
     };
     table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// How peers are reached.
+pub(super) fn paths(list: &[PathView], look: &Look) -> String {
+    let row = |p: &PathView| {
+        let how = match (&p.address, p.rtt_ms) {
+            (Some(address), Some(rtt)) => format!("{address}, {rtt} ms"),
+            _ if p.trying => "a direct connection is being made".to_owned(),
+            _ => p.why_not.clone().unwrap_or_default(),
+        };
+        let next = p.next_try.map(|at| format!("tried again {}", look.clock.brief(at, look.now)));
+        vec![
+            line(&p.person.name).into_owned(),
+            path(p.path).to_owned(),
+            how,
+            next.unwrap_or_default(),
+        ]
+    };
+    table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// What was looked at, each with what to do about it below.
+pub(super) fn checks(list: &[CheckView], _: &Look) -> String {
+    let row = |check: &CheckView| {
+        let health = match check.health {
+            Health::Good => "good",
+            Health::Fair => "fair",
+            Health::Bad => "BAD",
+        };
+        let found = line(&check.found).into_owned();
+        let mut rows = vec![vec![check.what.clone(), health.to_owned(), found]];
+        if let Some(todo) = &check.todo {
+            rows.push(vec![String::new(), String::new(), format!("> {}", line(todo))]);
+        }
+        rows
+    };
+    table(&list.iter().flat_map(row).collect::<Vec<_>>())
 }
 
 /// The nickname, and behind it what they like to be called.

@@ -151,3 +151,45 @@ fn the_past_says_since_when_it_goes_and_whose_word_each_line_is() {
     assert_snapshot!(past(&list, &look()));
     assert_eq!(past(&[], &look()), "");
 }
+
+#[test]
+fn paths_say_how_each_peer_is_reached_and_why_not_directly() {
+    let direct = PathView {
+        person: person("bob"),
+        path: Path::Direct,
+        direct_since: Some(NOON),
+        rtt_ms: Some(23),
+        address: Some("203.0.113.7:4711".to_owned()),
+        trying: false,
+        why_not: None,
+        next_try: None,
+    };
+    let relayed = PathView {
+        person: person("carol"),
+        path: Path::Relay,
+        direct_since: None,
+        rtt_ms: None,
+        address: None,
+        why_not: Some("the routers between you let nothing through".to_owned()),
+        next_try: Some(Timestamp(NOON.0 + 90_000)),
+        trying: direct.trying,
+    };
+    let trying = PathView { why_not: None, next_try: None, trying: true, ..relayed.clone() };
+    assert_snapshot!(paths(&[direct, relayed, trying], &look()));
+}
+
+#[test]
+fn what_is_wrong_is_loud_and_what_to_do_stands_below() {
+    let check = |what: &str, health, found: &str, todo: Option<&str>| CheckView {
+        what: what.to_owned(),
+        health,
+        found: found.to_owned(),
+        todo: todo.map(str::to_owned),
+    };
+    let list = [
+        check("hub", Health::Bad, "hub.example:4433 does not answer", Some("ask whether it runs")),
+        check("clock", Health::Good, "0 s ahead of the hub's", None),
+        check("router", Health::Fair, "another port for every peer", Some("look\u{1b}[31m")),
+    ];
+    assert_snapshot!(checks(&list, &look()));
+}

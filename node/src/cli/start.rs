@@ -1,6 +1,7 @@
 //! From the typed line to a verb, and from its outcome to an exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -16,6 +17,9 @@ use super::{
 };
 use crate::api::{ApiError, Code};
 use crate::display::{Charset, Clock};
+
+/// How long threads may take to end once all work is done: they have nothing left to do.
+const LAST_THREADS: Duration = Duration::from_millis(500);
 
 /// The whole program: reads the command line, does it, says how it went.
 #[must_use]
@@ -34,8 +38,9 @@ pub fn main() -> ExitCode {
         }
     };
     let done = runtime.block_on(carry_out(typed, &mut out));
-    // A read of stdin may still block a thread; it must not hold the exit up.
-    runtime.shutdown_background();
+    // A read of stdin may still block a thread; it must not hold the exit up. All others have to be
+    // gone: SQLCipher's OpenSSL cleans up at exit, and a thread that ends meanwhile crashes in it.
+    runtime.shutdown_timeout(LAST_THREADS);
     ended(&mut out, done)
 }
 
@@ -67,6 +72,8 @@ async fn with_node(global: &Global, verb: Verb, out: &mut Out) -> Done {
         Verb::Contacts => lists::contacts(node, out).await,
         Verb::Whoami => lists::whoami(node, out).await,
         Verb::Status => lists::status(node, out).await,
+        Verb::Paths => lists::paths(node, out).await,
+        Verb::Doctor => lists::doctor(node, out).await,
         Verb::SetStatus { text } => lists::set_status(node, text, out).await,
         Verb::Message(args) => lists::message(node, args, out).await,
         Verb::Verify(args) => verify::run(node, args, out).await,

@@ -40,6 +40,8 @@ pub(super) enum Alarm {
     Newcomers,
     /// The next keeper of a group is knocked at.
     Knocks,
+    /// What waits is carried to connected peers.
+    Carry,
     /// Rotation and expiry, hourly.
     Upkeep,
 }
@@ -98,6 +100,7 @@ impl Engine {
                 Alarm::Titles => self.ask_for_titles(),
                 Alarm::Newcomers => self.look_back(),
                 Alarm::Knocks => self.knock_on(),
+                Alarm::Carry => self.carry_late(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }

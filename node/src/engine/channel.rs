@@ -30,45 +30,52 @@ pub(super) enum Wait {
 }
 
 impl Engine {
-    pub(super) fn take_channel_item(&mut self, id: GroupId, item: Item) {
+    /// Something the hub brings in a channel; whether it is a message that was opened.
+    pub(super) fn take_channel_item(&mut self, id: GroupId, item: Item) -> bool {
         if !self.groups.contains_key(&id) && !self.stumble_upon(id) {
-            return;
-        }
-        let unread = self.groups.get(&id).is_none_or(|group| group.log.is_none());
-        if item.kind == ItemKind::Control && unread {
-            // It is part of what is being read from the start.
-            return self.read_control(id);
+            return false;
         }
         if item.kind == ItemKind::Control {
-            if !self.take_entry(id, &item.bytes, Some(item.seq)) {
-                self.read_up_to_now(id);
-            } else {
-                self.judge_offers(id);
-                self.take_early_chains(id);
-                if self.held.values().any(|held| held.group == id) {
-                    self.retry_held(id, None);
-                }
-            }
-            return self.read_if_given_back(id);
+            self.take_control_item(id, &item);
+            return false;
         }
         match self.try_channel_item(id, (&item, self.now)) {
-            Ok(()) => {}
+            Ok(opened) => return opened,
             Err(Wait::Log) => self.hold(id, item, None),
             Err(Wait::Key(chain)) => {
                 self.need_key(id, chain, item.from);
                 self.hold(id, item, Some(chain));
             }
         }
+        false
     }
 
-    /// Opens a message that came at that time, refuses it, or says what it waits for.
+    fn take_control_item(&mut self, id: GroupId, item: &Item) {
+        if self.groups.get(&id).is_none_or(|group| group.log.is_none()) {
+            // It is part of what is being read from the start.
+            return self.read_control(id);
+        }
+        if !self.take_entry(id, &item.bytes, Some(item.seq)) {
+            self.read_up_to_now(id);
+        } else {
+            self.judge_offers(id);
+            self.take_early_chains(id);
+            if self.held.values().any(|held| held.group == id) {
+                self.retry_held(id, None);
+            }
+        }
+        self.read_if_given_back(id);
+    }
+
+    /// Opens a message that came at that time, refuses it, or says what it waits for. Gives whether
+    /// it was opened, now or before.
     pub(super) fn try_channel_item(
         &mut self,
         id: GroupId,
         (item, came): (&Item, Timestamp),
-    ) -> Result<(), Wait> {
+    ) -> Result<bool, Wait> {
         let me = self.id();
-        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(false) };
         if !group.facts.invited {
             return Err(Wait::Log);
         }
@@ -76,23 +83,23 @@ impl Engine {
         let Ok(Envelope::Group(message)) = Envelope::parse(&item.bytes) else {
             let words = "something in the group's channel is no message".to_owned();
             self.refuse_unproven(id, item.from, "malformed", words);
-            return Ok(());
+            return Ok(false);
         };
         let header = match GroupHeader::of(&message) {
             Ok(header) => header,
             Err(error) => {
                 self.refuse_unproven(id, item.from, error.reason(), error.to_string());
-                return Ok(());
+                return Ok(false);
             }
         };
         if group.facts.own_chains.contains(&header.chain) || item.from == me {
-            return Ok(());
+            return Ok(false);
         }
         let ours = log.head_at(header.epoch_seq) == Some(header.epoch);
         if ours && !log.roster().was_member(&me, header.epoch_seq) {
             // Sealed for others, before we were let in or after we were out.
             self.count("not-for-us");
-            return Ok(());
+            return Ok(false);
         }
         self.open_with_chain(id, (item, came), (&header, &message))
     }
@@ -118,8 +125,8 @@ impl Engine {
         id: GroupId,
         (item, came): (&Item, Timestamp),
         (header, message): (&GroupHeader, &GroupMessage),
-    ) -> Result<(), Wait> {
-        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+    ) -> Result<bool, Wait> {
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(false) };
         let chains = group.inbound.values_mut().flatten().map(|inbound| &mut inbound.chain);
         let (Some(log), Some(chain)) =
             (&group.log, chains.into_iter().find(|chain| chain.id() == header.chain))
@@ -144,13 +151,13 @@ impl Engine {
                 }
                 self.touch(Key::Inbound(id, sender, header.chain));
                 self.take_opened(id, sender, (&opened, &item.bytes));
-                Ok(())
+                Ok(true)
             }
             // Nobody did wrong who hands over what a member said before its removal. But a copy has
             // no place to prove that, so it is not shown either: its line stays missing.
             Err(OpenError::Epoch(EpochError::Removed)) if item.seq == NO_PLACE => {
                 self.count("copy-of-removed");
-                Ok(())
+                Ok(false)
             }
             Err(error) => self.not_opened(id, sender, &error),
         }
@@ -158,7 +165,7 @@ impl Engine {
 
     /// A chain this group does not have is on its way, unless it is another group's: a chain
     /// belongs to one group for good.
-    fn chain_unknown(&mut self, id: GroupId, item: &Item, chain: ChainId) -> Result<(), Wait> {
+    fn chain_unknown(&mut self, id: GroupId, item: &Item, chain: ChainId) -> Result<bool, Wait> {
         let elsewhere = self.groups.iter_mut().any(|(other, group)| {
             *other != id
                 && (group.facts.own_chains.contains(&chain) || group.chain(&chain).is_some())
@@ -168,10 +175,10 @@ impl Engine {
         }
         let words = "a message of another group was put into this one".to_owned();
         self.refuse_unproven(id, item.from, "other-group", words);
-        Ok(())
+        Ok(false)
     }
 
-    fn not_opened(&mut self, id: GroupId, sender: NodeId, error: &OpenError) -> Result<(), Wait> {
+    fn not_opened(&mut self, id: GroupId, sender: NodeId, error: &OpenError) -> Result<bool, Wait> {
         let conversation = ConversationId::Group(id);
         match error {
             OpenError::Epoch(epoch) if epoch.wants_log() => {
@@ -181,13 +188,14 @@ impl Engine {
             OpenError::Seen(_) => {
                 self.count(error.reason());
                 self.owe_all(conversation, sender);
+                return Ok(true);
             }
             _ => {
                 let words = format!("a message was refused: {error}");
                 self.refuse(conversation, sender, error.reason(), words);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn take_opened(&mut self, id: GroupId, sender: NodeId, (opened, sealed): (&Opened, &[u8])) {

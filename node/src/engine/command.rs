@@ -15,7 +15,7 @@ use super::output::{HistoryChange, Ticket};
 use super::wish::{Asker, Wish};
 use crate::api::command::MessageText;
 use crate::api::group::SettingsChange;
-use crate::api::{ApiError, Code, Command, ConversationId, Reply, Settings, view};
+use crate::api::{ApiError, Code, Command, ConversationId, Reply, view};
 
 /// Members a group may be founded with.
 const FOUNDERS: usize = 1_000;
@@ -81,15 +81,8 @@ impl Engine {
             | Command::Decline { .. }
             | Command::Block { .. }
             | Command::Unblock { .. } => return self.about_people(command, found).map(Some),
-            Command::Set { read_receipts, presence, strangers } => {
-                let now = self.settings;
-                let settings = Settings {
-                    read_receipts: read_receipts.unwrap_or(now.read_receipts),
-                    presence: presence.unwrap_or(now.presence),
-                    strangers: strangers.unwrap_or(now.strangers),
-                };
-                self.configure(settings, self.now);
-            }
+            Command::Typing { conversation } => self.say_typing(conversation),
+            Command::Set(choice) => self.configure(choice.over(self.settings), self.now),
             group => {
                 self.change_group(ticket, group, found)?;
                 return Ok(None);

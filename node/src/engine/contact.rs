@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::record::Key;
 use crate::api::people::Past;
-use crate::api::view::{ContactView, NodeText, Path, PersonView};
+use crate::api::view::{ContactView, NodeText, PersonView};
 use crate::api::{ConversationId, Event, Strangers};
 
 /// People known at most; beyond it strangers are refused.
@@ -206,6 +206,7 @@ impl Engine {
 
     /// Somebody was heard from, by whatever it was.
     pub(super) fn note_heard(&mut self, node: NodeId) {
+        self.is_near(node);
         let now = self.now;
         let Some(person) = self.people.get_mut(&node).filter(|person| person.contact) else {
             return;
@@ -242,7 +243,7 @@ impl Engine {
             display_name: person.display_name.clone(),
             status: person.status.clone(),
             since: person.since,
-            path: if self.link.is_up() { Path::Relay } else { Path::Stored },
+            path: self.path_to(node),
             last_heard: person.heard.filter(|_| both),
             has_picture: self.pictures.contains_key(node),
             blocked: person.blocked.is_some(),

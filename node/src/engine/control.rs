@@ -120,6 +120,20 @@ impl Engine {
         }
     }
 
+    /// A hub that has no room or time for what it lost is read again later, and given what it lacks
+    /// then. Whatever else it says, others have given it back.
+    pub(super) fn giving_back_refused(&mut self, id: GroupId, refusal: &Refusal) {
+        self.count("refused-by-hub");
+        if !matches!(refusal.code, RefusalCode::TooFast | RefusalCode::Full) {
+            return;
+        }
+        let at = self.now + refusal.retry_after.unwrap_or(GIVEN_BACK).max(GIVEN_BACK);
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.synced = false;
+        group.not_before = group.not_before.max(Some(at));
+        self.alarms.set(Alarm::Control, at);
+    }
+
     /// Something of a log is delivered that the hub did not have when it was asked for: it is being
     /// given back, perhaps by somebody who knows less of it than this node.
     pub(super) fn read_if_given_back(&mut self, id: GroupId) {

@@ -41,8 +41,9 @@ const ERA_MAX: u64 = 1 << 30;
 const TOLD: usize = 64;
 
 impl Engine {
-    /// Looks at the beacon the hub holds, begins anew if it is not ours, and leaves the next one.
-    pub(super) fn take_up(&mut self, welcome: &Welcome) {
+    /// Whether the beacon the hub holds, and what it knows of this node's doings since, is ours: no
+    /// copy of this node was at work.
+    pub(super) fn is_ours(&self, welcome: &Welcome) -> bool {
         let held = welcome.beacon.as_ref();
         let sent = match held {
             // Nothing is sent before the hub is known to have the beacon.
@@ -55,7 +56,14 @@ impl Engine {
         // What was acknowledged was durable first, so no more can have been than is known here.
         let read = self.cursors.get(&LogId::Mailbox(self.id())).copied().unwrap_or(0);
         let ours = sent.is_some_and(|sent| welcome.appends <= sent) && welcome.mailbox <= read;
-        let ours = ours && !core::mem::take(&mut self.own.restored);
+        ours && !self.own.restored
+    }
+
+    /// Looks at the beacon the hub holds, begins anew if it is not ours, and leaves the next one.
+    pub(super) fn take_up(&mut self, welcome: &Welcome) {
+        let held = welcome.beacon.as_ref();
+        let ours = self.is_ours(welcome);
+        self.own.restored = false;
         if held.is_some() && held == self.own.next_beacon.as_ref() {
             self.own.beacon = self.own.next_beacon.take();
             self.sends = 0;
@@ -73,6 +81,7 @@ impl Engine {
         self.own.next_beacon = Some(ByteBuf::from(next));
         self.touch(Key::Own);
         if !ours {
+            self.confirm_direct(false);
             self.begin_era();
             self.say_why(lost);
         }
@@ -102,6 +111,8 @@ impl Engine {
         self.sends = 0;
         self.touch(Key::Sends);
         self.link.confirmed = true;
+        self.confirm_direct(true);
+        self.hub_changed_for_peers();
         self.touch(Key::Own);
     }
 

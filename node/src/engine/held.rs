@@ -61,7 +61,7 @@ impl Engine {
         for number in numbers {
             let Some(mut held) = self.held.remove(&number) else { continue };
             let waits = match self.try_channel_item(group, (&held.item, held.since)) {
-                Ok(()) => None,
+                Ok(_) => None,
                 Err(Wait::Log) => Some(None),
                 Err(Wait::Key(chain)) => {
                     self.need_key(group, chain, held.item.from);

@@ -26,10 +26,20 @@ impl Engine {
                 continue;
             }
             upto = item.seq;
-            match (log, item.kind) {
+            let (mark, from) = (self.mark_of(&log, &item), item.from);
+            if mark.is_some_and(|mark| self.was_carried(&mark)) {
+                continue;
+            }
+            let opened = match (log, item.kind) {
                 (LogId::Mailbox(_), ItemKind::Envelope) => self.take_mail(&item),
-                (LogId::Mailbox(_), ItemKind::Control) => self.count("control-in-mailbox"),
+                (LogId::Mailbox(_), ItemKind::Control) => {
+                    self.count("control-in-mailbox");
+                    false
+                }
                 (LogId::Channel(group), _) => self.take_channel_item(group, item),
+            };
+            if let Some(mark) = mark.filter(|_| opened) {
+                self.opened_from_hub(mark, &from);
             }
         }
         if upto > 0 {

@@ -10,7 +10,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::codec::encode;
 use hubbub_shared::wire::from_hub::{Refused, Welcome};
 use hubbub_shared::wire::to_hub::PutPrekeys;
-use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode, ToHub};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, RefusalCode, ToHub, address};
 
 use super::Engine;
 use super::lookup::NAME_PAUSE;
@@ -47,6 +47,8 @@ pub(super) enum Asked {
 /// The link.
 pub(super) struct Link {
     since: Option<Timestamp>,
+    /// How far this clock and the hub's are apart, and whether this one is ahead.
+    clock: Option<(Millis, bool)>,
     next: u32,
     /// The hub has the beacon of this link: what is sealed may leave.
     pub(super) confirmed: bool,
@@ -72,6 +74,7 @@ impl Default for Link {
     fn default() -> Self {
         Self {
             since: None,
+            clock: None,
             next: 0,
             confirmed: false,
             asked: BTreeMap::new(),
@@ -126,9 +129,14 @@ impl Link {
 impl Engine {
     /// The hub accepted us.
     pub fn handle_link_up(&mut self, welcome: &Welcome, now: Timestamp) {
+        // Before anything is made of it: if a copy was at work, nothing more is carried.
+        if !self.is_ours(welcome) {
+            self.confirm_direct(false);
+        }
         self.handle_link_down(now);
         self.link.since = Some(now);
         let apart = now.since(welcome.now).max(welcome.now.since(now));
+        self.link.clock = Some((apart, now > welcome.now));
         if apart > CLOCK {
             let words = "the clocks of this machine and the hub are more than ten minutes apart";
             self.warn("clock-off", words.to_owned());
@@ -155,6 +163,7 @@ impl Engine {
         self.now = now;
         let next = self.link.next;
         let old = core::mem::replace(&mut self.link, Link { next, ..Link::default() });
+        let was_up = old.since.is_some();
         for (ticket, _) in old.claimers {
             self.answer(ticket, Err(unreachable("the nickname is claimed when it is back")));
         }
@@ -171,6 +180,16 @@ impl Engine {
             }
         }
         self.repairs.link_down();
+        if was_up {
+            self.hub_changed_for_peers();
+        }
+    }
+
+    /// How far this machine's clock and the hub's were apart when the link came up, and whether
+    /// this one is ahead.
+    #[must_use]
+    pub fn clock_off(&self) -> Option<(Millis, bool)> {
+        self.link.clock
     }
 
     /// A frame came.
@@ -210,6 +229,10 @@ impl Engine {
                 Some(Asked::Compare(group)) => self.compared(group, &page),
                 _ => {}
             },
+            FromHub::Observed(observed) => match address::decode(&observed.address) {
+                Some(address) => self.out.push_back(Output::Observed(address)),
+                None => self.count("malformed"),
+            },
             FromHub::Room(room) => {
                 if let Some(Asked::Room(ticket)) = self.link.asked.remove(&room.req) {
                     self.room_found(ticket, &room);
@@ -231,17 +254,19 @@ impl Engine {
             Some(Asked::Claim(claim)) => self.nickname_refused(&claim, refusal),
             Some(Asked::Beacon) => self.beacon_refused(refusal),
             Some(Asked::Room(ticket)) => self.room_refused(ticket, refusal),
-            Some(Asked::Restore(_) | Asked::Prekeys(..) | Asked::Compare(_)) => {
-                self.count("refused-by-hub");
-            }
+            Some(Asked::Restore(group)) => self.giving_back_refused(group, refusal),
+            Some(Asked::Prekeys(..) | Asked::Compare(_)) => self.count("refused-by-hub"),
             None => {}
         }
     }
 
+    /// The hub ends the link. Why is told with the link's state; one reason is a matter of more.
     fn farewell(&mut self, code: RefusalCode) {
-        let error = from_refusal(&code.plain(), "this node");
-        let reason = if code == RefusalCode::Replaced { "replaced" } else { "bye" };
-        self.warn(reason, format!("{}: {}", error.what, error.hint));
+        if code == RefusalCode::Replaced {
+            self.confirm_direct(false);
+            let error = from_refusal(&code.plain(), "this node");
+            self.warn("replaced", format!("{}: {}", error.what, error.hint));
+        }
     }
 
     /// A store never seen before, perhaps because the hub lost its disk, or an earlier state of the

@@ -9,6 +9,7 @@
 //! * `outbox`: it is an `entry` there, sealed once, and the sealed bytes go out until every
 //!   recipient has them; `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
+//! * `direct`: what goes to peers, and comes from them, without the hub
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
 //!   refused
 //! * `held`: what arrives before its key; `repair`: what is asked again
@@ -21,6 +22,7 @@
 //!   `name`: the key of a group's name, `title`: asking for one that did not come
 //! * `doors`: the ways into a group, `joining` and `keeper`: knocking and answering; `invited`:
 //!   being let in; `lobby`: the open group of the hub
+//! * `signal`: small words to one person that may be lost, outside of all that
 //! * `fork`: two histories of one group come together again
 //! * `newcomer`: whoever comes is told what was said before; `told`: being told
 //! * `contact`: people and what is known of them; `request`: strangers, until they are let in;
@@ -40,6 +42,7 @@ mod chat;
 mod command;
 mod contact;
 mod control;
+mod direct;
 mod doors;
 mod entry;
 mod epoch;
@@ -73,10 +76,12 @@ mod record;
 mod refused;
 mod repair;
 mod request;
+mod signal;
 mod stuck;
 mod target;
 mod title;
 mod told;
+mod typing;
 mod verify;
 pub mod view;
 mod wish;
@@ -93,6 +98,7 @@ use rand_core::SeedableRng;
 
 use self::alarm::Alarms;
 use self::contact::Person;
+use self::direct::Direct;
 use self::gap::Gaps;
 use self::group::Group;
 pub use self::heads::RECALLED;
@@ -110,6 +116,7 @@ use self::record::{Key, Own};
 use self::refused::Refusals;
 use self::repair::Repairs;
 use self::request::Request;
+use self::signal::Signals;
 use self::told::Early;
 pub use self::told::{PAST_BY_ONE, PAST_MAX, merged};
 use crate::api::{ConversationId, Event, Settings};
@@ -123,6 +130,9 @@ use crate::api::{ConversationId, Event, Settings};
 /// 3. [`Self::poll_output`] until it is empty, and only after that commit: what to send and to say.
 ///    [`Self::poll_timeout`] says when to call [`Self::handle_timeout`];
 /// 4. the getters (`view`), at any time: they change nothing.
+///
+/// Signals stand outside: [`Self::seal_signal`] and [`Self::open_signal`] at any time, with nothing
+/// to commit.
 ///
 /// When a commit fails, drop the engine and its link, and build both anew from the store.
 pub struct Engine {
@@ -153,12 +163,14 @@ pub struct Engine {
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
     settings: Settings,
     link: Link,
+    direct: Direct,
     pending: Vec<Pending>,
     looking: BTreeMap<output::Ticket, joining::Looking>,
     repairs: Repairs,
     gaps: Gaps,
     reminders: Reminders,
     kept: Kept,
+    signals: Signals,
     alarms: Alarms,
     refusals: Refusals,
     dirty: BTreeSet<Key>,
@@ -221,24 +233,22 @@ impl Engine {
             heard: BTreeMap::new(),
             settings: Settings::default(),
             link: Link::default(),
+            direct: Direct::default(),
             pending: Vec::new(),
             looking: BTreeMap::new(),
             repairs: Repairs::default(),
             gaps: Gaps::default(),
             reminders: Reminders::default(),
             kept: Kept::default(),
+            signals: Signals::default(),
             alarms: Alarms::default(),
             refusals: Refusals::default(),
             dirty: BTreeSet::new(),
             history: Vec::new(),
             out: VecDeque::new(),
         };
-        if fresh {
-            engine.dirty.insert(Key::Own);
-        }
-        if new_prekeys {
-            engine.dirty.insert(Key::Prekeys);
-        }
+        engine.dirty.extend(fresh.then_some(Key::Own));
+        engine.dirty.extend(new_prekeys.then_some(Key::Prekeys));
         engine.load(loaded)?;
         engine.start();
         Ok(engine)

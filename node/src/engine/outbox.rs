@@ -265,6 +265,7 @@ impl Engine {
         let number = self.outbox.insert(entry);
         self.touch(Key::Outbox(number));
         self.touch(Key::Progress(number));
+        self.carry(number);
         number
     }
 
@@ -277,6 +278,7 @@ impl Engine {
         }
         self.outbox.index_one(number);
         self.touch(Key::Outbox(number));
+        self.carry(number);
     }
 
     /// Takes an entry back into the unsealed state: its session is lost, and nobody opened it.

@@ -1,11 +1,13 @@
 //! What leaves the engine: first [`Changes`] to make durable, then [`Output`]s to carry out.
 
-use hubbub_shared::content::Past;
+use core::net::SocketAddr;
+
 use hubbub_shared::content::count::Ranges;
+use hubbub_shared::content::{Past, Signal};
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
-use hubbub_shared::wire::ToHub;
+use hubbub_shared::wire::{ToHub, ToPeer};
 
 use crate::api::view::{Body, Delivery};
 use crate::api::{ApiError, ConversationId, Event, Reply};
@@ -19,6 +21,13 @@ pub struct Ticket(pub u64);
 pub enum Output {
     /// Send a frame to the hub; dropped while the link is down (the engine asks again on link-up).
     Send(ToHub),
+    /// Send a frame to a peer on the connection with it; dropped when there is none.
+    Peer(NodeId, ToPeer),
+    /// Seal this for a peer with [`seal_signal`](super::Engine::seal_signal), and send it if there
+    /// is a way.
+    Signal(NodeId, Signal),
+    /// A peer that may know where this node is was heard from.
+    Near(NodeId),
     /// A command is carried out or refused.
     Answer(Ticket, Result<Reply, ApiError>),
     /// Tell the faces.
@@ -34,6 +43,9 @@ pub enum Output {
     /// Somebody came and is to be told what was said before: answer with
     /// [`handle_gathered`](super::Engine::handle_gathered).
     Gather(Gather),
+    /// The hub sees this node's packets come from here. Its word alone, and true for this link
+    /// only.
+    Observed(SocketAddr),
 }
 
 /// Texts of a group's history that a newcomer is to be told.
@@ -148,6 +160,15 @@ pub enum RecordChange {
     Put(Table, Vec<u8>, SecretBytes),
     /// Remove.
     Delete(Table, Vec<u8>),
+}
+
+impl RecordChange {
+    /// Whether it may change who is known, and as what.
+    #[must_use]
+    pub fn is_of_people(&self) -> bool {
+        let (Self::Put(table, ..) | Self::Delete(table, _)) = self;
+        matches!(table, Table::Contact | Table::Group | Table::Control)
+    }
 }
 
 /// A change to the history.

@@ -20,6 +20,7 @@ use hubbub_shared::wire::{LogId, Refusal, RefusalCode, ToHub};
 
 use super::Engine;
 use super::alarm::Alarm;
+use super::channel::NO_PLACE;
 use super::contact::PEOPLE;
 use super::gap::conversation_with;
 use super::link::Asked;
@@ -231,27 +232,31 @@ impl Engine {
         self.dirty.extend(touched);
     }
 
-    /// A sealed message in the own mailbox.
-    pub(super) fn take_mail(&mut self, item: &Item) {
-        match Envelope::parse(&item.bytes) {
-            Ok(Envelope::PairInit(init)) => self.take_init(item, &init),
-            Ok(Envelope::Pair(message)) => self.take_pair(item, &message),
-            Ok(Envelope::Group(_)) => self.count("group-message-in-mailbox"),
-            Err(_) => self.count("malformed"),
-        }
+    /// A sealed message in the own mailbox; whether it was opened, now or before.
+    pub(super) fn take_mail(&mut self, item: &Item) -> bool {
+        let reason = match Envelope::parse(&item.bytes) {
+            Ok(Envelope::PairInit(init)) => return self.take_init(item, &init),
+            Ok(Envelope::Pair(message)) => return self.take_pair(item, &message),
+            Ok(Envelope::Group(_)) => "group-message-in-mailbox",
+            Err(_) => "malformed",
+        };
+        self.count(reason);
+        false
     }
 
-    fn take_init(&mut self, item: &Item, init: &PairInit) {
+    fn take_init(&mut self, item: &Item, init: &PairInit) -> bool {
         let known = session_of(&init.hdr).and_then(|id| self.peer_of(&id, &item.from));
         if known.is_some() {
             return self.take_pair(item, &init.message());
         }
-        if self.people.len() >= PEOPLE && !self.people.contains_key(&init.ik) {
-            return self.count("people-full");
-        }
         let least = self.people.get(&init.ik).map_or(0, |person| person.idk_epoch);
+        if self.people.len() >= PEOPLE && !self.people.contains_key(&init.ik) {
+            self.count("people-full");
+            return false;
+        }
         if epoch_of(init).is_ok_and(|epoch| epoch < least) {
-            return self.count("handshake-rollback");
+            self.count("handshake-rollback");
+            return false;
         }
         match respond(&self.me, &mut self.prekeys, init, self.now) {
             Ok(accepted) => {
@@ -267,36 +272,47 @@ impl Engine {
                 self.add_session(session);
                 self.opened(peer, id, accepted.plain.expose());
                 self.seal_for(peer);
+                true
             }
             Err(HandshakeError::Replay | HandshakeError::Open(OpenError::Replay)) => {
                 self.replayed(item.from);
+                true
             }
             Err(error) => {
                 self.count(error.reason());
-                self.begin_anew(item.from);
+                let too_far = matches!(error, HandshakeError::Open(OpenError::TooFar));
+                if !too_far || item.seq != NO_PLACE {
+                    self.begin_anew(item.from);
+                }
+                false
             }
         }
     }
 
-    fn take_pair(&mut self, item: &Item, message: &PairMessage) {
+    fn take_pair(&mut self, item: &Item, message: &PairMessage) -> bool {
         let id = session_of(&message.hdr);
         let peer_of = |id| Some((self.peer_of(&id, &item.from)?, id));
         let Some((peer, id)) = id.and_then(peer_of) else {
             self.count("unknown-session");
-            return self.begin_anew(item.from);
+            self.begin_anew(item.from);
+            return false;
         };
         let now = self.now;
         let sessions = self.sessions.get_mut(&peer);
         let session = sessions.and_then(|all| all.iter_mut().find(|s| s.id() == id));
-        let Some(session) = session else { return };
+        let Some(session) = session else { return false };
         let retired = session.is_retired();
         match session.open(message, now) {
             Ok(plain) => {
                 self.note_hint(item, peer);
                 self.touch(Key::Session(peer, id));
                 self.opened(peer, id, plain.expose());
+                true
             }
-            Err(OpenError::Replay) => self.replayed(peer),
+            Err(OpenError::Replay) => {
+                self.replayed(peer);
+                true
+            }
             Err(error) => {
                 self.count(error.reason());
                 let broken = matches!(error, OpenError::Auth | OpenError::Malformed);
@@ -304,9 +320,12 @@ impl Engine {
                     let words = format!("a message was refused: {error}");
                     self.refuse(ConversationId::Direct(peer), peer, error.reason(), words);
                 }
-                if matches!(error, OpenError::Auth | OpenError::TooFar) {
+                // What was carried too early the hub brings in its turn.
+                let too_far = error == OpenError::TooFar && item.seq != NO_PLACE;
+                if error == OpenError::Auth || too_far {
                     self.begin_anew(peer);
                 }
+                false
             }
         }
     }
@@ -319,7 +338,7 @@ impl Engine {
     }
 
     /// Whose session it is; the hub's hint is where it is looked for first.
-    fn peer_of(&self, id: &SessionId, hint: &NodeId) -> Option<NodeId> {
+    pub(super) fn peer_of(&self, id: &SessionId, hint: &NodeId) -> Option<NodeId> {
         let hinted = self.sessions.get(hint).into_iter().flatten();
         let mut sessions = hinted.chain(self.sessions.values().flatten());
         sessions.find(|session| session.id() == *id).map(Session::peer)

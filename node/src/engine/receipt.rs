@@ -14,6 +14,7 @@ use rand_core::Rng;
 
 use super::Engine;
 use super::alarm::Alarm;
+use super::entry::Rank;
 use super::gap::{conversation_with, group_of};
 use super::ranges::{Range, above, add_range, highest};
 use super::record::Key;
@@ -167,9 +168,51 @@ impl Engine {
         ranges: &[Range],
     ) {
         let conversation = group_of(conversation);
+        if ranges.is_empty() {
+            return;
+        }
+        let ranges = self.taken_over((conversation, kind), author, ranges);
         for ranges in ranges.chunks(ACK_RANGES_MAX) {
             self.tell(author, &PairPlain::Ack { conversation, kind, ranges: ranges.to_vec() });
         }
+    }
+
+    /// What a receipt is to say. While the hub is away, it says as well what the last one of its
+    /// kind said, and takes its place: else receipts of a long talk without a hub would gather
+    /// until no more are made.
+    fn taken_over(
+        &mut self,
+        (conversation, kind): (Option<GroupId>, AckKind),
+        author: NodeId,
+        ranges: &[Range],
+    ) -> Vec<Range> {
+        let alone = ranges.to_vec();
+        if self.link.is_up() {
+            return alone;
+        }
+        // What was sealed and not carried must go by the hub: without many of those, the author
+        // could not open the next.
+        let carried = self.is_carried_to(&author);
+        let mut told = self.outbox.entries.iter().rev().filter(|(_, entry)| {
+            entry.addressee() == Some(author) && entry.docket.rank == Rank::Rest
+        });
+        let last = told.find_map(|(number, entry)| {
+            match PairPlain::decode(entry.plain.expose()).ok()? {
+                PairPlain::Ack { conversation: place, kind: what, ranges }
+                    if (place, what) == (conversation, kind) =>
+                {
+                    Some((*number, ranges, carried || entry.sealed.is_none()))
+                }
+                _ => None,
+            }
+        });
+        let Some((number, mut all, true)) = last else { return alone };
+        alone.iter().for_each(|range| add_range(&mut all, *range));
+        if all.len() > ACK_RANGES_MAX {
+            return alone;
+        }
+        self.drop_entry(number);
+        all
     }
 
     /// A peer's device has own messages, or its person has seen them.

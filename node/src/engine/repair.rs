@@ -68,6 +68,10 @@ pub(super) struct Repairs {
     /// Groups whose name does not open, and whom we told the key of one.
     pub(super) titles: BTreeMap<GroupId, Untitled>,
     pub(super) titled: BTreeMap<(GroupId, NodeId), Timestamp>,
+    /// Where it was last told that a person is writing.
+    pub(super) typing: BTreeMap<ConversationId, Timestamp>,
+    /// Where it was last heard, and of whom.
+    pub(super) typed: BTreeMap<(ConversationId, NodeId), Timestamp>,
     /// Others' chains that cannot be judged yet.
     pub(super) early_chains: Vec<(NodeId, Skdm)>,
 }

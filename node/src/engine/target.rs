@@ -214,6 +214,7 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::Accept { .. }
         | Command::Decline { .. }
         | Command::SetProfile { .. }
-        | Command::Set { .. } => Vec::new(),
+        | Command::Typing { .. }
+        | Command::Set(_) => Vec::new(),
     }
 }

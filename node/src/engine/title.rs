@@ -120,7 +120,7 @@ impl Engine {
 mod tests {
     use hubbub_shared::crypto::{Identity, Secret32};
     use hubbub_shared::group::meta::{GroupMeta, seal_meta};
-    use hubbub_shared::group::{Op, Policy};
+    use hubbub_shared::group::{ControlLog, Op, Policy};
     use hubbub_shared::wire::ByteBuf;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;

@@ -1,4 +1,5 @@
-//! The link to the hub, kept up: dial, hand frames both ways, come back after a loss.
+//! The link to the hub, kept up: dial, hand frames both ways, come back after a loss; and on the
+//! same socket what goes to peers directly.
 //!
 //! One task owns it. Invariant: a frame goes out on the connection it was made for or not at all:
 //! each connection has its own queue, and losing the connection closes it. A refusal that only a
@@ -9,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hubbub_shared::backoff::Backoff;
 use hubbub_shared::crypto::{Identity, SecretBytes};
-use hubbub_shared::id::HubId;
+use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::from_hub::Welcome;
+use hubbub_shared::wire::datagram::Datagram;
+use hubbub_shared::wire::from_hub::{Bye, Welcome};
 use hubbub_shared::wire::{FromHub, ToHub};
 use quinn::{Connection, Endpoint, RecvStream, VarInt};
 use rand_chacha::ChaCha20Rng;
@@ -19,8 +21,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::dial::{self, DialError, Dialled};
-use super::peers::{Incoming, PeerStream, Peers};
-use super::{frames, tls};
+use super::direct::{Direct, DirectInput, Operator, Shared};
+use super::peer_stream::PeerStream;
+use super::peers::{Incoming, Peers};
+use super::{frames, pulse, tls};
 use crate::api::view::LinkState;
 
 /// Frames and news waiting for the runtime; each frame is at most 1 MiB, usually far less.
@@ -50,10 +54,15 @@ pub enum LinkInput {
     Up(Box<Welcome>, mpsc::Sender<ToHub>),
     /// The connection is gone, and its queue with it.
     Down,
-    /// A frame.
+    /// A frame; [`FromHub::Bye`] also when the hub said it without one, before [`Self::Down`] if
+    /// there was a connection.
     Frame(FromHub),
     /// For people: what the link is doing.
     State(LinkState),
+    /// A datagram, and who the hub says sent it.
+    Datagram(NodeId, Vec<u8>),
+    /// From direct connections with peers.
+    Direct(DirectInput),
 }
 
 /// The link's owner. Dropping it ends the link without a farewell.
@@ -61,10 +70,14 @@ pub struct HubLink {
     inputs: mpsc::Receiver<LinkInput>,
     poke: Arc<Notify>,
     wake: Arc<Notify>,
+    doubted: Arc<Notify>,
     stop: watch::Sender<bool>,
     peers: Arc<Peers>,
+    direct: Direct,
+    hub: watch::Receiver<Option<Connection>>,
     incoming: Option<Incoming>,
     task: JoinHandle<()>,
+    operator: JoinHandle<()>,
 }
 
 impl HubLink {
@@ -77,12 +90,21 @@ impl HubLink {
         let rng = tls::os_rng().map_err(|error| DialError::Local(error.to_string()))?;
         let (out, inputs) = mpsc::channel(INPUTS);
         let (stop, stopping) = watch::channel(false);
-        let (poke, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (connected, connection) = watch::channel(None);
-        let peers = Peers::new(Arc::clone(&settings.identity), connection)
-            .map_err(|error| DialError::Local(error.to_string()))?;
-        let peers = Arc::new(peers);
+        let [poke, wake, doubted] = [(); 3].map(|()| Arc::new(Notify::new()));
+        let local = |error: tls::TlsError| DialError::Local(error.to_string());
+        let (connected, hub) = watch::channel(None);
+        let me = Arc::clone(&settings.identity);
+        let peers = Arc::new(Peers::new(Arc::clone(&me), hub.clone()).map_err(local)?);
         let (taken, incoming) = Incoming::channel();
+        let shared = Shared {
+            hub: settings.hub,
+            endpoint: endpoint.clone(),
+            me,
+            peers: Arc::clone(&peers),
+            out: out.clone(),
+            taken: taken.clone(),
+        };
+        let (operator, direct) = Operator::new(shared).map_err(local)?;
         let keeper = Keeper {
             endpoint,
             settings,
@@ -93,11 +115,33 @@ impl HubLink {
             out,
             poke: Arc::clone(&poke),
             wake: Arc::clone(&wake),
+            doubted: Arc::clone(&doubted),
             stopping,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
         };
-        let task = tokio::spawn(keeper.run());
-        Ok(Self { inputs, poke, wake, stop, peers, incoming: Some(incoming), task })
+        let (task, operator) = (tokio::spawn(keeper.run()), tokio::spawn(operator.run()));
+        let incoming = Some(incoming);
+        Ok(Self { inputs, poke, wake, doubted, stop, peers, direct, hub, incoming, task, operator })
+    }
+
+    /// Connections with peers without the hub.
+    #[must_use]
+    pub fn direct(&self) -> &Direct {
+        &self.direct
+    }
+
+    /// Somebody says that the hub is gone: whether it is shows within seconds.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Hands the hub a sealed datagram for a peer; lost without a word when there is no way for it.
+    pub fn send_datagram(&self, peer: NodeId, payload: &[u8]) {
+        let hub = self.hub.borrow();
+        let Some(hub) = hub.as_ref() else { return };
+        if let Err(error) = hub.send_datagram(Datagram { peer, payload }.encode().into()) {
+            tracing::trace!("a datagram was dropped: {error}");
+        }
     }
 
     /// Streams to peers, through this link.
@@ -106,10 +150,10 @@ impl HubLink {
         &self.peers
     }
 
-    /// Streams that peers open to us, to whoever asks first. Until somebody does, they are reset.
-    pub fn incoming(&mut self) -> Option<Incoming> {
-        self.peers.offer();
-        self.incoming.take()
+    /// Streams both ways, to whoever asks first. Until [`Peers::offer`], those that peers open are
+    /// reset.
+    pub fn streams(&mut self) -> Option<(Arc<Peers>, Incoming)> {
+        Some((Arc::clone(&self.peers), self.incoming.take()?))
     }
 
     /// The next input; `None` when the link has ended.
@@ -139,6 +183,7 @@ impl HubLink {
         self.inputs.close();
         // A connection that nobody has heard of yet lies in here, and would never end.
         while self.inputs.recv().await.is_some() {}
+        self.operator.abort();
         if let Err(error) = (&mut self.task).await {
             tracing::error!("the hub link ended badly: {error}");
         }
@@ -148,6 +193,7 @@ impl HubLink {
 impl Drop for HubLink {
     fn drop(&mut self) {
         self.task.abort();
+        self.operator.abort();
     }
 }
 
@@ -168,6 +214,7 @@ struct Keeper {
     out: mpsc::Sender<LinkInput>,
     poke: Arc<Notify>,
     wake: Arc<Notify>,
+    doubted: Arc<Notify>,
     stopping: watch::Receiver<bool>,
     backoff: Backoff,
 }
@@ -200,11 +247,14 @@ impl Keeper {
         };
         let dialled = match dialled {
             Ok(dialled) => dialled,
-            Err(error) => return Ended::Lost(error),
+            Err(error) => return self.said(error).await,
         };
         self.settings.admission = None;
         let since = tokio::time::Instant::now();
-        let ended = self.exchange(dialled).await;
+        let ended = match self.exchange(dialled).await {
+            Ended::Lost(error) => self.said(error).await,
+            Ended::Stopping => Ended::Stopping,
+        };
         if since.elapsed() >= STEADY {
             self.backoff.reset();
         }
@@ -212,6 +262,18 @@ impl Keeper {
             Some(()) => ended,
             None => Ended::Stopping,
         }
+    }
+
+    /// Hands on the hub's reason for ending a connection, or for not beginning one, whether it came
+    /// as a frame or as the close code: more may hang on it than this link.
+    async fn said(&self, error: DialError) -> Ended {
+        if let DialError::Refused(code) = error {
+            let bye = LinkInput::Frame(FromHub::Bye(Bye { code }));
+            if self.tell(bye).await.is_none() {
+                return Ended::Stopping;
+            }
+        }
+        Ended::Lost(error)
     }
 
     /// Frames both ways until either end stops.
@@ -237,6 +299,10 @@ impl Keeper {
         let ended = tokio::select! {
             ended = read(&connection, recv, &self.out) => ended,
             _ = writing => self.written(&connection),
+            () = datagrams(&connection, &self.out) => self.written(&connection),
+            () = pulse::lost(&connection, &self.doubted) => {
+                Ended::Lost(DialError::NoAnswer("the hub".to_owned()))
+            }
             // Only the connection's end ends this, and the reader says that better.
             never = async { accepting.await; std::future::pending().await } => never,
         };
@@ -285,6 +351,15 @@ impl Keeper {
 
     async fn tell(&self, input: LinkInput) -> Option<()> {
         self.out.send(input).await.ok()
+    }
+}
+
+/// What the hub relays without storing it.
+async fn datagrams(connection: &Connection, out: &mpsc::Sender<LinkInput>) {
+    while let Ok(bytes) = connection.read_datagram().await {
+        let Some(datagram) = Datagram::parse(&bytes) else { continue };
+        // Losing one is what datagrams are for: frames come first.
+        drop(out.try_send(LinkInput::Datagram(datagram.peer, datagram.payload.to_vec())));
     }
 }
 

@@ -1,45 +1,42 @@
-//! Authenticated byte streams to other nodes, spliced by the hub (PROTOCOL.md, Peer streams).
+//! Opening authenticated byte streams to other nodes: on a connection of the two where there is
+//! one, or else spliced by the hub (PROTOCOL.md, Peer streams).
 //!
 //! Invariant: a stream is handed out only after both ends have proven their identities on the very
-//! TLS session inside it; the hub's word for who is at the other end is a hint. What waits for a
+//! TLS session around it; the hub's word for who is at the other end is a hint. What waits for a
 //! proof is bounded in number and in time. What is absent: any meaning of the bytes.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hubbub_shared::crypto::label::PEER_EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, peer_auth};
 use hubbub_shared::id::NodeId;
-use hubbub_shared::limits::HELLO_MAX;
 use hubbub_shared::wire::RefusalCode;
-use hubbub_shared::wire::codec::{self, HEADER};
 use hubbub_shared::wire::stream::{
     PEER_HELLO, PeerHello, STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom,
     StreamOpen,
 };
-use quinn::{Connection, RecvStream, SendStream, VarInt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join, ReadBuf, join};
+use quinn::{Connection, RecvStream, SendStream};
+use tokio::io::{AsyncWriteExt, Join, join};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use super::peer_stream::{Inside, PeerStream, abort, give_way, read, write};
 use super::tls::{PeerTls, TlsError};
 
 /// How long hub and peer together may take until both have proven themselves.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a peer may take to let one more stream onto a direct connection; then it goes through
+/// the hub.
+const DIRECTLY: Duration = Duration::from_secs(3);
 /// Strangers' streams whose ends have not been proven yet; beyond it they are reset.
-const UNPROVEN: usize = 16;
+pub(super) const UNPROVEN: usize = 16;
 /// Proven streams that nobody has taken yet; beyond it they are reset.
 const WAITING: usize = 16;
-/// QUIC code of a stream that is not wanted or broke.
-const UNWANTED: VarInt = VarInt::from_u32(1);
-
 /// Why there is no stream.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -60,53 +57,13 @@ pub enum OpenError {
     Stranger,
 }
 
-/// A stream to a peer that has proven itself. What is written is buffered until flushed.
-pub struct PeerStream {
-    peer: NodeId,
-    inside: TlsStream<Join<RecvStream, SendStream>>,
-}
-
-impl PeerStream {
-    /// Who is at the other end.
-    #[must_use]
-    pub fn peer(&self) -> NodeId {
-        self.peer
-    }
-}
-
-impl AsyncRead for PeerStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inside).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for PeerStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inside).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inside).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inside).poll_shutdown(cx)
-    }
-}
-
 /// Opens streams to peers, over whatever connection to the hub there is.
 pub struct Peers {
     me: Arc<Identity>,
     tls: PeerTls,
     hub: watch::Receiver<Option<Connection>>,
+    /// Connections of our own with peers that have proven themselves.
+    direct: Mutex<BTreeMap<NodeId, Connection>>,
     /// Whether anybody takes what peers open. While nobody does, nobody is answered.
     offered: AtomicBool,
 }
@@ -116,26 +73,61 @@ impl Peers {
         me: Arc<Identity>,
         hub: watch::Receiver<Option<Connection>>,
     ) -> Result<Self, TlsError> {
-        Ok(Self { me, tls: PeerTls::fresh()?, hub, offered: AtomicBool::new(false) })
+        let (direct, offered) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { me, tls: PeerTls::fresh()?, hub, direct, offered })
     }
 
     /// From now on somebody takes what peers open.
-    pub(super) fn offer(&self) {
+    pub fn offer(&self) {
         self.offered.store(true, Ordering::Relaxed);
     }
 
-    /// Opens a stream to `peer`, who has to be connected to the hub.
+    pub(super) fn is_offered(&self) -> bool {
+        self.offered.load(Ordering::Relaxed)
+    }
+
+    /// From now on streams to a peer go over this connection, or through the hub.
+    pub(super) fn go_by(&self, peer: NodeId, connection: Option<Connection>) {
+        // Whoever panicked left a whole map behind.
+        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        match connection {
+            Some(connection) => drop(direct.insert(peer, connection)),
+            None => drop(direct.remove(&peer)),
+        }
+    }
+
+    fn direct_to(&self, peer: &NodeId) -> Option<Connection> {
+        let direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        direct.get(peer).filter(|connection| connection.close_reason().is_none()).cloned()
+    }
+
+    /// Opens a stream to `peer`, who has to be connected to this node or to the hub.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent to anybody but the peer itself then.
     pub async fn open_stream(&self, peer: NodeId) -> Result<PeerStream, OpenError> {
+        if let Some(direct) = self.direct_to(&peer)
+            && let Ok(Ok(stream)) =
+                tokio::time::timeout(DIRECTLY, self.open_on(&direct, peer)).await
+        {
+            return Ok(stream);
+        }
         let hub = self.hub.borrow().clone().ok_or(OpenError::NoHub)?;
         let opened = tokio::time::timeout(PATIENCE, self.open_through(&hub, peer)).await;
         opened.map_err(|_| OpenError::Silent)?
     }
 
+    /// The connection's ends are proven: who opens says so, and the bytes follow.
+    async fn open_on(&self, direct: &Connection, peer: NodeId) -> io::Result<PeerStream> {
+        let (mut send, recv) = direct.open_bi().await?;
+        give_way(&send);
+        write(&mut send, STREAM_FROM, &StreamFrom { from: self.me.id() }).await?;
+        Ok(PeerStream::new(peer, Inside::Direct(join(recv, send))))
+    }
+
     async fn open_through(&self, hub: &Connection, peer: NodeId) -> Result<PeerStream, OpenError> {
         let (mut send, mut recv) = hub.open_bi().await.map_err(io::Error::from)?;
+        give_way(&send);
         write(&mut send, STREAM_OPEN, &StreamOpen { to: peer }).await?;
         let answer: StreamAnswer = read(&mut recv, STREAM_ANSWER).await?;
         if let Some(code) = answer.refused {
@@ -167,7 +159,7 @@ impl Peers {
         if wanted.is_none() {
             self.hello(&mut inside, &hello.node, &exporter).await?;
         }
-        Ok(PeerStream { peer: hello.node, inside })
+        Ok(PeerStream::new(hello.node, Inside::Relayed(Box::new(inside))))
     }
 
     async fn hello(
@@ -188,7 +180,7 @@ impl Peers {
         let mut unproven = JoinSet::new();
         while let Ok((mut send, mut recv)) = hub.accept_bi().await {
             while unproven.try_join_next().is_some() {}
-            if unproven.len() >= UNPROVEN || !self.offered.load(Ordering::Relaxed) {
+            if unproven.len() >= UNPROVEN || !self.is_offered() {
                 abort(&mut send, &mut recv);
                 continue;
             }
@@ -209,11 +201,12 @@ impl Peers {
         send: SendStream,
         mut recv: RecvStream,
     ) -> Result<PeerStream, OpenError> {
+        give_way(&send);
         let hint: StreamFrom = read(&mut recv, STREAM_FROM).await?;
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.receiver));
         let inside = acceptor.accept(join(recv, send)).await?;
         let stream = self.prove(TlsStream::Server(inside), None).await?;
-        if hint.from != stream.peer {
+        if hint.from != stream.peer() {
             tracing::debug!("the hub named somebody else than who opened a stream");
         }
         Ok(stream)
@@ -246,38 +239,4 @@ fn exporter(inside: &TlsStream<Join<RecvStream, SendStream>>) -> io::Result<[u8;
         }
     };
     made.map_err(io::Error::other)
-}
-
-async fn write<T: Serialize>(
-    to: &mut (impl AsyncWrite + Unpin),
-    kind: u8,
-    body: &T,
-) -> io::Result<()> {
-    to.write_all(&codec::frame(kind, body)).await
-}
-
-/// One frame of the kind that has to come now.
-async fn read<T: DeserializeOwned>(
-    from: &mut (impl AsyncRead + Unpin),
-    wanted: u8,
-) -> io::Result<T> {
-    let mut head = [0; HEADER];
-    from.read_exact(&mut head).await?;
-    let (kind, length) = codec::header(head, HELLO_MAX).map_err(invalid)?;
-    let mut body = vec![0; length];
-    from.read_exact(&mut body).await?;
-    if kind != wanted {
-        return Err(invalid("another frame than the one that comes here"));
-    }
-    codec::decode(&body).map_err(invalid)
-}
-
-fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-fn abort(send: &mut SendStream, recv: &mut RecvStream) {
-    // What has ended already needs no end.
-    send.reset(UNWANTED).ok();
-    recv.stop(UNWANTED).ok();
 }

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubbub_shared::crypto::Secret32;
-use hubbub_shared::id::HubId;
-use hubbub_shared::wire::version::{ALPN, PEER_ALPN};
-use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
-use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
+use hubbub_shared::id::{HubId, RunKey};
+use hubbub_shared::wire::version::{ALPN, DIRECT_ALPN, PEER_ALPN};
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
+use quinn::{ClientConfig, Connection, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rustls::client::Resumption;
@@ -33,6 +33,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(12);
 /// Supposed round trip before there is a measured one: a first packet that a hub missed because it
 /// was just starting is repeated after a third of a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// A silent direct connection is kept alive at this pace: routers forget after 30 seconds.
+const DIRECT_KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Streams a peer may have open to us on a direct connection, once it has proven itself; before
+/// that, the one on which it does.
+const DIRECT_STREAMS: u32 = 64;
+/// What a peer may send on one stream, and on a direct connection as a whole, before it is read:
+/// 100 Mbit/s at 80 ms, and 32 such peers in 256 MiB at worst.
+const DIRECT_STREAM_WINDOW: u32 = 1 << 20;
+const DIRECT_WINDOW: u32 = 8 << 20;
+/// The same before the peer has proven itself: its first frame.
+const STRANGER_WINDOW: u32 = 16 << 10;
+/// Datagrams that came and are not read yet, in bytes.
+const DIRECT_DATAGRAMS: usize = 64 << 10;
+/// Handshakes of strangers under way at once.
+const DIRECT_INCOMING: usize = 64;
+
+/// Bytes of one such handshake, and of all, that are kept until somebody looks at them.
+const DIRECT_BUFFER: u64 = 16 << 10;
+const DIRECT_BUFFERS: u64 = 256 << 10;
 
 /// TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +62,9 @@ pub enum TlsError {
     /// The provider lacks QUIC's first cipher suite.
     #[error("cannot set up QUIC: {0}")]
     Suite(#[from] NoInitialCipherSuite),
+    /// The key of a throw-away certificate is none of Ed25519.
+    #[error("a certificate was made for another kind of key")]
+    NotEd25519,
     /// A throw-away certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -68,7 +90,7 @@ pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>
     let stranger = Arc::new(AtomicBool::new(false));
     let provider = hybrid();
     let algorithms = provider.signature_verification_algorithms;
-    let pin = Some(Pin { spki: spki(&hub), stranger: Arc::clone(&stranger) });
+    let pin = Some(Pin { spki: spki(hub.as_bytes()), stranger: Arc::clone(&stranger) });
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -103,30 +125,8 @@ impl PeerTls {
     /// # Errors
     /// [`TlsError`] when there is no certificate to be made.
     pub fn fresh() -> Result<Self, TlsError> {
-        let provider = Arc::new(hybrid());
-        let algorithms = provider.signature_verification_algorithms;
-        let anybody = Arc::new(Signer { algorithms, pin: None });
-        let versions = &[&rustls::version::TLS13];
-        let mut opener = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(versions)?
-            .dangerous()
-            .with_custom_certificate_verifier(anybody)
-            .with_no_client_auth();
-        opener.alpn_protocols = vec![PEER_ALPN.to_vec()];
-        opener.resumption = Resumption::disabled();
-        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
-        let mut params = rcgen::CertificateParams::new(Vec::<String>::new())?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        let certificate = params.self_signed(&pair)?;
-        let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
-        let mut receiver = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)?;
-        receiver.alpn_protocols = vec![PEER_ALPN.to_vec()];
-        receiver.send_tls13_tickets = 0;
-        receiver.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        Ok(Self { opener: Arc::new(opener), receiver: Arc::new(receiver) })
+        let (receiver, _) = receiver(PEER_ALPN)?;
+        Ok(Self { opener: Arc::new(opener(PEER_ALPN, None)?), receiver: Arc::new(receiver) })
     }
 
     /// The name no certificate bears.
@@ -134,6 +134,95 @@ impl PeerTls {
     pub fn nobody() -> ServerName<'static> {
         ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())
     }
+}
+
+/// Takes the certificate that bears this key; without one, any.
+fn opener(alpn: &[u8], key: Option<RunKey>) -> Result<rustls::ClientConfig, TlsError> {
+    let provider = hybrid();
+    let algorithms = provider.signature_verification_algorithms;
+    let pin = key.map(|key| Pin { spki: spki(key.as_bytes()), stranger: Arc::default() });
+    let mut opener = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Signer { algorithms, pin }))
+        .with_no_client_auth();
+    opener.alpn_protocols = vec![alpn.to_vec()];
+    opener.resumption = Resumption::disabled();
+    Ok(opener)
+}
+
+/// Shows a fresh certificate, which bears this key and says nothing else.
+fn receiver(alpn: &[u8]) -> Result<(rustls::ServerConfig, RunKey), TlsError> {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    let public = RunKey::from_slice(pair.public_key_raw()).ok_or(TlsError::NotEd25519)?;
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let certificate = params.self_signed(&pair)?;
+    let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
+    let mut receiver = rustls::ServerConfig::builder_with_provider(Arc::new(hybrid()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    receiver.alpn_protocols = vec![alpn.to_vec()];
+    receiver.send_tls13_tickets = 0;
+    receiver.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok((receiver, public))
+}
+
+/// Settings of direct connections, in either role (PROTOCOL.md, Direct connections).
+pub(super) struct DirectTls {
+    transport: Arc<TransportConfig>,
+    pub(super) server: ServerConfig,
+    /// What is shown to those who dial, in this run.
+    pub(super) key: RunKey,
+}
+
+impl DirectTls {
+    /// With a certificate of its own, fresh for this run: who relays streams knows the other one.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no certificate to be made, or QUIC does not take it.
+    pub(super) fn fresh() -> Result<Self, TlsError> {
+        let (receiver, key) = receiver(DIRECT_ALPN)?;
+        let transport = Arc::new(direct_transport());
+        let crypto = Arc::new(QuicServerConfig::try_from(receiver)?);
+        let mut server = ServerConfig::with_crypto(crypto);
+        server
+            .transport_config(Arc::clone(&transport))
+            .max_incoming(DIRECT_INCOMING)
+            .incoming_buffer_size(DIRECT_BUFFER)
+            .incoming_buffer_size_total(DIRECT_BUFFERS);
+        Ok(Self { transport, server, key })
+    }
+
+    /// For dialling whoever shows this key.
+    ///
+    /// # Errors
+    /// [`TlsError`] when QUIC does not take it.
+    pub(super) fn client(&self, key: RunKey) -> Result<ClientConfig, TlsError> {
+        let tls = opener(DIRECT_ALPN, Some(key))?;
+        let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        client.transport_config(Arc::clone(&self.transport));
+        Ok(client)
+    }
+}
+
+/// A stranger's; [`trust`] makes it a peer's.
+fn direct_transport() -> TransportConfig {
+    let mut transport = transport();
+    transport
+        .keep_alive_interval(Some(DIRECT_KEEP_ALIVE))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .stream_receive_window(VarInt::from_u32(DIRECT_STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(STRANGER_WINDOW))
+        .datagram_receive_buffer_size(Some(DIRECT_DATAGRAMS));
+    transport
+}
+
+/// The other end of a direct connection has proven itself: it may open streams, and send.
+pub(super) fn trust(connection: &Connection) {
+    connection.set_receive_window(VarInt::from_u32(DIRECT_WINDOW));
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(DIRECT_STREAMS));
 }
 
 fn transport() -> TransportConfig {
@@ -147,8 +236,8 @@ fn transport() -> TransportConfig {
     transport
 }
 
-fn spki(hub: &HubId) -> Vec<u8> {
-    [&SPKI_ED25519[..], hub.as_bytes()].concat()
+fn spki(key: &[u8; 32]) -> Vec<u8> {
+    [&SPKI_ED25519[..], key].concat()
 }
 
 /// Checks that the handshake is signed by the certificate's key, and whose key that is if one is

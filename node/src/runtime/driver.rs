@@ -9,16 +9,18 @@ use hubbub_shared::backoff::Backoff;
 use hubbub_shared::crypto::Identity;
 use hubbub_shared::id::HubId;
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::ToHub;
 use hubbub_shared::wire::from_hub::Welcome;
+use hubbub_shared::wire::{FromHub, ToHub};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::failure::{broken_store, from_store};
 use super::handle::Ask;
 use super::hub_file::HubFile;
 use super::profile::from_config;
 use super::socket::Listening;
+use super::ways::Ways;
 use super::{now, views};
 use crate::api::view::LinkState;
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply, Settings};
@@ -67,6 +69,7 @@ pub(super) struct Driver {
     owned: Owned,
     /// None between a failed commit and the next try.
     engine: Option<Engine>,
+    ways: Ways,
     retry_at: Timestamp,
     backoff: Backoff,
     asks: mpsc::Receiver<Ask>,
@@ -91,8 +94,13 @@ impl Driver {
         asks: mpsc::Receiver<Ask>,
         events: broadcast::Sender<Event>,
     ) -> Result<Self, ApiError> {
+        let mut owned = owned;
+        let mut seed = [0; 32];
+        owned.rng.fill_bytes(&mut seed);
+        let ways = Ways::new((owned.identity.id(), owned.link.direct().key()), seed);
         let mut driver = Self {
             owned,
+            ways,
             engine: None,
             retry_at: Timestamp(0),
             backoff: Backoff::new(Millis(250), Millis::secs(30)),
@@ -169,6 +177,7 @@ impl Driver {
             Some(engine) => engine.poll_timeout(),
             None => Some(self.retry_at),
         };
+        let due = due.into_iter().chain(self.ways.due()).min();
         let wait = due.map(|due| Duration::from_millis(due.since(now()).0));
         wait.map_or(LONGEST_SLEEP, |wait| wait.min(LONGEST_SLEEP))
     }
@@ -201,7 +210,12 @@ impl Driver {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
                 self.waiting.insert(ticket, answer);
-                return engine.handle_command(ticket, command, now());
+                let changes_settings = matches!(command, Command::Set(_));
+                engine.handle_command(ticket, command, now());
+                if changes_settings {
+                    self.ways.look_again(engine, &self.owned.link, now());
+                }
+                return;
             }
         };
         // Whoever asked may have left.
@@ -210,15 +224,13 @@ impl Driver {
 
     /// Settings stand in a file first: they hold at the next start, whatever happens here.
     fn keep_settings(&mut self, command: &Command) -> Result<(), ApiError> {
-        let Command::Set { read_receipts, presence, strangers } = command else { return Ok(()) };
-        let now = self.owned.settings;
-        let settings = Settings {
-            read_receipts: read_receipts.unwrap_or(now.read_receipts),
-            presence: presence.unwrap_or(now.presence),
-            strangers: strangers.unwrap_or(now.strangers),
-        };
+        let Command::Set(choice) = command else { return Ok(()) };
+        let settings = choice.over(self.owned.settings);
         NodeConfig::write(&self.owned.config, settings).map_err(|error| from_config(&error))?;
         self.owned.settings = settings;
+        if self.engine.is_none() {
+            self.ways.hide(&self.owned.link, now());
+        }
         Ok(())
     }
 
@@ -231,12 +243,26 @@ impl Driver {
             LinkInput::Up(welcome, frames) => self.link_up(&welcome, frames),
             LinkInput::Down => {
                 self.frames = None;
+                self.ways.hub(false, now());
                 if let Some(engine) = &mut self.engine {
                     engine.handle_link_down(now());
                 }
             }
+            LinkInput::Datagram(from, payload) => {
+                let engine = self.engine.as_mut();
+                let event =
+                    engine.and_then(|engine| self.ways.datagram(engine, (from, &payload), now()));
+                event.into_iter().for_each(|event| self.tell(event));
+            }
+            LinkInput::Direct(input) => {
+                let with = (self.engine.as_mut(), &self.owned.link);
+                self.ways.direct(with, input, now());
+                self.ways.settle(self.engine.as_mut(), &self.owned.link, now());
+            }
             // After a failed commit the connection is on its way out; the hub will say it again.
-            LinkInput::Frame(frame) if self.frames.is_some() => {
+            LinkInput::Frame(frame)
+                if self.frames.is_some() || matches!(frame, FromHub::Bye(_)) =>
+            {
                 if let Some(engine) = &mut self.engine {
                     engine.handle_frame(frame, now());
                 }
@@ -249,6 +275,7 @@ impl Driver {
         let Some(engine) = &mut self.engine else { return };
         self.frames = Some(frames);
         engine.handle_link_up(welcome, now());
+        self.ways.hub(true, now());
         if let Err(error) = self.owned.hub_file.admitted() {
             tracing::warn!("cannot forget the used invite: {error}");
         }
@@ -274,6 +301,7 @@ impl Driver {
             });
             self.carry_out(fresh);
         }
+        self.ways.settle(self.engine.as_mut(), &self.owned.link, now());
         for (query, answer) in std::mem::take(&mut self.queries) {
             // Whoever asked may have left.
             answer.send(self.look_up(query)).ok();
@@ -290,7 +318,11 @@ impl Driver {
         if changes.is_empty() {
             return Ok(BTreeSet::new());
         }
+        let acquaintance = changes.records.iter().any(|change| change.is_of_people());
         let fresh = self.owned.store.commit(changes)?;
+        if acquaintance {
+            self.ways.acquaintance_changed(engine, now());
+        }
         self.backoff.reset();
         Ok(fresh)
     }
@@ -356,6 +388,8 @@ impl Driver {
         };
         let mut engine = engine.map_err(|error| damaged(&error))?;
         engine.configure(self.owned.settings, now());
+        self.ways.look_again(&engine, &self.owned.link, now());
+        self.ways.introduce(&mut engine, now());
         self.engine = Some(engine);
         Ok(())
     }
@@ -374,6 +408,18 @@ impl Driver {
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
             match output {
                 Output::Send(frame) => self.send(frame),
+                Output::Peer(peer, frame) => self.ways.send(&self.owned.link, &peer, &frame),
+                Output::Signal(peer, signal) => {
+                    if let Some(engine) = &mut self.engine {
+                        let by = (engine, &self.owned.link);
+                        self.ways.signal(by, (peer, &signal), now());
+                    }
+                }
+                Output::Near(peer) => {
+                    if let Some(engine) = &self.engine {
+                        self.ways.near(engine, peer, now());
+                    }
+                }
                 Output::Answer(WISH, answer) => self.wish_answered(answer),
                 Output::Answer(ticket, answer) => {
                     let answer = answer.map(|reply| self.completed(reply));
@@ -388,6 +434,7 @@ impl Driver {
                 Output::Moved(key) => self.tell_of(&key, views::moved),
                 Output::Recall(recall) => self.recalls.push(recall),
                 Output::Gather(gather) => self.gathers.push(gather),
+                Output::Observed(address) => self.ways.observed(address, now()),
             }
         }
     }
@@ -439,29 +486,8 @@ impl Driver {
             link: &self.link_state,
             hub_file: &self.owned.hub_file,
             profile: &self.owned.profile,
+            ways: (&self.ways, &self.owned.link),
         }
         .answer(query)
     }
-}
-
-fn broken_store() -> ApiError {
-    ApiError::new(
-        Code::Full,
-        "nothing can be stored just now",
-        "look at the free space of the profile's disk; it is tried again by itself",
-    )
-}
-
-/// A store's failure in words and with an exit code.
-pub(super) fn from_store(error: &StoreError) -> ApiError {
-    let text = error.to_string();
-    let (what, hint) = text.split_once("; ").unwrap_or((&text, "see the log"));
-    let code = match error {
-        StoreError::Full | StoreError::Io(_) => Code::Full,
-        StoreError::Locked => Code::InUse,
-        StoreError::WrongKey(_) | StoreError::Corrupt(_) => Code::Profile,
-        StoreError::NewerSchema { .. } => Code::Version,
-        StoreError::Bug(_) => Code::Internal,
-    };
-    ApiError::new(code, what, hint)
 }

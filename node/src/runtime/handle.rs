@@ -2,6 +2,7 @@
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::streams::Streams;
 use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply};
 
 /// Questions waiting for the loop.
@@ -22,6 +23,7 @@ pub(super) enum Ask {
 pub struct Handle {
     asks: mpsc::Sender<Ask>,
     events: broadcast::WeakSender<Event>,
+    streams: Streams,
 }
 
 /// A handle that does not keep the node running.
@@ -29,13 +31,14 @@ pub struct Handle {
 pub(super) struct WeakHandle {
     asks: mpsc::WeakSender<Ask>,
     events: broadcast::WeakSender<Event>,
+    streams: Streams,
 }
 
 /// The loop's ends of a new handle.
-pub(super) fn channel() -> (Handle, mpsc::Receiver<Ask>, broadcast::Sender<Event>) {
+pub(super) fn channel(streams: Streams) -> (Handle, mpsc::Receiver<Ask>, broadcast::Sender<Event>) {
     let (asks, waiting) = mpsc::channel(ASKS);
     let (events, _) = broadcast::channel(EVENTS);
-    (Handle { asks, events: events.downgrade() }, waiting, events)
+    (Handle { asks, events: events.downgrade(), streams }, waiting, events)
 }
 
 impl Handle {
@@ -65,6 +68,12 @@ impl Handle {
         Events::of(&self.events)
     }
 
+    /// Byte streams between this node and others.
+    #[must_use]
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
     /// Tries the hub again now, even after a refusal.
     pub async fn reconnect(&self) {
         // A node that has stopped has nothing to reconnect.
@@ -81,7 +90,8 @@ impl Handle {
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {
-        WeakHandle { asks: self.asks.downgrade(), events: self.events.clone() }
+        let (asks, events) = (self.asks.downgrade(), self.events.clone());
+        WeakHandle { asks, events, streams: self.streams.clone() }
     }
 }
 
@@ -89,7 +99,7 @@ impl WeakHandle {
     /// The handle, while somebody keeps the node running.
     pub(super) fn upgrade(&self) -> Result<Handle, ApiError> {
         let asks = self.asks.upgrade().ok_or_else(stopped)?;
-        Ok(Handle { asks, events: self.events.clone() })
+        Ok(Handle { asks, events: self.events.clone(), streams: self.streams.clone() })
     }
 }
 

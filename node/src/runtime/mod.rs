@@ -5,24 +5,31 @@
 //! commit fails, engine and link are dropped and built anew from the store, so that memory never
 //! knows more than the disk.
 //!
-//! * `driver`: the loop; `views`: what is looked up; `handle`: what faces hold
+//! * `driver`: the loop; `ways`: to peers without the hub; `views`: what is looked up; `doctor`:
+//!   what is wrong; `failure`: what a failing store says; `handle`: what faces hold
+//! * [`streams`]: bytes between nodes, for what is too large for messages
 //! * [`profile`]: makes and opens profiles; [`backup`]: keeps them; [`socket`] and [`client`]: the
 //!   same API for other processes
 
 pub mod backup;
 pub mod client;
+mod doctor;
 mod driver;
+mod failure;
 pub mod handle;
 mod hub_file;
 pub mod lines;
 pub mod node;
 pub mod profile;
 pub mod socket;
+pub mod streams;
 mod views;
+mod ways;
 
 pub use client::Client;
 pub use handle::{Events, Handle};
 pub use node::Node;
+pub use streams::Streams;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

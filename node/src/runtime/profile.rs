@@ -12,10 +12,12 @@ use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::group::knock::Passphrase;
 use hubbub_shared::invite::Invite;
 
-use super::driver::{Driver, Owned, from_store};
+use super::driver::{Driver, Owned};
+use super::failure::from_store;
 use super::handle::{self, Handle};
 use super::hub_file::HubFile;
 use super::socket::Listening;
+use super::streams::Streams;
 use super::{Client, Node, socket};
 use crate::api::{ApiError, Code};
 use crate::config::{ConfigError, NodeConfig};
@@ -117,15 +119,16 @@ pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle,
         admission: hub_file.admission(),
         identity: Arc::clone(&identity),
     };
-    let link = HubLink::start(settings).map_err(|error| {
+    let mut link = HubLink::start(settings).map_err(|error| {
         ApiError::new(Code::HubUnreachable, error.to_string(), "check this machine's network")
     })?;
+    let streams = Streams::of(&mut link);
     let profile = dir.path().to_path_buf();
     let settings = config.settings();
     let config = dir.config();
     let rng = os_rng()?;
     let owned = Owned { store, link, identity, rng, hub_file, profile, settings, config, lock };
-    let (handle, asks, events) = handle::channel();
+    let (handle, asks, events) = handle::channel(streams);
     let driver = Driver::new(owned, asks, events)?;
     run(driver, listen(dir.path(), &handle));
     Ok(handle)

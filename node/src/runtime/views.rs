@@ -6,8 +6,10 @@ use hubbub_shared::group::link::GroupCode;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::invite::Invite;
 
-use super::driver::from_store;
+use super::doctor;
+use super::failure::from_store;
 use super::hub_file::HubFile;
+use super::ways::Ways;
 use crate::api::command::MessageText;
 use crate::api::group::DoorsView;
 use crate::api::view::{
@@ -17,6 +19,7 @@ use crate::api::view::{
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
 use crate::engine::view::ConversationFacts;
+use crate::net::HubLink;
 use crate::store::{Message, Store, Summary, Told};
 
 /// Characters of the last message that the conversation list shows.
@@ -29,6 +32,7 @@ pub(super) struct Looker<'a> {
     pub(super) link: &'a LinkState,
     pub(super) hub_file: &'a HubFile,
     pub(super) profile: &'a Path,
+    pub(super) ways: (&'a Ways, &'a HubLink),
 }
 
 impl Looker<'_> {
@@ -79,6 +83,13 @@ impl Looker<'_> {
                 };
                 Answer::Picture(self.engine.picture(&node))
             }
+            Query::Paths => Answer::Paths(self.ways.0.views(self.engine, self.ways.1)),
+            Query::Doctor => Answer::Doctor(doctor::examine(&doctor::Findings {
+                link: self.link,
+                clock: self.engine.clock_off(),
+                place: self.ways.0.place(),
+                addresses: self.engine.settings().addresses,
+            })),
             Query::Settings => Answer::Settings(self.engine.settings()),
             Query::Status => {
                 let link = self.link.clone();

@@ -14,6 +14,7 @@ use super::history::Room;
 use super::invite::InviteCard;
 use super::overlay::Overlay;
 use super::theme::Theme;
+use super::typing::Typing;
 use crate::api::command::MessageText;
 use crate::api::people::RequestView;
 use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
@@ -166,6 +167,8 @@ pub(super) struct App {
     pub(super) overlay: Option<Overlay>,
     /// The invite to hand out, if we run the hub.
     pub(super) invite: Option<InviteCard>,
+    /// Who is writing.
+    pub(super) typing: Typing,
     /// News, newest last.
     pub(super) news: VecDeque<News>,
     /// Where things were drawn.
@@ -195,6 +198,7 @@ impl App {
             nowhere: Composer::default(),
             overlay: None,
             invite,
+            typing: Typing::default(),
             news: VecDeque::new(),
             places: Places::default(),
             ended: false,

@@ -49,6 +49,10 @@ impl App {
                 );
                 Vec::new()
             }
+            Event::Typing { conversation, person } => {
+                self.typing.hear(conversation, &person, self.now);
+                Vec::new()
+            }
             Event::ContactsChanged => self.names_changed(),
             Event::RequestsChanged => vec![Effect::Query(Query::Requests, Asked::Requests)],
             Event::Link(state) => {
@@ -71,6 +75,7 @@ impl App {
             self.queued.insert(message.id, self.now);
             effects.push(Effect::Query(Query::Status, Asked::Status));
         }
+        self.typing.quiet(id, message.sender.node.0);
         if let Some(room) = self.rooms.get_mut(&id) {
             room.happened(message);
         }

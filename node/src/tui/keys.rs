@@ -52,8 +52,16 @@ impl App {
         };
         done.unwrap_or_else(|| {
             self.composer().key(key);
-            Vec::new()
+            self.tell_typing()
         })
+    }
+
+    /// Whoever looks at the conversation is told that a person writes there.
+    fn tell_typing(&mut self) -> Vec<Effect> {
+        let written = self.composer().text();
+        let speaks = !written.trim().is_empty() && !written.starts_with('/');
+        let here = self.current.filter(|_| speaks);
+        here.and_then(|id| self.typing.tell(id, self.now)).into_iter().collect()
     }
 
     /// Leaves at once when nothing is unsent, else says how many are and asks for the key again.

@@ -22,6 +22,7 @@ mod run;
 mod terminal;
 mod theme;
 mod turns;
+mod typing;
 mod view;
 mod wrap;
 

@@ -159,7 +159,11 @@ impl App {
 
     fn news_line(&self, width: usize) -> Vec<Line<'static>> {
         let recent = self.news.back().filter(|n| self.now.since(n.at).0 < NEWS_FOR);
-        let Some(news) = recent else { return Vec::new() };
+        let Some(news) = recent else {
+            let writing = self.current.and_then(|id| self.typing.words(id, self.now));
+            let text = writing.map(|words| fit(&line(&words), width));
+            return text.map(|text| Line::styled(text, self.theme.faint())).into_iter().collect();
+        };
         let style = if news.bad { self.theme.warning() } else { self.theme.faint() };
         let sign = if news.bad { "! " } else { "" };
         let lines = wrap(&format!("{sign}{}", line(&news.text)), width);

@@ -4,6 +4,7 @@
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
 //! * [`pair_plain`]: everything two nodes tell each other, keys included; [`profile`] and
 //!   [`picture`]: what people may say and show of themselves
+//! * [`signal`]: what they tell each other in passing
 //!
 //! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
 //! a group message, so no member can hand out keys in a place where they count as another's.
@@ -15,6 +16,7 @@ mod knocks;
 pub mod pair_plain;
 pub mod picture;
 pub mod profile;
+pub mod signal;
 mod spans;
 mod told;
 
@@ -22,14 +24,15 @@ pub use event::ChatEvent;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
 pub use picture::{PictureError, PictureFacts, PictureKind};
+pub use signal::Signal;
 pub use spans::Head as CountHead;
 pub use told::Past;
 
 use crate::crypto::RecordError;
 use crate::group::sender_key::SkdmError;
 use crate::limits::{
-    ACK_RANGES_MAX, DISPLAY_NAME_CHARS, HEADS_MAX, SEEN_MAX, TEXT_MAX, TITLE_MAX, TOLD_BYTES,
-    TOLD_MAX,
+    ACK_RANGES_MAX, DISPLAY_NAME_CHARS, HEADS_MAX, REACH_ADDRESSES, SEEN_MAX, TEXT_MAX, TITLE_MAX,
+    TOLD_BYTES, TOLD_MAX,
 };
 use crate::wire::codec::DecodeError;
 
@@ -75,6 +78,9 @@ pub enum ContentError {
     /// More texts of the past than allowed, none, or not by rising counts.
     #[error("not 1 to {TOLD_MAX} texts by rising counts, of {TOLD_BYTES} bytes at most")]
     BadTold,
+    /// More addresses than allowed, or one where nobody can be.
+    #[error("not up to {REACH_ADDRESSES} addresses that can be dialled")]
+    BadAddresses,
     /// Counters start at one, and the first message follows none.
     #[error("the message's counter and its link to the one before do not fit together")]
     BadCounter,
@@ -96,6 +102,7 @@ impl ContentError {
             Self::BadRanges => "bad-ranges",
             Self::BadHeads(_) => "bad-heads",
             Self::BadTold => "bad-told",
+            Self::BadAddresses => "bad-addresses",
             Self::BadCounter => "bad-counter",
         }
     }

@@ -1,4 +1,4 @@
-//! CAE1: the one way anything is sealed.
+//! CAE1: the one way anything is sealed, but for what may be lost ([`super::signal`]).
 //!
 //! ChaCha20-Poly1305 under a key derived for this one message, with a 32-byte commitment to that
 //! key and to the associated data, and a nonce hedged by the plaintext. Invariant: a message key
@@ -42,8 +42,6 @@ pub enum Purpose {
     Store,
     /// A piece of a backup.
     Backup,
-    /// A datagram that may be lost.
-    Datagram,
 }
 
 impl Purpose {
@@ -56,7 +54,6 @@ impl Purpose {
             Self::Invite => Label::Cae1Invite,
             Self::Store => Label::Cae1Store,
             Self::Backup => Label::Cae1Backup,
-            Self::Datagram => Label::Cae1Datagram,
         }
     }
 }

@@ -42,6 +42,12 @@ labels! {
     DrRoot = "dr/root",
     /// Associated data: one pairwise message.
     DrAd = "dr/ad",
+    /// Key: a session's signals.
+    SignalKey = "signal/key",
+    /// Key: a session's signals in one direction.
+    SignalSide = "signal/side",
+    /// Associated data: one signal.
+    SignalAd = "signal/ad",
     /// Hash: what a sender chain starts from.
     SkRoot = "sk/root",
     /// Hash: a sender chain's identifier.
@@ -78,6 +84,10 @@ labels! {
     Meta = "meta",
     /// Hash: a safety number.
     Fingerprint = "fp",
+    /// Hash: what a node announces on its local network.
+    Lan = "lan",
+    /// Signature: what a node announces on its local network.
+    LanSig = "lan/sig",
     /// Signature: a node's state generation.
     Beacon = "beacon",
     /// AEAD: pairwise messages.
@@ -94,8 +104,6 @@ labels! {
     Cae1Store = "cae1/store",
     /// AEAD: a backup's pieces.
     Cae1Backup = "cae1/backup",
-    /// AEAD: datagrams that may be lost.
-    Cae1Datagram = "cae1/datagram",
     /// Key: a sealed file.
     File = "file",
     /// Hash: a sealed file's identifier.

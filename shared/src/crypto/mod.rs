@@ -1,9 +1,9 @@
 //! The one folder that names a cryptographic crate.
 //!
 //! Everything above it works with these constructions and never with a primitive: labelled
-//! signatures and hashes, one committing AEAD, contributory key agreement, secrets that wipe
-//! themselves. There is no negotiation, no second suite and no permissive variant to pick by
-//! mistake.
+//! signatures and hashes, one committing AEAD (and one for what may be lost), contributory key
+//! agreement, secrets that wipe themselves. There is no negotiation, no second suite and no
+//! permissive variant to pick by mistake.
 
 pub mod aead;
 pub mod checked_key;
@@ -19,6 +19,7 @@ pub mod passphrase;
 pub mod peer_auth;
 pub mod record;
 pub mod secret;
+pub mod signal;
 
 #[cfg(test)]
 mod kats;
@@ -28,3 +29,4 @@ pub use identity::{BadSignature, Identity, Signed, SignedError, verify};
 pub use label::Label;
 pub use record::{RecordError, RecordReader, RecordWriter};
 pub use secret::{Secret32, SecretBytes};
+pub use signal::SignalKey;

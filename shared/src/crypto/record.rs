@@ -127,6 +127,18 @@ impl<'a> RecordReader<'a> {
         }
     }
 
+    /// Starts reading a record of any version up to `newest`, and says which it has.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn up_to(record: &'a [u8], newest: u8) -> Result<(Self, u8), RecordError> {
+        let mut reader = Self(record);
+        match reader.u8()? {
+            found if (1..=newest).contains(&found) => Ok((reader, found)),
+            found => Err(RecordError::Version(found)),
+        }
+    }
+
     /// One byte.
     ///
     /// # Errors
@@ -270,5 +282,15 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_number() {
         assert_eq!(read(&[4]), Err(RecordError::Version(4)));
+    }
+
+    #[test]
+    fn a_reader_of_several_versions_says_which_and_refuses_those_beyond() {
+        let version = |record: &[u8]| RecordReader::up_to(record, 2).map(|(_, version)| version);
+        assert_eq!((version(&[1]), version(&[2])), (Ok(1), Ok(2)));
+        for other in [0, 3] {
+            assert_eq!(version(&[other]), Err(RecordError::Version(other)));
+        }
+        assert_eq!(version(&[]), Err(RecordError::Short));
     }
 }

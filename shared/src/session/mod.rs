@@ -4,6 +4,7 @@
 //! * [`bundle`]: another node's prekeys, and what they must prove before use
 //! * [`handshake`]: starting and accepting a session (X25519 and ML-KEM-768 together)
 //! * [`state`]: a [`Session`], and which of several is used for sending
+//! * [`signal`]: small words that may be lost, sealed beside the ratchet
 //! * `ratchet`, `chain`, `skipped`, `header`, `saved`: how it moves on, forgets and survives
 //!   restarts
 //!
@@ -17,6 +18,7 @@ mod header;
 pub mod prekeys;
 mod ratchet;
 mod saved;
+pub mod signal;
 mod skipped;
 pub mod state;
 mod transcript;
@@ -29,4 +31,5 @@ pub use handshake::{Accepted, HandshakeError, epoch_of, initiate, respond};
 pub use header::session_of;
 pub use prekeys::{LocalPrekeys, Publication};
 pub use ratchet::{OpenError, SealError};
+pub use signal::{SealedSignal, SignalError};
 pub use state::{Session, choose_sending};

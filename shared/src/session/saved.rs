@@ -7,13 +7,15 @@ use super::prekeys::{LocalPrekeys, OneTimePrekey, Pair, Seen, SignedPrekey};
 use super::skipped::Skipped;
 use super::state::{KemClock, KemOffer, Names, Sending, Session};
 use crate::crypto::exchange::{DhPublic, DhSecret, KemCiphertext, KemPublic, KemSecret};
-use crate::crypto::{RecordError, RecordReader, RecordWriter, SecretBytes, Signed};
+use crate::crypto::{RecordError, RecordReader, RecordWriter, SecretBytes, SignalKey, Signed};
 use crate::id::NodeId;
 use crate::limits;
 use crate::time::Timestamp;
 use crate::wire::codec::{decode, encode};
 
-const VERSION: u8 = 1;
+/// Version 1 of a session's record ends before the key for signals.
+const SESSION: u8 = 2;
+const PREKEYS: u8 = 1;
 const INIT_MAX: usize = 4096;
 /// Handshakes under the signed prekey in force and all replaced ones.
 const SEEN_MAX: usize = limits::HANDSHAKES_REMEMBERED * (limits::SIGNED_PREKEYS_KEPT + 1);
@@ -22,7 +24,7 @@ impl Session {
     /// The whole session, secrets included: for the encrypted store alone.
     #[must_use]
     pub fn save(&self) -> SecretBytes {
-        let mut to = RecordWriter::new(VERSION);
+        let mut to = RecordWriter::new(SESSION);
         self.names.save(&mut to);
         to.u64(self.created.0).bool(self.retired).bool(self.last_resort);
         to.option(self.last_received.as_ref(), |to, at| {
@@ -38,6 +40,9 @@ impl Session {
         }
         self.skipped.save(&mut to);
         to.u32(self.kem.messages).u64(self.kem.at.0).bool(self.kem.at_once);
+        to.option(self.signal.as_ref(), |to, key| {
+            to.fixed(key.secret().expose());
+        });
         to.finish()
     }
 
@@ -64,12 +69,12 @@ impl Session {
         });
     }
 
-    /// Reads what [`Self::save`] wrote.
+    /// Reads what [`Self::save`] wrote. A session saved in version 1 cannot signal.
     ///
     /// # Errors
     /// [`RecordError`] when it was damaged or written by another version.
     pub fn load(record: &[u8]) -> Result<Self, RecordError> {
-        let mut from = RecordReader::new(record, VERSION)?;
+        let (mut from, version) = RecordReader::up_to(record, SESSION)?;
         let names = Names::load(&mut from)?;
         let (created, retired) = (Timestamp(from.u64()?), from.bool()?);
         let last_resort = from.bool()?;
@@ -78,7 +83,7 @@ impl Session {
             decode(from.bytes(INIT_MAX)?).map(Box::new).map_err(|_| RecordError::Range)
         })?;
         let root = from.secret()?;
-        let mut session = Self::new(names, root, created, last_resort);
+        let mut session = Self::bare(names, root, created, last_resort);
         session.load_ratchet(&mut from)?;
         session.retired = retired;
         session.last_received = last_received;
@@ -87,6 +92,9 @@ impl Session {
         session.skipped = Skipped::load(&mut from)?;
         let (messages, at) = (from.u32()?, Timestamp(from.u64()?));
         session.kem = KemClock { messages, at, at_once: from.bool()? };
+        if version >= 2 {
+            session.signal = from.option(|from| from.secret().map(SignalKey::from_secret))?;
+        }
         from.finish()?;
         Ok(session)
     }
@@ -152,7 +160,7 @@ impl LocalPrekeys {
     /// All prekeys, secrets included: for the encrypted store alone.
     #[must_use]
     pub fn save(&self) -> SecretBytes {
-        let mut to = RecordWriter::new(VERSION);
+        let mut to = RecordWriter::new(PREKEYS);
         to.fixed(self.idk.secret().expose()).bytes(&encode(&self.identity));
         to.u64(self.rotate_at.0).u32(self.next_id);
         self.current.save(&mut to);
@@ -177,7 +185,7 @@ impl LocalPrekeys {
     /// # Errors
     /// [`RecordError`] when it was damaged or written by another version.
     pub fn load(record: &[u8]) -> Result<Self, RecordError> {
-        let mut from = RecordReader::new(record, VERSION)?;
+        let mut from = RecordReader::new(record, PREKEYS)?;
         let idk = DhSecret::from_secret(from.secret()?);
         let identity = load_signed(&mut from)?;
         let (rotate_at, next_id) = (Timestamp(from.u64()?), from.u32()?);

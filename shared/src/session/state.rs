@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use super::chain::Chain;
 use super::skipped::Skipped;
-use crate::crypto::Secret32;
 use crate::crypto::exchange::{DhPublic, DhSecret, KemCiphertext, KemPublic, KemSecret};
+use crate::crypto::{Secret32, SignalKey};
 use crate::id::{NodeId, SessionId};
 use crate::limits;
 use crate::time::Timestamp;
@@ -38,6 +38,8 @@ pub struct Session {
     pub(super) past: VecDeque<DhPublic>,
     pub(super) skipped: Skipped,
     pub(super) kem: KemClock,
+    /// Seals signals. A session saved without one has none, ever.
+    pub(super) signal: Option<SignalKey>,
 }
 
 /// Who the two sides are, and what names the session.
@@ -94,6 +96,12 @@ impl Session {
     /// A session before its first message. The initiator knows a `remote` key to answer; the
     /// responder has the `own` prekey that was answered.
     pub(super) fn new(names: Names, root: Secret32, now: Timestamp, last_resort: bool) -> Self {
+        let signal = SignalKey::derive(&root, &names.transcript);
+        Self { signal: Some(signal), ..Self::bare(names, root, now, last_resort) }
+    }
+
+    /// A session with any root, and without what is derived from the first one.
+    pub(super) fn bare(names: Names, root: Secret32, now: Timestamp, last_resort: bool) -> Self {
         Self {
             names,
             created: now,
@@ -112,6 +120,7 @@ impl Session {
             past: VecDeque::new(),
             skipped: Skipped::default(),
             kem: KemClock::new(now, last_resort),
+            signal: None,
         }
     }
 
@@ -125,6 +134,11 @@ impl Session {
     #[must_use]
     pub fn peer(&self) -> NodeId {
         if self.names.we_began { self.names.responder } else { self.names.initiator }
+    }
+
+    /// Who is on this side.
+    pub(super) fn own_id(&self) -> NodeId {
+        if self.names.we_began { self.names.initiator } else { self.names.responder }
     }
 
     /// Whether the other side has proven that it holds its keys.

@@ -6,6 +6,7 @@ mod model;
 mod prekeys;
 mod ratchet;
 mod secrecy;
+mod signal;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

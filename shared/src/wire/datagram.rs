@@ -1,4 +1,4 @@
-//! Relayed datagrams: typing, presence, read marks; losing one is fine (PROTOCOL.md, Datagrams).
+//! Relayed datagrams: signals, sealed end to end; losing one is fine (PROTOCOL.md, Datagrams).
 //!
 //! ```text
 //! node to hub:  u8 version | 32 receiver | sealed payload

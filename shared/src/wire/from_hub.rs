@@ -35,6 +35,8 @@ pub enum FromHub {
     PrekeysLow(PrekeysLow),
     /// Answer to a find-room: whom to ask.
     Room(Room),
+    /// Where the hub sees this node's packets come from.
+    Observed(Observed),
 }
 
 /// Body of [`FromHub::Welcome`].
@@ -225,6 +227,15 @@ pub struct Room {
     pub keepers: Vec<NodeId>,
 }
 
+/// Body of [`FromHub::Observed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// The node's UDP address as [`address`](super::address) encodes it, 6 or 18 bytes: a hint for
+    /// being reached there, which whoever is on the way can have changed.
+    pub address: ByteBuf,
+}
+
 impl FromHub {
     /// The frame's type byte (PROTOCOL.md, Frames from hub to node).
     #[must_use]
@@ -241,6 +252,7 @@ impl FromHub {
             Self::Deliver(_) => 9,
             Self::PrekeysLow(_) => 10,
             Self::Room(_) => 11,
+            Self::Observed(_) => 12,
         }
     }
 
@@ -260,6 +272,7 @@ impl FromHub {
             Self::Deliver(body) => codec::frame(kind, body),
             Self::PrekeysLow(body) => codec::frame(kind, body),
             Self::Room(body) => codec::frame(kind, body),
+            Self::Observed(body) => codec::frame(kind, body),
         }
     }
 
@@ -280,6 +293,7 @@ impl FromHub {
             9 => Self::Deliver(codec::decode(body)?),
             10 => Self::PrekeysLow(codec::decode(body)?),
             11 => Self::Room(codec::decode(body)?),
+            12 => Self::Observed(codec::decode(body)?),
             _ => return Err(DecodeError::UnknownType(kind)),
         })
     }

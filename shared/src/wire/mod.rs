@@ -1,4 +1,4 @@
-//! The bytes between a node and its hub (PROTOCOL.md, Frames).
+//! The bytes between a node and its hub, and between two nodes (PROTOCOL.md, Frames).
 //!
 //! * [`codec`]: strict, bounded MessagePack and the frame header
 //! * [`to_hub`] and [`from_hub`]: the frames, one enum per direction
@@ -6,11 +6,14 @@
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
+//! * [`to_peer`]: what two nodes say to each other without a hub
+//! * [`address`]: where on the network somebody is
 //! * [`version`], [`versioned`]: what "version 1" means, and reading that much of a newer one
 //!
 //! Signed statements and envelopes cross here as opaque bytes: whoever checks them checks the bytes
 //! as received, never a re-encoding.
 
+pub mod address;
 pub mod codec;
 pub mod datagram;
 pub mod envelope;
@@ -19,6 +22,7 @@ pub mod log;
 pub mod refusal;
 pub mod stream;
 pub mod to_hub;
+pub mod to_peer;
 pub mod version;
 pub mod versioned;
 
@@ -27,3 +31,4 @@ pub use log::LogId;
 pub use refusal::{Refusal, RefusalCode};
 pub use serde_bytes::ByteBuf;
 pub use to_hub::ToHub;
+pub use to_peer::ToPeer;

@@ -9,8 +9,10 @@ pub const VERSION: u8 = 1;
 pub const MIN_VERSION: u8 = 1;
 /// ALPN protocol name offered and demanded on every connection.
 pub const ALPN: &[u8] = b"hubbub/1";
-/// The same between two nodes.
+/// The same between two nodes, inside a stream that a hub relays.
 pub const PEER_ALPN: &[u8] = b"hubbub-peer/1";
+/// The same on a connection of two nodes.
+pub const DIRECT_ALPN: &[u8] = b"hubbub-direct/1";
 
 /// The version both sides speak, or `None` when their ranges do not meet.
 #[must_use]

@@ -8,6 +8,9 @@ use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::{RefusalCode, ToHub};
 
 const TOKEN: [u8; 16] = [5; 16];
+/// Alice, admitted before, on connection 3.
+const ALICE_KNOWN: [&str; 3] =
+    ["to 3: welcome", "to 3: seen at 127.0.0.1:4000", "note alice connected, new: false"];
 
 #[test]
 fn a_closed_hub_admits_nobody_without_an_invite() {
@@ -32,13 +35,14 @@ fn an_invite_admits_as_many_identities_as_it_says_and_each_for_good() {
             "invite: Some((0, Timestamp(4600000)))",
             "admit alice",
             "to 1: welcome",
+            "to 1: seen at 127.0.0.1:4000",
             "note alice connected, new: true",
         ],
     );
     let refused = ["disconnect 2: InviteUsedUp", "note bob refused: InviteUsedUp"];
     hub.expect(arrival(2, BOB, Some(TOKEN)), &refused);
     hub.crash();
-    hub.expect(arrival(3, ALICE, None), &["to 3: welcome", "note alice connected, new: false"]);
+    hub.expect(arrival(3, ALICE, None), &ALICE_KNOWN);
     hub.expect(arrival(4, BOB, Some(TOKEN)), &["disconnect 4: InviteUsedUp", refused[1]]);
 }
 
@@ -69,7 +73,7 @@ fn a_revoked_invite_admits_nobody_else_and_those_it_admitted_stay() {
     hub.crash();
     let refused = ["disconnect 2: InviteUnknown", "note bob refused: InviteUnknown"];
     hub.expect(arrival(2, BOB, Some(TOKEN)), &refused);
-    hub.expect(arrival(3, ALICE, None), &["to 3: welcome", "note alice connected, new: false"]);
+    hub.expect(arrival(3, ALICE, None), &ALICE_KNOWN);
 }
 
 #[test]
@@ -82,11 +86,26 @@ fn the_newer_connection_of_an_identity_replaces_the_older() {
             "note alice left (0, 0)",
             "disconnect 1: Replaced",
             "to 2: welcome",
+            "to 2: seen at 127.0.0.1:4000",
             "note alice connected, new: false",
         ],
     );
     hub.expect(Input::Closed { conn: ConnId(1) }, &[]);
     assert_eq!(hub.relay.presence().count(), 1);
+}
+
+#[test]
+fn whoever_goes_on_from_another_address_is_told_once_and_shown_there() {
+    let mut hub = RelayProbe::open();
+    hub.connect(1, ALICE);
+    let moved = |from: &str| Input::Moved { conn: ConnId(1), from: from.parse().unwrap() };
+    hub.expect(moved("203.0.113.7:9"), &["to 1: seen at 203.0.113.7:9"]);
+    hub.expect(moved("203.0.113.7:9"), &[]);
+    let shown = hub.relay.presence().next().map(|present| present.from);
+    assert_eq!(shown, Some("203.0.113.7:9".parse().unwrap()));
+    hub.expect(moved("[::ffff:203.0.113.7]:10"), &["to 1: seen at 203.0.113.7:10"]);
+    hub.tell(Input::Closed { conn: ConnId(1) });
+    hub.expect(moved("203.0.113.7:11"), &[]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn whoever_was_away_gets_what_came_meanwhile_from_the_store() {
         arrival(3, BOB, None),
         &[
             "to 3: welcome",
+            "to 3: seen at 127.0.0.1:4000",
             "note bob connected, new: false",
             "load bob's mailbox from 1 for 3",
             "to 3: deliver bob's mailbox: 1 2",

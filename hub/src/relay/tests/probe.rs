@@ -6,9 +6,9 @@ use hubbub_shared::crypto::{Identity, Secret32, blake3};
 use hubbub_shared::group::{ControlLog, Op, Policy};
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::from_hub::{Deliver, Item};
+use hubbub_shared::wire::from_hub::{Deliver, Item, Observed};
 use hubbub_shared::wire::to_hub::{Ack, Append, AppendControl};
-use hubbub_shared::wire::{ByteBuf, FromHub, LogId, ToHub};
+use hubbub_shared::wire::{ByteBuf, FromHub, LogId, ToHub, address};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -276,6 +276,9 @@ fn write_line(write: &Write) -> String {
 fn frame_line(frame: &FromHub) -> String {
     match frame {
         FromHub::Welcome(_) => "welcome".to_owned(),
+        FromHub::Observed(Observed { address }) => {
+            format!("seen at {}", address::decode(address).unwrap())
+        }
         FromHub::Appended(appended) => format!("appended {}", appended.seq),
         FromHub::Refused(refused) => format!("refused {:?}", refused.refusal.code),
         FromHub::Deliver(Deliver { log, items }) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::probe::*;
-use crate::relay::{ConnId, Input};
+use crate::relay::{ConnId, Input, RelayConfig};
 
 fn wanted(conn: u64, stream: u64, to: u8) -> Input {
     Input::StreamWanted { conn: ConnId(conn), stream, to: id(to) }
@@ -26,12 +26,25 @@ fn one_identity_has_a_bounded_number_of_streams() {
     let mut hub = RelayProbe::open();
     hub.connect(1, ALICE);
     hub.connect(2, BOB);
-    for stream in 0..16 {
+    for stream in 0..8 {
         hub.tell(wanted(1, stream, BOB));
     }
     hub.expect(wanted(1, 16, BOB), &["refuse stream 16: TooFast"]);
+    hub.expect(wanted(2, 18, ALICE), &["splice 18 of bob to 1"]);
     hub.tell(Input::StreamEnded { stream: 3, bytes: 0 });
     hub.expect(wanted(1, 17, BOB), &["splice 17 of alice to 2"]);
+}
+
+#[test]
+fn all_together_have_a_bounded_number_of_streams() {
+    let mut hub = RelayProbe::new(RelayConfig { open: true, streams: 2, ..RelayConfig::default() });
+    hub.connect(1, ALICE);
+    hub.connect(2, BOB);
+    hub.tell(wanted(1, 10, BOB));
+    hub.tell(wanted(2, 11, ALICE));
+    hub.expect(wanted(2, 12, ALICE), &["refuse stream 12: TooFast"]);
+    hub.tell(Input::StreamEnded { stream: 10, bytes: 0 });
+    hub.expect(wanted(2, 13, ALICE), &["splice 13 of bob to 1"]);
 }
 
 #[test]

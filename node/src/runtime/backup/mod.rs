@@ -17,7 +17,7 @@ use hubbub_shared::wire::codec::{decode, encode};
 use serde::{Deserialize, Serialize};
 
 use self::sealed::{BackupError, Opener, Sealer};
-use super::driver::from_store;
+use super::failure::from_store;
 use super::hub_file::HubFile;
 use super::profile::{from_keystore, os_rng, unusable};
 use crate::api::{ApiError, Code};

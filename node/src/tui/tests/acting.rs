@@ -388,3 +388,19 @@ fn an_admin_sets_a_passphrase_for_the_group_shown_and_takes_it_back() {
     scene.enter();
     assert!(scene.app.overlay.is_none(), "a direct chat takes none");
 }
+
+#[test]
+fn whoever_writes_is_named_and_the_node_is_told_that_we_write() {
+    let mut scene = two();
+    let here = scene.app.current.unwrap();
+    let typing = Event::Typing { conversation: here, person: person("bob") };
+    scene.app.update(Msg::Event(typing), NOON);
+    assert!(scene.screen(60, 12).contains("bob is writing"));
+    let told = scene.press(KeyCode::Char('h'), KeyModifiers::NONE);
+    let tells = |effects: &[Effect]| {
+        let typing = Command::Typing { conversation: here };
+        effects.iter().any(|e| matches!(e, Effect::Command(c, _) if *c == typing))
+    };
+    assert!(tells(&told));
+    assert!(!tells(&scene.press(KeyCode::Char('i'), KeyModifiers::NONE)));
+}

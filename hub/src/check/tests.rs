@@ -1,0 +1,187 @@
+//! Every judgement, as the operator reads it.
+
+use super::*;
+
+fn well() -> Facts {
+    let status = Status {
+        hub: "whole id".to_owned(),
+        listen: "0.0.0.0:4433".to_owned(),
+        since: Timestamp(0),
+        connections: 12,
+        streams: 0,
+        version: "1.2.3".to_owned(),
+    };
+    let health = Health {
+        nodes: 12,
+        addresses: 9,
+        private: 2,
+        newest: Some(Timestamp(999_000)),
+        now: Timestamp(1_000_000),
+        held: 1024 * MIB,
+        buffers: Some(Buffers { receive: SOCKET_BUFFER, send: SOCKET_BUFFER }),
+        open_files: Some(4_096),
+    };
+    Facts {
+        version: "1.2.3".to_owned(),
+        listen: "0.0.0.0:4433".parse().unwrap(),
+        alive: Some(Alive { status, health: Some(health) }),
+        named: vec![named("chat.example.org:4433", &["203.0.113.7:4433"])],
+        disk: Some(Disk { free: 80 * 1024 * MIB, size: 100 * 1024 * MIB }),
+        total: 64 * 1024 * MIB,
+    }
+}
+
+fn named(address: &str, means: &[&str]) -> Named {
+    let means = Ok(means.iter().map(|one| one.parse().unwrap()).collect());
+    Named { address: address.to_owned(), means }
+}
+
+/// The hub's own part of facts.
+fn health(facts: &mut Facts) -> &mut Health {
+    facts.alive.as_mut().unwrap().health.as_mut().unwrap()
+}
+
+/// What is not well, in lines.
+fn complaints(facts: &Facts) -> Vec<String> {
+    let unwell = findings(facts).into_iter().filter(|finding| finding.verdict != Verdict::Ok);
+    let line = |finding: Finding| {
+        let Finding { about, verdict, said, advice } = finding;
+        format!("{verdict:?} {about}: {said} → {}", advice.unwrap())
+    };
+    unwell.map(line).collect()
+}
+
+#[test]
+fn a_hub_that_is_well_is_said_to_be_so_in_every_line() {
+    let facts = well();
+    assert_eq!(complaints(&facts), Vec::<String>::new());
+    let lines: Vec<_> =
+        findings(&facts).iter().map(|f| format!("{}: {}", f.about, f.said)).collect();
+    assert_eq!(
+        lines,
+        [
+            "hub: runs, version 1.2.3",
+            "port: listens on UDP 0.0.0.0:4433",
+            "address: chat.example.org:4433 is 203.0.113.7",
+            "buffers: 4096 KiB to receive, 4096 KiB to send",
+            "files: 4096 may be open",
+            "disk: 80 GiB of 100 GiB free",
+            "clock: not before the newest entry",
+            "nodes: 12 connected, from 9 addresses",
+        ]
+    );
+}
+
+#[test]
+fn a_hub_that_does_not_run_is_wrong_and_what_can_be_seen_without_it_is_judged() {
+    let facts = Facts { alive: None, ..well() };
+    assert_eq!(complaints(&facts), ["Wrong hub: does not run → hubbub-hub run"]);
+    let about: Vec<_> = findings(&facts).iter().map(|finding| finding.about).collect();
+    assert_eq!(about, ["hub", "address", "disk"]);
+}
+
+#[test]
+fn a_hub_of_another_version_is_worth_a_look() {
+    let facts = Facts { version: "1.3.0".to_owned(), ..well() };
+    let expected = "Look hub: runs, version 1.2.3; this program is 1.3.0 → restart the hub, so \
+                    that both are the same";
+    assert_eq!(complaints(&facts), [expected]);
+}
+
+#[test]
+fn a_port_only_this_machine_reaches_and_one_that_is_not_the_configured_are_worth_a_look() {
+    let mut facts = well();
+    facts.listen = "0.0.0.0:4434".parse().unwrap();
+    let found = complaints(&facts);
+    assert!(found[0].starts_with("Look port: listens on UDP 0.0.0.0:4433; the settings say"));
+    let mut facts = well();
+    facts.alive.as_mut().unwrap().status.listen = "127.0.0.1:4433".to_owned();
+    let found = complaints(&facts);
+    assert!(found[0].contains("nobody but this machine"), "{found:?}");
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_wrong() {
+    let mut facts = well();
+    let means = Err("no such name".to_owned());
+    facts.named = vec![Named { address: "chat.exmaple.org:4433".to_owned(), means }];
+    let found = complaints(&facts);
+    assert!(found[0].starts_with("Wrong address: chat.exmaple.org:4433 leads nowhere: no such"));
+    facts.named = vec![named("chat.example.org:4433", &[])];
+    assert!(complaints(&facts)[0].starts_with("Wrong address"));
+}
+
+#[test]
+fn an_address_only_some_can_reach_is_worth_a_look() {
+    let mut facts = well();
+    facts.named = vec![named("192.168.1.5:4433", &["192.168.1.5:4433"])];
+    assert!(complaints(&facts)[0].contains("nobody outside this network"));
+    facts.named = vec![named("x:4433", &["203.0.113.7:4433", "[2001:db8::7]:4433"])];
+    assert!(complaints(&facts)[0].contains("listens on IPv4 alone → set network.listen to \"[::]"));
+    facts.named = vec![named("x:5000", &["203.0.113.7:5000"])];
+    assert!(complaints(&facts)[0].contains("listens on port 4433 → make sure"));
+}
+
+#[test]
+fn small_buffers_and_few_files_are_worth_a_look_with_what_to_type() {
+    let mut facts = well();
+    let small = 208 * 1024;
+    health(&mut facts).buffers = Some(Buffers { receive: small, send: SOCKET_BUFFER });
+    health(&mut facts).open_files = Some(256);
+    let found = complaints(&facts);
+    assert!(found[0].starts_with("Look buffers: 208 KiB to receive, 4096 KiB to send; below"));
+    assert!(found[0].contains("sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304"));
+    assert!(found[1].starts_with("Look files: 256 may be open; the store wants 1024"));
+    health(&mut facts).open_files = None;
+    assert_eq!(complaints(&facts).len(), 1);
+}
+
+#[test]
+fn a_disk_is_judged_by_what_is_free_and_by_what_may_still_come() {
+    let disk = |free| {
+        let disk = Some(Disk { free, size: 100 * 1024 * MIB });
+        complaints(&Facts { disk, ..well() })
+    };
+    assert!(disk(255 * MIB)[0].starts_with("Wrong disk: 255 MiB of 100 GiB free"));
+    assert_eq!(disk(2_047 * MIB), ["Look disk: 2047 MiB of 100 GiB free → make room"]);
+    assert!(disk(62 * 1024 * MIB)[0].contains("63 GiB more may come to wait → set limits.total"));
+    assert!(disk(63 * 1024 * MIB).is_empty());
+}
+
+#[test]
+fn a_clock_that_went_back_behind_what_is_stored_is_wrong() {
+    let mut facts = well();
+    health(&mut facts).newest = Some(Timestamp(1_000_000) + CLOCK);
+    assert!(complaints(&facts).is_empty());
+    health(&mut facts).newest = Some(Timestamp(1_000_000) + Millis::hours(2));
+    let expected = "Wrong clock: an entry came 2 hours from now: the clock was set back → set it \
+                    right: timedatectl set-ntp true";
+    assert_eq!(complaints(&facts), [expected]);
+}
+
+#[test]
+fn when_everybody_comes_from_private_addresses_the_port_may_be_shut_to_the_rest() {
+    let mut facts = well();
+    (health(&mut facts).addresses, health(&mut facts).private) = (1, 1);
+    let found = complaints(&facts);
+    assert!(
+        found[0].starts_with("Look nodes: 12 connected, from one address, nobody from outside")
+    );
+    assert!(found[0].contains("let UDP 4433 in"), "{found:?}");
+    (health(&mut facts).nodes, health(&mut facts).addresses) = (0, 0);
+    health(&mut facts).private = 0;
+    assert!(complaints(&facts).is_empty());
+}
+
+#[test]
+fn private_is_what_is_of_no_use_outside() {
+    let private = |text: &str| is_private(text.parse().unwrap());
+    for inside in
+        ["10.1.2.3", "127.0.0.1", "100.127.0.1", "::ffff:192.168.0.1", "fd00::1", "fe80::1"]
+    {
+        assert!(private(inside), "{inside}");
+    }
+    for outside in ["203.0.113.7", "100.128.0.1", "2001:db8::1", "::ffff:203.0.113.7"] {
+        assert!(!private(outside), "{outside}");
+    }
+}
