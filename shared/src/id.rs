@@ -112,6 +112,10 @@ fixed_id! {
     GroupId, 32
 }
 fixed_id! {
+    /// A sealed file: the BLAKE3 hash of its bytes, the root of the tree its pieces are checked by.
+    BlobId, 32
+}
+fixed_id! {
     /// A position in a group's control log: the hash chain up to and including that entry.
     Head, 32
 }

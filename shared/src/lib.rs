@@ -8,6 +8,7 @@
 //! * [`session`]: two nodes, end to end (handshake, double ratchet)
 //! * [`group`]: many nodes (signed membership log, sender keys)
 //! * [`content`]: what the people said, once opened; nothing here is ever seen by a hub
+//! * [`blob`]: files, sealed in pieces that anybody can check and nobody can read
 //! * [`wire`]: the frames between a node and its hub, and the envelopes inside them
 //! * [`nickname`], [`invite`]: how people name and find each other
 //! * [`lan`]: how nodes recognise each other on a local network
@@ -15,6 +16,7 @@
 
 pub mod backoff;
 pub mod beacon;
+pub mod blob;
 pub mod content;
 pub mod crypto;
 pub mod group;

@@ -158,3 +158,29 @@ pub const KNOCKS_KEPT: usize = 1_024;
 /// Bits below which a passphrase chosen by a person is refused: with every keeper of the largest
 /// group, a guesser tests ten thousand of a million millions.
 pub const PASSPHRASE_BITS: u32 = 40;
+
+// --- Files ---
+
+/// Bytes of a sealed piece, the last one excepted: 64 chunks of BLAKE3, so that a piece is one
+/// subtree of the hash, and small enough to be lost without regret.
+pub const PIECE: usize = 64 * 1024;
+/// Pieces of one file: 256 TiB, and a piece's number fits four bytes.
+pub const PIECES_MAX: u64 = 1 << 32;
+/// What a file's content is padded to at least: below it, Padmé would tell the size almost exactly.
+pub const FILE_PADDED_MIN: u64 = 4 * 1024;
+/// Pieces of one span: a mebibyte, what one request line asks for, from a boundary of as many.
+pub const SPAN_PIECES: u32 = 16;
+/// Spans one request names: 16 MiB, a second at 128 Mbit/s, all a source owes on one word.
+pub const ASK_SPANS: usize = 16;
+/// Parents one piece brings: as many as the deepest tree has levels.
+pub const PIECE_PARENTS: usize = 32;
+/// Runs in one have-map (32 KiB): bounds what a map of few bytes can make a reader hold.
+pub const HAVE_RUNS: usize = 4 * 1024;
+/// Bytes of a have-map as bits: files up to 128 GiB; of larger ones a map tells runs.
+pub const HAVE_BITS: usize = 256 * 1024;
+/// Longest name of a file in bytes: what file systems take.
+pub const FILE_NAME_BYTES: usize = 255;
+/// Longest media type of a file in bytes: two names of the 63 that RFC 6838 advises, and the slash.
+pub const MEDIA_TYPE_BYTES: usize = 127;
+/// Largest preview of a file in bytes: it travels inside the message.
+pub const FILE_PREVIEW_MAX: usize = 16 * 1024;

@@ -1,7 +1,8 @@
 //! The hub cannot open an envelope, because it cannot even name what opens one.
 //!
 //! It may read the signed membership log, which is public to it by design, and nothing else of
-//! groups. `shared` offers no way round by re-exporting.
+//! groups. Of files it may keep and check sealed pieces, and names nothing that takes a file's key.
+//! `shared` offers no way round by re-exporting.
 
 use crate::mentions::How;
 use crate::tree::{Finding, Tree};
@@ -10,6 +11,10 @@ const CLOSED: &[&str] = &[
     "hubbub_shared::session",
     "hubbub_shared::content",
     "hubbub_shared::crypto::aead",
+    "hubbub_shared::crypto::stream",
+    "hubbub_shared::blob::open",
+    "hubbub_shared::blob::seal",
+    "hubbub_shared::blob::serve",
     "hubbub_shared::group",
 ];
 /// What the hub may see: who is in a group, never what is said there.
@@ -54,6 +59,16 @@ mod tests {
         let text =
             "//! A.\nuse hubbub_shared::group::control::{self, Entry};\nfn f() { control::g(); }\n";
         assert_eq!(lines("hub/src/relay/access.rs", text), []);
+    }
+
+    #[test]
+    fn the_hub_may_check_pieces_of_files_and_not_open_them() {
+        let text = "//! A.\nuse hubbub_shared::blob::{Blob, Nodes, HaveMap};\n\
+                    use hubbub_shared::blob::open::Opener;\n\
+                    use hubbub_shared::crypto::stream::FileKey;\n";
+        assert_eq!(lines("hub/src/cache.rs", text), [3, 4]);
+        let text = "//! A.\npub mod open;\npub use open::Opener;\n";
+        assert_eq!(lines("shared/src/blob/mod.rs", text), [3]);
     }
 
     #[test]

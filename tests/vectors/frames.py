@@ -98,6 +98,23 @@ STREAMS = [
     ("StreamAnswer", "refused", 34, {"refused": 48}),
     ("PeerHello", "", 35, {"node": ALICE, "proof": bytes([9]) * 64}),
 ]
+# Asking for pieces of files, inside a session of two nodes.
+BLOB = bytes([7]) * 32
+PIECES = [
+    ("PieceAsk", "two spans", 48, {
+        "req": 1, "blob": BLOB, "sealed": 1_130_000,
+        "spans": [{"first": 0, "count": 16, "known": 0}, {"first": 300, "count": 4, "known": 2}]}),
+    ("HaveAsk", "", 50, {"req": 2, "blob": BLOB, "sealed": 4_144}),
+    ("HaveTold", "pieces 0 to 19", 51, {"req": 2, "have": bytes.fromhex("000000000000000013")}),
+    ("PiecesRefused", "changed", 52, {"req": 1, "code": 4, "retry_after": None}),
+    ("PiecesRefused", "busy", 52, {"req": 1, "code": 5, "retry_after": 1500}),
+]
+# A body that is no MessagePack.
+GIVEN = [
+    ("PieceGiven", "two parents and a short piece", 49, {
+        "req": 1, "index": 300, "parents": bytes([8]) * 64 + bytes([9]) * 64, "piece": b"sealed"}),
+    ("PieceGiven", "the only piece", 49, {"req": 70_000, "index": 0, "parents": b"", "piece": b"sealed"}),
+]
 DATAGRAMS = [("Datagram", "to bob, or from bob", {"version": 1, "peer": BOB, "payload": b"sealed"})]
 
 
@@ -120,9 +137,12 @@ def readable(value):
     return value
 
 
-def frame(kind, fields):
-    body = msgpack.packb(positional(fields), use_bin_type=True)
+def raw_frame(kind, body):
     return struct.pack(">IB", len(body) + 1, kind) + body
+
+
+def frame(kind, fields):
+    return raw_frame(kind, msgpack.packb(positional(fields), use_bin_type=True))
 
 
 def frames(cases):
@@ -131,6 +151,18 @@ def frames(cases):
          "fields": readable(fields)}
         for name, example, kind, fields in cases
     ]
+
+
+def given(cases):
+    return [
+        {"frame": name, "example": example, "hex": raw_frame(kind, given_body(**fields)).hex(),
+         "fields": readable(fields)}
+        for name, example, kind, fields in cases
+    ]
+
+
+def given_body(req, index, parents, piece):
+    return struct.pack(">IIB", req, index, len(parents) // 64) + parents + piece
 
 
 def datagrams(cases):
@@ -146,5 +178,6 @@ print(json.dumps({
     "to_hub": frames(TO_HUB),
     "from_hub": frames(FROM_HUB),
     "streams": frames(STREAMS),
+    "pieces": frames(PIECES) + given(GIVEN),
     "datagrams": datagrams(DATAGRAMS),
 }, indent=1))

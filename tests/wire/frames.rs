@@ -4,12 +4,16 @@
 use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
-use hubbub_shared::id::{GroupId, HubId, NodeId, Signature};
+use hubbub_shared::id::{BlobId, GroupId, HubId, NodeId, Signature};
 use hubbub_shared::limits::FRAME_MAX;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::codec::{self, decode, split};
 use hubbub_shared::wire::datagram::Datagram;
 use hubbub_shared::wire::from_hub::{self, FromHub, Item, ItemKind};
+use hubbub_shared::wire::pieces::{
+    HAVE_ASK, HAVE_TOLD, HaveAsk, HaveTold, PIECE_ASK, PIECE_GIVEN, PIECES_REFUSED, PieceAsk,
+    PieceGiven, PieceRefusal, PiecesRefused, Span,
+};
 use hubbub_shared::wire::stream::{
     PEER_HELLO, PeerHello, STREAM_ANSWER, STREAM_FROM, STREAM_OPEN, StreamAnswer, StreamFrom,
     StreamOpen,
@@ -225,6 +229,45 @@ fn the_first_frames_of_relayed_streams_agree() {
     assert_eq!(decode::<StreamAnswer>(whole(&vectors[2]).1), Ok(spliced));
     assert_eq!(decode::<StreamAnswer>(whole(&vectors[3]).1), Ok(refused));
     assert_eq!(decode::<PeerHello>(whole(&vectors[4]).1), Ok(hello));
+}
+
+#[test]
+fn the_frames_by_which_pieces_are_asked_for_agree() {
+    let (blob, sealed) = (BlobId([7; 32]), 1_130_000);
+    let spans =
+        vec![Span { first: 0, count: 16, known: 0 }, Span { first: 300, count: 4, known: 2 }];
+    let ask = PieceAsk { req: 1, blob, sealed, spans };
+    let have = HaveAsk { req: 2, blob, sealed: 4_144 };
+    let told = HaveTold { req: 2, have: buf([0, 0, 0, 0, 0, 0, 0, 0, 19]) };
+    let refused = |code, retry_after| PiecesRefused { req: 1, code, retry_after };
+    let changed = refused(PieceRefusal::Changed, None);
+    let busy = refused(PieceRefusal::Busy, Some(Millis(1500)));
+    let parents = [[8; 64], [9; 64]].concat();
+    let given = PieceGiven { req: 1, index: 300, parents: &parents, piece: b"sealed" };
+    let only = PieceGiven { req: 70_000, index: 0, parents: &[], piece: b"sealed" };
+    let give = |given: &PieceGiven<'_>, parents| {
+        let head = PieceGiven::head(given.req, given.index, parents, given.piece.len());
+        [&head[..], given.parents, given.piece].concat()
+    };
+    let frames = [
+        codec::frame(PIECE_ASK, &ask),
+        codec::frame(HAVE_ASK, &have),
+        codec::frame(HAVE_TOLD, &told),
+        codec::frame(PIECES_REFUSED, &changed),
+        codec::frame(PIECES_REFUSED, &busy),
+        give(&given, 2),
+        give(&only, 0),
+    ];
+    let vectors: Vec<Vec<u8>> = vectors("pieces").into_iter().map(|(_, _, bytes)| bytes).collect();
+    assert_eq!(vectors, frames);
+    assert_eq!(decode::<PieceAsk>(whole(&vectors[0]).1), Ok(ask));
+    assert_eq!(decode::<HaveAsk>(whole(&vectors[1]).1), Ok(have));
+    assert_eq!(decode::<HaveTold>(whole(&vectors[2]).1), Ok(told));
+    assert_eq!(decode::<PiecesRefused>(whole(&vectors[3]).1), Ok(changed));
+    assert_eq!(decode::<PiecesRefused>(whole(&vectors[4]).1), Ok(busy));
+    assert_eq!(whole(&vectors[5]).0, PIECE_GIVEN);
+    assert_eq!(PieceGiven::parse(whole(&vectors[5]).1), Some(given));
+    assert_eq!(PieceGiven::parse(whole(&vectors[6]).1), Some(only));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod back_pressure;
 mod direct;
+mod files;
 mod frames;
 mod groups;
 mod hub_link;

@@ -4,6 +4,7 @@
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
 //! * [`pair_plain`]: everything two nodes tell each other, keys included; [`profile`] and
 //!   [`picture`]: what people may say and show of themselves
+//! * [`mod@file`]: what is said about a file, its key included; [`file_name`]: what it is called
 //! * [`signal`]: what they tell each other in passing
 //!
 //! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
@@ -11,6 +12,8 @@
 
 pub mod count;
 pub mod event;
+pub mod file;
+pub mod file_name;
 pub mod group_plain;
 mod knocks;
 pub mod pair_plain;
@@ -21,6 +24,8 @@ mod spans;
 mod told;
 
 pub use event::ChatEvent;
+pub use file::FileRef;
+pub use file_name::FileName;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
 pub use picture::{PictureError, PictureFacts, PictureKind};
@@ -66,6 +71,9 @@ pub enum ContentError {
     /// Not a picture, or one too large.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// A reference to a file with something in it that no file has.
+    #[error("not a file that can be taken: its {0} is none that a file may have")]
+    BadFile(&'static str),
     /// More references to seen messages than allowed.
     #[error("{0} messages named as seen, the limit is {SEEN_MAX}")]
     TooManySeen(usize),
@@ -98,6 +106,7 @@ impl ContentError {
             Self::TextTooLong(_) | Self::TitleTooLong(_) => "too-long",
             Self::BadName => "bad-name",
             Self::Picture(error) => error.reason(),
+            Self::BadFile(_) => "bad-file",
             Self::TooManySeen(_) => "too-many-seen",
             Self::BadRanges => "bad-ranges",
             Self::BadHeads(_) => "bad-heads",

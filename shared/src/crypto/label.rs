@@ -104,7 +104,7 @@ labels! {
     Cae1Store = "cae1/store",
     /// AEAD: a backup's pieces.
     Cae1Backup = "cae1/backup",
-    /// Key: a sealed file.
+    /// Key: a file's pieces, and the commitment to it.
     File = "file",
     /// Hash: a sealed file's identifier.
     FileId = "file/id",

@@ -1,9 +1,9 @@
 //! The one folder that names a cryptographic crate.
 //!
 //! Everything above it works with these constructions and never with a primitive: labelled
-//! signatures and hashes, one committing AEAD (and one for what may be lost), contributory key
-//! agreement, secrets that wipe themselves. There is no negotiation, no second suite and no
-//! permissive variant to pick by mistake.
+//! signatures and hashes, one committing AEAD for messages, one for the pieces of files and one for
+//! what may be lost, contributory key agreement, secrets that wipe themselves. There is no
+//! negotiation, no second suite and no permissive variant to pick by mistake.
 
 pub mod aead;
 pub mod checked_key;
@@ -20,6 +20,8 @@ pub mod peer_auth;
 pub mod record;
 pub mod secret;
 pub mod signal;
+pub mod stream;
+pub mod tree;
 
 #[cfg(test)]
 mod kats;

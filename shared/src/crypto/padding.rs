@@ -63,16 +63,17 @@ pub fn unpad(padded: &[u8]) -> Result<&[u8], BadPadding> {
 #[must_use]
 pub fn padded_len(len: usize) -> usize {
     let need = len.saturating_add(1);
-    BUCKETS.into_iter().find(|b| *b >= need).unwrap_or_else(|| padme(need))
+    let above = || u64::try_from(need).map(padme).ok().and_then(|size| size.try_into().ok());
+    BUCKETS.into_iter().find(|b| *b >= need).or_else(above).unwrap_or(need)
 }
 
 /// Rounds up so that only the logarithm and its own few leading bits remain (Nikitin et al.,
 /// PURBs).
 #[must_use]
-pub fn padme(len: usize) -> usize {
+pub fn padme(len: u64) -> u64 {
     let Some(exponent) = len.checked_ilog2() else { return len };
     let Some(kept) = exponent.checked_ilog2().map(|bits| bits + 1) else { return len };
-    let mask = (1_usize << exponent.saturating_sub(kept)) - 1;
+    let mask = (1_u64 << exponent.saturating_sub(kept)) - 1;
     len.checked_add(mask).map_or(len, |sum| sum & !mask)
 }
 
