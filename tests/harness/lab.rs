@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Where the hub is.
 pub const HUB: &str = "198.18.0.1:4433";
@@ -117,6 +118,12 @@ pub struct Lab {
 /// Why there is no lab here; none when there can be one.
 #[must_use]
 pub fn missing() -> Option<&'static str> {
+    // Tried once for all tests of a process: they run side by side.
+    static MISSING: OnceLock<Option<&'static str>> = OnceLock::new();
+    *MISSING.get_or_init(look)
+}
+
+fn look() -> Option<&'static str> {
     let id = Command::new("id").arg("-u").output().ok();
     if id.is_none_or(|id| id.stdout != b"0\n") {
         return Some("network namespaces need root");
