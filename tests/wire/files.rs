@@ -13,32 +13,9 @@ use hubbub_shared::content::{FileName, FileRef};
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::crypto::stream::FileKey;
 use hubbub_shared::id::BlobId;
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
-/// A generator that gives what it was told to give.
-struct Script(Vec<u8>);
-
-impl TryRng for Script {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        let rest = self.0.split_off(out.len());
-        out.copy_from_slice(&self.0);
-        self.0 = rest;
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Script {}
+use crate::script::Script;
 
 fn vectors(kind: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("../vectors/files.json")).unwrap();
