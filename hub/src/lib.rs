@@ -18,6 +18,7 @@ pub mod invites;
 pub mod journal;
 pub mod keys;
 mod pace;
+mod precedence;
 pub mod relay;
 mod serve;
 mod server;

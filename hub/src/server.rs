@@ -17,6 +17,7 @@ use crate::datagrams;
 use crate::frames;
 use crate::intake::{Arrival, Ask, Link, Room, Seen};
 use crate::journal::Journal;
+use crate::precedence::Precedence;
 use crate::relay::{Command, ConnId, Input, Relay, Timed};
 use crate::settle::{self, Settled};
 use crate::splice::{self, Ends, Opened};
@@ -47,6 +48,7 @@ pub(crate) struct Server {
     next_stream: u64,
     /// Relayed streams and answers to refused ones.
     splices: JoinSet<(u64, u64)>,
+    precedence: Precedence,
     /// Who waits for this batch to be durable.
     pledges: Vec<oneshot::Sender<()>>,
     stop: watch::Receiver<bool>,
@@ -69,6 +71,7 @@ impl Server {
             waiting: HashMap::new(),
             next_stream: 0,
             splices: JoinSet::new(),
+            precedence: Precedence::default(),
             pledges: Vec::new(),
             stop,
         }
@@ -90,8 +93,10 @@ impl Server {
                 _ = self.stop.changed(), if !stopping => {}
             }
             let rooms = self.take_in(&mut batch);
+            let precedence = self.precedence.clone();
+            let first = precedence.frames().await;
             self.settle().await;
-            drop(rooms);
+            drop((first, rooms));
         }
         self.dismiss(RefusalCode::Stopping);
     }
@@ -228,7 +233,9 @@ impl Server {
         let Some(opened) = self.waiting.remove(&stream) else { return };
         match self.links.get(&to).map(|link| Arc::clone(&link.carrier)) {
             Some(to) => {
-                self.splices.spawn(async move { (stream, splice::join(opened, from, to).await) });
+                let first = self.precedence.clone();
+                let joined = async move { splice::join(opened, from, to, &first).await };
+                self.splices.spawn(async move { (stream, joined.await) });
             }
             None => self.refuse_ends(stream, opened.ends, RefusalCode::NotConnected),
         }

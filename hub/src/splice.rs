@@ -20,6 +20,7 @@ use quinn::{Connection, RecvStream, SendStream, VarInt};
 use crate::carrier::Carrier;
 use crate::frames;
 use crate::pace::Pace;
+use crate::precedence::Precedence;
 
 /// Pieces taken from one side at once before they are handed to the other: a packet's worth each,
 /// more where packets came in disorder, and no more than a window of the stream in all.
@@ -67,7 +68,12 @@ pub(crate) struct Opened {
 
 /// Opens the other half on `to` and copies until both directions have ended. Returns the bytes
 /// relayed, both ways together.
-pub(crate) async fn join(opened: Opened, from: NodeId, to: Arc<Carrier>) -> u64 {
+pub(crate) async fn join(
+    opened: Opened,
+    from: NodeId,
+    to: Arc<Carrier>,
+    frames: &Precedence,
+) -> u64 {
     let Opened { ends: mut opener, by } = opened;
     let Some(mut receiver) = open(&to.connection, from).await else {
         refuse(opener, RefusalCode::NotConnected).await;
@@ -79,8 +85,8 @@ pub(crate) async fn join(opened: Opened, from: NodeId, to: Arc<Carrier>) -> u64 
     let both = async {
         opener.0.set_priority(BULK).ok()?;
         opener.0.write_all(&answer).await.ok()?;
-        let there = copy(&mut opener.1, &mut receiver.0, &by.pace, &mut up);
-        let back = copy(&mut receiver.1, &mut opener.0, &by.pace, &mut down);
+        let there = copy(&mut opener.1, &mut receiver.0, (&by.pace, frames), &mut up);
+        let back = copy(&mut receiver.1, &mut opener.0, (&by.pace, frames), &mut down);
         tokio::try_join!(there, back).ok()
     };
     if both.await.is_none() {
@@ -106,7 +112,7 @@ struct Broken;
 async fn copy(
     recv: &mut RecvStream,
     send: &mut SendStream,
-    pace: &Pace,
+    (pace, frames): (&Pace, &Precedence),
     count: &mut u64,
 ) -> Result<(), Broken> {
     let mut pieces: [_; PIECES] = Default::default();
@@ -123,6 +129,7 @@ async fn copy(
         let bytes: usize = taken.iter().map(|piece| piece.len()).sum();
         let handing = async {
             pace.pass(bytes).await;
+            frames.streams().await;
             if bytes >= SPARSE * taken.len() {
                 return send.write_all_chunks(taken).await;
             }

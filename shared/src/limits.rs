@@ -132,6 +132,8 @@ pub const LOG_TTL: Millis = Millis::days(14);
 pub const SEEN_MAX: usize = 4;
 /// Ranges of counts one acknowledgement, request or answer carries.
 pub const ACK_RANGES_MAX: usize = 32;
+/// Ranges of counts a signal says were read: as many as fit the smallest padding.
+pub const READ_RANGES: usize = 7;
 /// Conversations one word of heads names.
 pub const HEADS_MAX: usize = 32;
 /// Texts of the past that one content tells a newcomer.

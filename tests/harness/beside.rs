@@ -1,6 +1,7 @@
 //! Connections of two devices without the hub between them.
 
 use hubbub_node::api::Event;
+use hubbub_shared::content::Signal;
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::wire::ToPeer;
 
@@ -102,6 +103,25 @@ impl World {
         // The clock is read when a signal comes, be it one or not.
         engine.open_signal(by, &[], now);
         engine.typing(&by, group)
+    }
+
+    /// A device opens a signal of another, and does what a runtime does with it; what faces are
+    /// told.
+    pub fn hear_signal(&mut self, who: usize, by: NodeId, signal: &Signal) -> Option<Event> {
+        let now = self.local(who);
+        let engine = self.devices[who].engine.as_mut()?;
+        engine.open_signal(by, &[], now);
+        let event = match signal {
+            Signal::Typing { conversation } => engine.typing(&by, *conversation),
+            Signal::Here => engine.is_here(&by),
+            Signal::Read { conversation, ranges } => {
+                engine.read_in_passing(by, *conversation, ranges);
+                None
+            }
+            Signal::Reach { .. } | Signal::Unreachable { .. } => None,
+        };
+        self.settle(who);
+        event
     }
 
     /// A device hears a frame of another, be it that the other sent one or not.

@@ -14,6 +14,7 @@ mod forks;
 mod full;
 mod gaps;
 mod groups;
+mod here;
 mod history;
 mod knocks;
 mod large;

@@ -129,6 +129,11 @@ def reach(attempt, answer, addresses):
     return signal(1, head, listed)
 
 
+def ranges(*pairs):
+    listed = b"".join(struct.pack(">QQ", *pair) for pair in pairs)
+    return struct.pack(">I", len(pairs)) + listed
+
+
 def signals():
     return {
         "Reach": reach(7, 0, [("192.0.2.7", 4433), ("2001:db8::1", 4433)]),
@@ -138,6 +143,9 @@ def signals():
         "Unreachable newer": signal(2, struct.pack(">QB", 7, 200)),
         "Typing direct": signal(3, b"\0"),
         "Typing group": signal(3, b"\1" + GROUP),
+        "Read direct": signal(4, b"\0", ranges((3, 5))),
+        "Read group": signal(4, b"\1" + GROUP, ranges(*((9 * n, 9 * n) for n in range(1, 8)))),
+        "Here": signal(5),
     }
 
 
@@ -148,7 +156,10 @@ def refused():
     cases += [reach(7, 0, [("192.0.2.7", 0)]), reach(7, 2, [])]
     cases += [reach(7, 0, [("192.0.2.7", port) for port in range(1, 10)])]
     typing = signal(3, b"\0")
-    cases += [typing + b"\0", typing[:-1], signal(4), signal(0), b"\2" + typing[1:]]
+    cases += [typing + b"\0", typing[:-1], signal(6), signal(0), b"\2" + typing[1:]]
+    read = [(), ((0, 1),), ((2, 1),), ((5, 6), (6, 7)), tuple((n, n) for n in range(1, 17, 2))]
+    cases += [signal(4, b"\0", ranges(*pairs)) for pairs in read]
+    cases += [signal(4), signal(5, b"\0")]
     return cases + [signal(3, b"\2"), signal(3, b"\1" + GROUP[1:]), b""]
 
 
@@ -165,7 +176,7 @@ def main():
     everything["sealed"] = [
         {"from": who, "says": says, "payload": seal(sender, receiver, plains[says], salt).hex()}
         for who, sender, receiver in (("alice", ALICE, BOB), ("bob", BOB, ALICE))
-        for says in ("Reach", "Reach full", "Typing direct")
+        for says in ("Reach", "Reach full", "Typing direct", "Read group", "Here")
     ]
     print(json.dumps(everything, indent=1))
 

@@ -49,6 +49,8 @@ fn every_signal_has_the_bytes_another_implementation_makes() {
     let full = (1..=8).map(|port| SocketAddr::new("2001:db8::1".parse().unwrap(), port));
     let because = |why| Signal::Unreachable { attempt: 7, why };
     let typing = |conversation| Signal::Typing { conversation };
+    let group = Some(GroupId(vectors.array("group")));
+    let seven = (1..=7).map(|n| (9 * n, 9 * n));
     let all = [
         ("Reach", reach(false, vec![at("192.0.2.7:4433"), at("[2001:db8::1]:4433")])),
         ("Reach answer", reach(true, vec![])),
@@ -56,7 +58,10 @@ fn every_signal_has_the_bytes_another_implementation_makes() {
         ("Unreachable", because(Why::NotShown)),
         ("Unreachable newer", because(Why::Other(200))),
         ("Typing direct", typing(None)),
-        ("Typing group", typing(Some(GroupId(vectors.array("group"))))),
+        ("Typing group", typing(group)),
+        ("Read direct", Signal::Read { conversation: None, ranges: vec![(3, 5)] }),
+        ("Read group", Signal::Read { conversation: group, ranges: seven.collect() }),
+        ("Here", Signal::Here),
     ];
     assert_eq!(vectors.0["signals"].as_object().unwrap().len(), all.len());
     for (name, signal) in all {

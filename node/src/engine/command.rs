@@ -26,6 +26,7 @@ impl Engine {
     /// A face asks for something. It is answered with its ticket, once.
     pub fn handle_command(&mut self, ticket: Ticket, command: Command, now: Timestamp) {
         self.now = now;
+        self.notice_person(&command);
         self.run(ticket, command, Found::new());
         self.pump();
     }

@@ -244,7 +244,7 @@ impl Engine {
             status: person.status.clone(),
             since: person.since,
             path: self.path_to(node),
-            last_heard: person.heard.filter(|_| both),
+            last_heard: self.last_heard(node, person.heard).filter(|_| both),
             has_picture: self.pictures.contains_key(node),
             blocked: person.blocked.is_some(),
             namesakes: self.namesakes(node),

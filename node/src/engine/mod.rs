@@ -52,6 +52,7 @@ mod group;
 mod heads;
 mod heard;
 mod held;
+mod here;
 mod inbound;
 mod invited;
 mod joining;

@@ -374,6 +374,18 @@ impl Engine {
         }
     }
 
+    /// Shows that a recipient who has it has read it.
+    pub(super) fn read_by(&mut self, number: u64, by: NodeId) {
+        let Some(entry) = self.outbox.get_mut(number) else { return };
+        let Some(chat) = entry.docket.chat.clone() else { return };
+        let at = chat.recipients.iter().position(|recipient| *recipient == by);
+        let waits = |at: &usize| entry.progress.waiting.iter().any(|w| usize::from(*w) == *at);
+        if at.is_some_and(|at| !waits(&at)) {
+            self.progress(&chat, by, Delivery::Read, None);
+            self.moved(&chat);
+        }
+    }
+
     /// Tells that an own message got further.
     pub(super) fn moved(&mut self, chat: &Chat) {
         let (conversation, id) = (chat.conversation, chat.message);

@@ -6,9 +6,9 @@
 //! little about when somebody was online. A copy of a message means that its author may have missed
 //! the receipt: everything heard is then told again.
 
-use hubbub_shared::content::{AckKind, PairPlain};
+use hubbub_shared::content::{AckKind, PairPlain, Signal};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
-use hubbub_shared::limits::ACK_RANGES_MAX;
+use hubbub_shared::limits::{ACK_RANGES_MAX, READ_RANGES};
 use hubbub_shared::time::Millis;
 use rand_core::Rng;
 
@@ -16,6 +16,7 @@ use super::Engine;
 use super::alarm::Alarm;
 use super::entry::Rank;
 use super::gap::{conversation_with, group_of};
+use super::output::Output;
 use super::ranges::{Range, above, add_range, highest};
 use super::record::Key;
 use crate::api::ConversationId;
@@ -51,18 +52,12 @@ impl Engine {
 
     /// Sets the time at which receipts to an author go out.
     fn owe(&mut self, conversation: ConversationId, author: NodeId) {
-        let members = match conversation {
-            ConversationId::Group(id) => {
-                let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
-                log.map_or(0, |log| log.roster().len())
-            }
-            ConversationId::Direct(_) => 2,
-        };
-        let spread = if members > LARGE { self.rng.next_u64() % SPREAD.0 } else { 0 };
+        let large = self.is_large(conversation);
+        let spread = if large { self.rng.next_u64() % SPREAD.0 } else { 0 };
         let now = self.now;
         let Some(heard) = self.heard.get_mut(&(conversation, author)) else { return };
         if heard.due <= now {
-            heard.due = match members > LARGE {
+            heard.due = match large {
                 true => now + GATHER + Millis(spread),
                 // The clock may have been moved back since.
                 false => now.max(heard.told + GATHER).min(now + GATHER),
@@ -76,6 +71,12 @@ impl Engine {
         if !self.withholds(conversation) {
             self.alarms.set(Alarm::Receipts, due);
         }
+    }
+
+    fn is_large(&self, conversation: ConversationId) -> bool {
+        let ConversationId::Group(id) = conversation else { return false };
+        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
+        log.is_some_and(|log| log.roster().len() > LARGE)
     }
 
     /// Everything heard of an author in a conversation is to be told again.
@@ -106,15 +107,46 @@ impl Engine {
             if *at == conversation && highest(&heard.ranges) > heard.read {
                 // Nobody sees what is said by one who is blocked.
                 let seen = self.people.get(author).is_none_or(|person| person.blocked.is_none());
-                for range in above(&heard.ranges, heard.read).into_iter().filter(|_| seen) {
-                    add_range(&mut heard.owed_read, range);
+                let fresh = above(&heard.ranges, heard.read);
+                for range in fresh.iter().filter(|_| seen) {
+                    add_range(&mut heard.owed_read, *range);
                 }
                 heard.read = highest(&heard.ranges);
-                authors.push(*author);
+                authors.push((*author, fresh));
             }
         }
-        for author in authors {
+        for (author, fresh) in authors {
             self.owe(conversation, author);
+            self.signal_read(conversation, author, fresh);
+        }
+    }
+
+    /// Says in passing what the receipt will say for good. Not in large groups, where receipts are
+    /// spread so that they do not tell when somebody reads.
+    fn signal_read(&mut self, conversation: ConversationId, author: NodeId, fresh: Vec<Range>) {
+        if self.withholds(conversation) || self.is_blocked(&author) || self.is_large(conversation) {
+            return;
+        }
+        // The newest are those somebody looks at.
+        let ranges = fresh.get(fresh.len().saturating_sub(READ_RANGES)..).unwrap_or_default();
+        if !ranges.is_empty() {
+            let conversation = group_of(conversation);
+            let signal = Signal::Read { conversation, ranges: ranges.to_vec() };
+            self.out.push_back(Output::Signal(author, signal));
+        }
+    }
+
+    /// Somebody has seen own messages, as their signal says. It is shown of those whose receipt has
+    /// come, and ends no duty: a message is delivered when a receipt says so.
+    pub fn read_in_passing(&mut self, peer: NodeId, group: Option<GroupId>, ranges: &[Range]) {
+        if !self.settings.read_receipts {
+            return;
+        }
+        let conversation = conversation_with(peer, group);
+        for range in ranges {
+            for number in self.outbox.counted(conversation, *range) {
+                self.read_by(number, peer);
+            }
         }
     }
 

@@ -72,6 +72,9 @@ pub(super) struct Repairs {
     pub(super) typing: BTreeMap<ConversationId, Timestamp>,
     /// Where it was last heard, and of whom.
     pub(super) typed: BTreeMap<(ConversationId, NodeId), Timestamp>,
+    /// When it was last told that a person is there, and when it was heard of whom.
+    pub(super) told_here: Option<Timestamp>,
+    pub(super) heard_here: BTreeMap<NodeId, Timestamp>,
     /// Others' chains that cannot be judged yet.
     pub(super) early_chains: Vec<(NodeId, Skdm)>,
 }

@@ -87,7 +87,10 @@ impl Engine {
             return Err("signal-blocked");
         }
         match signal {
-            Signal::Typing { conversation: Some(group) } if !self.both_speak_in(&group, &peer) => {
+            Signal::Typing { conversation: Some(group) }
+            | Signal::Read { conversation: Some(group), .. }
+                if !self.both_speak_in(&group, &peer) =>
+            {
                 Err("signal-not-a-member")
             }
             signal => Ok((peer, signal)),

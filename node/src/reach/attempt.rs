@@ -244,7 +244,7 @@ impl Reach {
                     self.fail(node, why);
                 }
             }
-            Signal::Typing { .. } => {}
+            Signal::Typing { .. } | Signal::Read { .. } | Signal::Here => {}
         }
         self.look_at(node);
     }

@@ -70,6 +70,10 @@ impl Ways {
         let (peer, signal) = engine.open_signal(from, payload, now)?;
         match signal {
             Signal::Typing { conversation } => return engine.typing(&peer, conversation),
+            Signal::Here => return engine.is_here(&peer),
+            Signal::Read { conversation, ranges } => {
+                engine.read_in_passing(peer, conversation, &ranges);
+            }
             // A stranger is given no sign that anybody is here.
             Signal::Reach { .. } if !engine.answers_where(&peer) => {}
             signal => {

@@ -26,7 +26,7 @@ use crate::crypto::{RecordError, RecordReader, RecordWriter, Secret32, SecretByt
 use crate::group::knock::{Knock, KnockAnswer, KnockProof, KnockRefused};
 use crate::group::sender_key::Skdm;
 use crate::id::{ChainId, GroupId, Head, NodeId};
-use crate::limits::{ENVELOPE_MAX, TITLE_MAX};
+use crate::limits::{ACK_RANGES_MAX, ENVELOPE_MAX, TITLE_MAX};
 use crate::wire::version::VERSION;
 
 /// What one node tells another (PROTOCOL.md, Content). It may hold keys: no `Debug`, no `Clone`.
@@ -262,7 +262,7 @@ impl PairPlain {
             9 => Self::Ack {
                 conversation: read_conversation(&mut r)?,
                 kind: ack_kind(r.u8()?)?,
-                ranges: read_ranges(&mut r)?,
+                ranges: read_ranges(&mut r, ACK_RANGES_MAX)?,
             },
             11 => Self::Welcome {
                 gid: gid(&mut r)?,
@@ -278,12 +278,12 @@ impl PairPlain {
             13 => Self::Want {
                 conversation: read_conversation(&mut r)?,
                 author: NodeId(r.array()?),
-                ranges: read_ranges(&mut r)?,
+                ranges: read_ranges(&mut r, ACK_RANGES_MAX)?,
             },
             14 => Self::Copy { gid: gid(&mut r)?, envelope: r.bytes(ENVELOPE_MAX)?.to_vec() },
             15 => Self::Void {
                 conversation: read_conversation(&mut r)?,
-                ranges: read_ranges(&mut r)?,
+                ranges: read_ranges(&mut r, ACK_RANGES_MAX)?,
             },
             16 => Self::Knock(read_knock(&mut r)?),
             17 => Self::KnockAnswer(read_answer(&mut r)?),

@@ -7,10 +7,11 @@
 use core::net::SocketAddr;
 
 use super::ContentError;
-use super::spans::{read_conversation, write_conversation};
+use super::count::Ranges;
+use super::spans::{read_conversation, read_ranges, write_conversation, write_ranges};
 use crate::crypto::{RecordReader, RecordWriter, SecretBytes};
 use crate::id::{GroupId, RunKey};
-use crate::limits::REACH_ADDRESSES;
+use crate::limits::{REACH_ADDRESSES, READ_RANGES};
 use crate::time::Timestamp;
 use crate::wire::address;
 use crate::wire::version::VERSION;
@@ -46,6 +47,16 @@ pub enum Signal {
         /// In which group; none for the direct conversation.
         conversation: Option<GroupId>,
     },
+    /// Kind 4: the sender's person has seen these of the receiver's messages. The receipt says the
+    /// same later, and for good.
+    Read {
+        /// In which group; none for the direct conversation.
+        conversation: Option<GroupId>,
+        /// Their counts, rising and apart; one to [`READ_RANGES`].
+        ranges: Ranges,
+    },
+    /// Kind 5: the sender's person is there.
+    Here,
 }
 
 /// Why somebody will not be dialled. On the wire: a number.
@@ -102,6 +113,10 @@ impl Signal {
             }
             Self::Unreachable { attempt, why } => w.u64(*attempt).u8((*why).into()),
             Self::Typing { conversation } => write_conversation(&mut w, *conversation),
+            Self::Read { conversation, ranges } => {
+                write_ranges(write_conversation(&mut w, *conversation), ranges)
+            }
+            Self::Here => &mut w,
         };
         w.finish()
     }
@@ -111,6 +126,8 @@ impl Signal {
             Self::Reach { .. } => 1,
             Self::Unreachable { .. } => 2,
             Self::Typing { .. } => 3,
+            Self::Read { .. } => 4,
+            Self::Here => 5,
         }
     }
 
@@ -130,11 +147,21 @@ impl Signal {
             },
             2 => Self::Unreachable { attempt: r.u64()?, why: r.u8()?.into() },
             3 => Self::Typing { conversation: read_conversation(&mut r)? },
+            4 => {
+                Self::Read { conversation: read_conversation(&mut r)?, ranges: read_some(&mut r)? }
+            }
+            5 => Self::Here,
             kind => return Err(ContentError::UnknownKind(kind)),
         };
         r.finish()?;
         Ok((ts, signal))
     }
+}
+
+/// At least one range.
+fn read_some(r: &mut RecordReader<'_>) -> Result<Ranges, ContentError> {
+    let ranges = read_ranges(r, READ_RANGES)?;
+    if ranges.is_empty() { Err(ContentError::BadRanges) } else { Ok(ranges) }
 }
 
 fn read_addresses(r: &mut RecordReader<'_>) -> Result<Vec<SocketAddr>, ContentError> {
@@ -180,6 +207,12 @@ mod tests {
             Signal::Unreachable { attempt: 7, why: Why::Other(200) },
             Signal::Typing { conversation: None },
             Signal::Typing { conversation: Some(gid) },
+            Signal::Read { conversation: None, ranges: vec![(1, 1)] },
+            Signal::Read {
+                conversation: Some(gid),
+                ranges: (1..=7).map(|n| (9 * n, 9 * n)).collect(),
+            },
+            Signal::Here,
         ]
     }
 

@@ -4,7 +4,7 @@ use super::ContentError;
 use super::count::Ranges;
 use crate::crypto::{RecordReader, RecordWriter};
 use crate::id::GroupId;
-use crate::limits::{ACK_RANGES_MAX, HEADS_MAX};
+use crate::limits::HEADS_MAX;
 
 /// How far an author's messages in one conversation go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub(super) fn write_ranges<'w>(
     w
 }
 
-/// Refused unless they rise and are apart.
-pub(super) fn read_ranges(r: &mut RecordReader<'_>) -> Result<Ranges, ContentError> {
-    let count = r.count(ACK_RANGES_MAX).map_err(|_| ContentError::BadRanges)?;
+/// At most `most`. Refused unless they rise and are apart.
+pub(super) fn read_ranges(r: &mut RecordReader<'_>, most: usize) -> Result<Ranges, ContentError> {
+    let count = r.count(most).map_err(|_| ContentError::BadRanges)?;
     let mut ranges = Vec::with_capacity(count);
     let mut last = 0;
     for _ in 0..count {
