@@ -106,8 +106,14 @@ pub struct Status {
     pub since: Timestamp,
     /// Connected nodes.
     pub connections: usize,
-    /// Streams being relayed.
+    /// Streams being relayed, and those about files.
     pub streams: usize,
+    /// Files kept; 0 from a hub of a version that keeps none.
+    #[serde(default)]
+    pub files: usize,
+    /// Bytes these take, and those set aside for files on their way.
+    #[serde(default)]
+    pub file_bytes: u64,
     /// The program's version.
     pub version: String,
 }
@@ -186,12 +192,15 @@ async fn status(operator: &Operator) -> Reply {
     let asked = operator.intake.send(Arrival::Ask(Ask::Status(done))).await;
     let counts = if asked.is_ok() { answer.await.ok() } else { None };
     let Some((connections, streams)) = counts else { return stopping() };
+    let held = operator.files.held();
     Reply::Status(Status {
         hub: operator.hub.to_text(),
         listen: operator.listen.to_string(),
         since: operator.since,
         connections,
         streams,
+        files: held.blobs,
+        file_bytes: held.bytes,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

@@ -9,9 +9,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hubbub_shared::blob::Shape;
+use hubbub_shared::time::Millis;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::cache::Bounds;
 use crate::relay::RelayConfig;
 
 /// The file `init` writes: every key, commented, at its default.
@@ -32,6 +35,8 @@ pub struct HubConfig {
     pub access: Access,
     /// What it holds and bears.
     pub limits: Limits,
+    /// What it keeps of files.
+    pub files: Files,
     /// What it writes down.
     pub log: Log,
 }
@@ -86,6 +91,24 @@ pub struct Limits {
     pub streams_mib_per_second: u32,
 }
 
+/// Section `files`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// Whether sealed files are kept for those who are away.
+    pub enabled: bool,
+    /// MiB of the largest.
+    pub largest_mib: u32,
+    /// MiB of one identity.
+    pub identity_mib: u32,
+    /// MiB in all.
+    pub total_mib: u32,
+    /// Days one is kept.
+    pub keep_days: u32,
+    /// MiB of the disk that stay free: below, no new file is taken.
+    pub reserve_mib: u32,
+}
+
 /// Section `log`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -120,6 +143,35 @@ impl Default for Limits {
             streams: 8,
             streams_total: 512,
             streams_mib_per_second: 512,
+        }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            largest_mib: 2_048,
+            identity_mib: 10_240,
+            total_mib: 51_200,
+            keep_days: 14,
+            reserve_mib: 2_048,
+        }
+    }
+}
+
+impl Files {
+    /// The same as the files' own bounds.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let bytes = |mib: u32| u64::from(mib) * MIB;
+        Bounds {
+            on: self.enabled,
+            // A file of this size fits, though sealed it is longer.
+            largest: Shape::of(bytes(self.largest_mib)).map_or(u64::MAX, |shape| shape.sealed()),
+            each: bytes(self.identity_mib),
+            total: bytes(self.total_mib),
+            keep: Millis::days(self.keep_days.into()),
+            reserve: bytes(self.reserve_mib),
         }
     }
 }

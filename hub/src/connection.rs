@@ -200,16 +200,17 @@ fn answer_size(frame: &ToHub) -> usize {
     }
 }
 
-/// Takes the streams a node opens towards others. Their number is bounded by QUIC's stream limit.
+/// Takes the streams a node opens towards others or to the hub's files. Their number is bounded by
+/// QUIC's stream limit.
 async fn accept_streams(intake: &Intake, conn: ConnId, carrier: &Arc<Carrier>) {
     let mut asking = JoinSet::new();
     while let Ok((send, mut recv)) = carrier.connection.accept_bi().await {
         while asking.try_join_next().is_some() {}
         let (intake, by) = (intake.clone(), Arc::clone(carrier));
         asking.spawn(async move {
-            if let Some(to) = splice::wanted(&mut recv).await {
+            if let Some(wanted) = splice::wanted(&mut recv).await {
                 let opened = Opened { ends: (send, recv), by };
-                let ask = StreamAsk { conn, to, opened };
+                let ask = StreamAsk { conn, wanted, opened };
                 // A server that has ended drops the stream, and with it the connection.
                 intake.send(Arrival::Stream(ask)).await.ok();
             }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::carrier::Carrier;
 use crate::frames::{FrameQueue, Kept};
 use crate::relay::{ConnId, Input};
-use crate::splice::Opened;
+use crate::splice::{Opened, Wanted};
 
 /// Inputs waiting.
 const QUEUE: usize = 4_096;
@@ -26,7 +26,7 @@ pub(crate) enum Arrival {
     Input(Input, Option<Room>),
     /// A proven connection: how to reach it, and the input that announces it.
     Link(Link, Input),
-    /// A stream somebody opened towards another node.
+    /// A stream somebody opened towards another node, or to the hub's files.
     Stream(StreamAsk),
     /// A question of the operator.
     Ask(Ask),
@@ -47,10 +47,10 @@ pub(crate) struct Link {
     pub(crate) carrier: Arc<Carrier>,
 }
 
-/// A relayed stream waiting for its other half.
+/// A stream waiting for its other half, or for the hub's files.
 pub(crate) struct StreamAsk {
     pub(crate) conn: ConnId,
-    pub(crate) to: NodeId,
+    pub(crate) wanted: Wanted,
     pub(crate) opened: Opened,
 }
 

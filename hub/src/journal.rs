@@ -22,7 +22,8 @@ const BACKLOG: usize = 1_024;
 pub struct Line {
     /// When, in milliseconds since the Unix epoch.
     pub at: Timestamp,
-    /// What happened: `connected`, `left`, `relayed`, `streamed`, `named` or `refused`.
+    /// What happened: `connected`, `left`, `relayed`, `streamed`, `files`, `named` or
+    /// `refused`.
     pub event: String,
     /// The same for people.
     pub said: String,
@@ -90,6 +91,7 @@ fn words(note: &Note) -> (&'static str, String) {
         Note::Streamed { from, to, bytes } => {
             ("streamed", format!("streamed {from} → {to} {bytes} B sealed"))
         }
+        Note::Filed { node, bytes } => ("files", format!("files of {node}: {bytes} B sealed")),
         Note::Named { node, nickname } => ("named", format!("{node} is now called {nickname}")),
         Note::Refused { node, code } => ("refused", format!("refused {node}: {code:?}")),
     }
@@ -148,6 +150,7 @@ mod tests {
             Note::Connected { node, nickname: None, from, newly_admitted: true },
             Note::Left { node, nickname: None, from, relayed: (3, 4) },
             Note::Streamed { from: node, to: node, bytes: 5 },
+            Note::Filed { node, bytes: 5 },
             Note::Named { node, nickname: "alice".to_owned() },
         ];
         for note in notes {

@@ -6,6 +6,7 @@
 //! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`], [`check`]: the operator's side
 
 pub mod admin;
+mod cache;
 mod carrier;
 pub mod check;
 pub mod config;

@@ -19,14 +19,16 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin;
+use crate::cache::Cache;
 use crate::check::Buffers;
-use crate::config::Limits;
+use crate::config::{Files, Limits};
 use crate::connection::{self, Door};
 use crate::gate::{Admission, Gate};
 use crate::intake::{Arrival, Ask, Intake};
 use crate::invites::{self, Held};
 use crate::journal::{Journal, Line};
 use crate::keys::{self, HubKeys, KeyError};
+use crate::relay::bounds::FILE_STREAMS_PER_NODE;
 use crate::relay::{Origin, Relay, RelayConfig};
 use crate::server::{self, Open, Server, now};
 use crate::store::{Store, StoreError};
@@ -50,6 +52,8 @@ pub struct ServeOptions {
     pub open: bool,
     /// What it bears.
     pub limits: Limits,
+    /// What it keeps of files.
+    pub files: Files,
 }
 
 /// The hub could not start.
@@ -68,6 +72,14 @@ pub enum ServeError {
         dir: PathBuf,
         /// What the store said.
         error: StoreError,
+    },
+    /// Files.
+    #[error("the files in {dir} cannot be used: {error}; see that the hub's user may write there")]
+    Files {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
     },
     /// The address cannot be listened on.
     #[error("cannot listen on UDP {listen}: {error}; choose another with --listen")]
@@ -93,7 +105,7 @@ pub struct Running {
     operator: Operator,
     endpoint: Endpoint,
     stop: watch::Sender<bool>,
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 /// The operator's hold on a running hub.
@@ -101,6 +113,7 @@ pub struct Running {
 pub(crate) struct Operator {
     pub(crate) intake: Intake,
     pub(crate) journal: Journal,
+    pub(crate) files: Arc<Cache>,
     pub(crate) hub: HubId,
     pub(crate) listen: SocketAddr,
     pub(crate) since: Timestamp,
@@ -153,6 +166,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let open = opener(&options, &keys)?;
     let opened =
         open(now()).map_err(|error| ServeError::Store { dir: options.dir.clone(), error })?;
+    let files = files(&options).await?;
     let (endpoint, buffers) = listen(&options, &keys)?;
     let local_addr = endpoint
         .local_addr()
@@ -160,19 +174,23 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let (intake, arrivals) = Intake::new();
     let (stop, stopping) = watch::channel(false);
     let journal = Journal::default();
-    let server = Server::new(opened, open, journal.clone(), stopping.clone());
+    let kept = (journal.clone(), Arc::clone(&files));
+    let server = Server::new(opened, open, kept, stopping.clone());
     let door = Arc::new(Door {
         hub,
         intake: intake.clone(),
         hello_timeout: options.limits.hello_timeout(),
         streamed: options.limits.streamed(),
-        streams: options.limits.streams,
+        streams: options.limits.streams.saturating_add(FILE_STREAMS_PER_NODE),
         next: AtomicU64::new(0),
     });
-    let operator = Operator { intake, journal, hub, listen: local_addr, since: now(), buffers };
+    let (listen, since) = (local_addr, now());
+    let kept = Arc::clone(&files);
+    let operator = Operator { intake, journal, files: kept, hub, listen, since, buffers };
     let gate = Gate::new(options.limits);
     let admin = admin::listen(options.dir, operator.clone(), stopping.clone());
     let tasks = [
+        tokio::spawn(files.sweep(stopping.clone())),
         tokio::spawn(accept(endpoint.clone(), gate, door, stopping)),
         tokio::spawn(server.drive(arrivals)),
         tokio::spawn(admin),
@@ -241,6 +259,14 @@ fn opener(options: &ServeOptions, keys: &HubKeys) -> Result<Arc<Open>, TlsError>
         let store: Box<dyn Store> = Box::new(store);
         Ok((store, relay))
     }))
+}
+
+/// The files there are. Many are many reads, off the network's threads.
+async fn files(options: &ServeOptions) -> Result<Arc<Cache>, ServeError> {
+    let (dir, bounds) = (options.dir.clone(), options.files.bounds());
+    let opened = tokio::task::spawn_blocking(move || Cache::open(&dir, bounds)).await;
+    let opened = opened.map_err(std::io::Error::other).flatten();
+    opened.map(Arc::new).map_err(|error| ServeError::Files { dir: options.dir.clone(), error })
 }
 
 fn listen(

@@ -13,14 +13,15 @@ use hubbub_shared::wire::RefusalCode;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::cache::{self, Cache, FileAsk};
 use crate::datagrams;
 use crate::frames;
-use crate::intake::{Arrival, Ask, Link, Room, Seen};
+use crate::intake::{Arrival, Ask, Link, Room, Seen, StreamAsk};
 use crate::journal::Journal;
 use crate::precedence::Precedence;
 use crate::relay::{Command, ConnId, Input, Relay, Timed};
 use crate::settle::{self, Settled};
-use crate::splice::{self, Ends, Opened};
+use crate::splice::{self, Ends, Opened, Wanted};
 use crate::store::{Store, StoreError};
 
 /// Inputs handled before their outcome is stored.
@@ -30,6 +31,9 @@ const IDLE: Duration = Duration::from_secs(3_600);
 /// First and longest pause before a failed store is opened again.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How long streams have to end when the hub stops.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Opens the store and makes a relay from what it holds.
 pub(crate) type Open =
@@ -44,9 +48,10 @@ pub(crate) struct Server {
     journal: Journal,
     links: HashMap<ConnId, Link>,
     /// Streams the relay has not decided about; at most the stream limit per connection.
-    waiting: HashMap<u64, Opened>,
+    waiting: HashMap<u64, (Opened, Option<FileAsk>)>,
     next_stream: u64,
-    /// Relayed streams and answers to refused ones.
+    files: Arc<Cache>,
+    /// Relayed streams, those about files, and answers to refused ones.
     splices: JoinSet<(u64, u64)>,
     precedence: Precedence,
     /// Who waits for this batch to be durable.
@@ -59,7 +64,7 @@ impl Server {
     pub(crate) fn new(
         (store, relay): (Box<dyn Store>, Relay),
         open: std::sync::Arc<Open>,
-        journal: Journal,
+        (journal, files): (Journal, Arc<Cache>),
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -70,6 +75,7 @@ impl Server {
             links: HashMap::new(),
             waiting: HashMap::new(),
             next_stream: 0,
+            files,
             splices: JoinSet::new(),
             precedence: Precedence::default(),
             pledges: Vec::new(),
@@ -99,6 +105,11 @@ impl Server {
             drop((first, rooms));
         }
         self.dismiss(RefusalCode::Stopping);
+        // Blobs on their way are put down in order; their streams end with the connections.
+        let ended = async { while self.splices.join_next().await.is_some() {} };
+        if tokio::time::timeout(GOODBYE, ended).await.is_err() {
+            tracing::debug!("{} streams did not end in time", self.splices.len());
+        }
     }
 
     /// Hands a batch to the relay. The room its frames take is given back when it is stored.
@@ -117,12 +128,7 @@ impl Server {
                     self.links.insert(link.conn, link);
                     self.handle(input);
                 }
-                Arrival::Stream(ask) => {
-                    let stream = self.next_stream;
-                    self.next_stream += 1;
-                    self.waiting.insert(stream, ask.opened);
-                    self.handle(Input::StreamWanted { conn: ask.conn, stream, to: ask.to });
-                }
+                Arrival::Stream(ask) => self.take_stream(ask),
                 Arrival::Ask(ask) => self.answer(ask),
             }
         }
@@ -130,6 +136,23 @@ impl Server {
             self.relay.handle_timeout(now());
         }
         rooms
+    }
+
+    /// Keeps a stream until the relay has decided.
+    fn take_stream(&mut self, ask: StreamAsk) {
+        let StreamAsk { conn, wanted, opened } = ask;
+        let stream = self.next_stream;
+        self.next_stream += 1;
+        match wanted {
+            Wanted::Node(to) => {
+                self.waiting.insert(stream, (opened, None));
+                self.handle(Input::StreamWanted { conn, stream, to });
+            }
+            Wanted::Files(ask) => {
+                self.waiting.insert(stream, (opened, Some(ask)));
+                self.handle(Input::FilesWanted { conn, stream });
+            }
+        }
     }
 
     fn handle(&mut self, input: Input) {
@@ -220,6 +243,7 @@ impl Server {
                 }
             }
             Command::Splice { stream, from, to } => self.splice(stream, from, to),
+            Command::Files { stream, node } => self.attend(stream, node),
             Command::RefuseStream { stream, code } => self.refuse(stream, code),
             Command::Note(note) => self.journal.note(now(), &note),
             Command::Write(_)
@@ -230,7 +254,7 @@ impl Server {
     }
 
     fn splice(&mut self, stream: u64, from: hubbub_shared::id::NodeId, to: ConnId) {
-        let Some(opened) = self.waiting.remove(&stream) else { return };
+        let Some((opened, _)) = self.waiting.remove(&stream) else { return };
         match self.links.get(&to).map(|link| Arc::clone(&link.carrier)) {
             Some(to) => {
                 let first = self.precedence.clone();
@@ -241,8 +265,14 @@ impl Server {
         }
     }
 
+    fn attend(&mut self, stream: u64, node: hubbub_shared::id::NodeId) {
+        let Some((opened, Some(ask))) = self.waiting.remove(&stream) else { return };
+        let files = Arc::clone(&self.files);
+        self.splices.spawn(async move { (stream, cache::attend(files, node, ask, opened).await) });
+    }
+
     fn refuse(&mut self, stream: u64, code: RefusalCode) {
-        if let Some(opened) = self.waiting.remove(&stream) {
+        if let Some((opened, _)) = self.waiting.remove(&stream) {
             self.refuse_ends(stream, opened.ends, code);
         }
     }

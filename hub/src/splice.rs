@@ -17,6 +17,7 @@ use hubbub_shared::wire::stream::{
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 
+use crate::cache::FileAsk;
 use crate::carrier::Carrier;
 use crate::frames;
 use crate::pace::Pace;
@@ -41,12 +42,28 @@ const BROKEN: VarInt = VarInt::from_u32(1);
 /// Both halves of one side's stream.
 pub(crate) type Ends = (SendStream, RecvStream);
 
-/// Reads whom a fresh stream is for; `None` when that is not said properly and in time.
-pub(crate) async fn wanted(recv: &mut RecvStream) -> Option<NodeId> {
+/// What a stream that a node opened is for.
+pub(crate) enum Wanted {
+    /// A stream to another node.
+    Node(NodeId),
+    /// The hub's files.
+    Files(FileAsk),
+}
+
+/// Reads what a fresh stream is for; `None` when that is not said properly and in time.
+pub(crate) async fn wanted(recv: &mut RecvStream) -> Option<Wanted> {
     let frame = tokio::time::timeout(PATIENCE, frames::read(recv, HELLO_MAX)).await.ok()?;
     let (kind, body) = frame.ok()??;
-    let open: StreamOpen = codec::decode(&body).ok()?;
-    (kind == STREAM_OPEN).then_some(open.to)
+    if kind == STREAM_OPEN {
+        return codec::decode(&body).ok().map(|StreamOpen { to }| Wanted::Node(to));
+    }
+    FileAsk::read(kind, &body).map(Wanted::Files)
+}
+
+/// Lets a stream give way to the frames on its connection.
+pub(crate) fn give_way(send: &SendStream) {
+    // One that has ended stands in nobody's way.
+    send.set_priority(BULK).ok();
 }
 
 /// Tells the opener why not.
@@ -143,7 +160,7 @@ async fn copy(
 }
 
 /// Breaks one side; a half that has already ended stays as it is.
-fn abort((send, recv): &mut Ends) {
+pub(crate) fn abort((send, recv): &mut Ends) {
     send.reset(BROKEN).ok();
     recv.stop(BROKEN).ok();
 }

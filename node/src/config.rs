@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-use crate::api::{Addresses, Settings, Strangers};
+use crate::api::file::AcceptFrom;
+use crate::api::{Addresses, FileSettings, Settings, Strangers};
 use crate::paths;
 
 /// A node's settings.
@@ -26,6 +27,16 @@ pub struct NodeConfig {
     pub addresses: Addresses,
     /// Whether contacts are looked for on the local network.
     pub lan: bool,
+    /// Whose files are fetched without asking.
+    pub files_from: AcceptFrom,
+    /// Up to which size in bytes.
+    pub files_up_to: u64,
+    /// Of which types, by how they begin.
+    pub files_types: Vec<String>,
+    /// Where files land; empty for the usual folder.
+    pub files_folder: String,
+    /// Bytes a second for files, each way; 0 for as many as there are.
+    pub files_rate: u64,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
 }
@@ -33,7 +44,20 @@ pub struct NodeConfig {
 impl Default for NodeConfig {
     fn default() -> Self {
         let Settings { read_receipts, presence, strangers, addresses, lan } = Settings::default();
-        Self { read_receipts, presence, strangers, addresses, lan, log: "info".to_owned() }
+        let FileSettings { from, up_to, types, folder, rate } = FileSettings::default();
+        Self {
+            read_receipts,
+            presence,
+            strangers,
+            addresses,
+            lan,
+            files_from: from,
+            files_up_to: up_to,
+            files_types: types,
+            files_folder: folder,
+            files_rate: rate,
+            log: "info".to_owned(),
+        }
     }
 }
 
@@ -94,11 +118,23 @@ impl NodeConfig {
         Settings { read_receipts, presence, strangers, addresses, lan }
     }
 
+    /// What of it concerns files.
+    #[must_use]
+    pub fn files(&self) -> FileSettings {
+        FileSettings {
+            from: self.files_from,
+            up_to: self.files_up_to,
+            types: self.files_types.clone(),
+            folder: self.files_folder.clone(),
+            rate: self.files_rate,
+        }
+    }
+
     /// Writes settings into the file at `path`, each on its line; everything else in it stays.
     ///
     /// # Errors
     /// [`ConfigError`] when the file cannot be read or written, or is wrong as it stands.
-    pub fn write(path: &Path, settings: Settings) -> Result<(), ConfigError> {
+    pub fn write(path: &Path, settings: &impl Serialize) -> Result<(), ConfigError> {
         let refused = |error: std::io::Error| ConfigError::Unreadable {
             path: path.to_path_buf(),
             why: format!("{error}; check its owner and the free space"),
@@ -137,7 +173,7 @@ impl NodeConfig {
 }
 
 /// The text with these settings in it: in place of what stands there, or at the end.
-fn with_settings(text: &str, settings: Settings) -> String {
+fn with_settings(text: &str, settings: &impl Serialize) -> String {
     let table = toml::Table::try_from(settings).unwrap_or_default();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (key, value) in table {
@@ -213,20 +249,33 @@ mod tests {
         let (strangers, addresses) = (Strangers::Welcome, Addresses::Never);
         let (read_receipts, presence, lan) = (false, true, true);
         let settings = Settings { read_receipts, presence, strangers, addresses, lan };
-        NodeConfig::write(&path, settings).unwrap();
+        NodeConfig::write(&path, &settings).unwrap();
         assert_eq!(NodeConfig::load(None, &path).unwrap().settings(), settings);
         let mine = "# mine\nlog = \"warn\"\n  presence=true\n# presence = false\n";
         std::fs::write(&path, mine).unwrap();
         let settings = Settings { presence: false, ..Settings::default() };
-        NodeConfig::write(&path, settings).unwrap();
+        NodeConfig::write(&path, &settings).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let begins = "# mine\nlog = \"warn\"\npresence = false\n# presence = false\n";
         assert!(text.starts_with(begins), "{text}");
         let read = NodeConfig::load(None, &path).unwrap();
         assert_eq!((read.settings(), read.log.as_str()), (settings, "warn"));
         std::fs::write(&path, "nonsense = 1\n").unwrap();
-        assert!(NodeConfig::write(&path, settings).is_err());
+        assert!(NodeConfig::write(&path, &settings).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "nonsense = 1\n");
+    }
+
+    #[test]
+    fn settings_about_files_are_written_beside_the_others_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, "presence = false\nfiles_types = []\n").unwrap();
+        let types = vec!["image/".to_owned(), "text/plain".to_owned()];
+        let folder = "/home/a \"b\"".to_owned();
+        let files = FileSettings { from: AcceptFrom::Members, up_to: 7, types, folder, rate: 9 };
+        NodeConfig::write(&path, &files).unwrap();
+        let read = NodeConfig::load(None, &path).unwrap();
+        assert_eq!((read.files(), read.presence), (files, false));
     }
 
     #[test]

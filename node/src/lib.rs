@@ -11,4 +11,5 @@ pub mod paths;
 pub mod reach;
 pub mod runtime;
 pub mod store;
+pub mod transfer;
 pub mod tui;

@@ -83,6 +83,18 @@ impl ProfileDir {
         self.0.join("node.toml")
     }
 
+    /// What is known of files on their way, and of those that are served.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.0.join("files")
+    }
+
+    /// Where what is sent and not kept elsewhere is written down while it is offered.
+    #[must_use]
+    pub fn sent(&self) -> PathBuf {
+        self.0.join("sent")
+    }
+
     /// Held by the process that owns the profile; holds its process id.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
@@ -101,6 +113,16 @@ fn root(home: Option<PathBuf>) -> Result<PathBuf, PathError> {
 fn is_profile_name(name: &str) -> bool {
     let letters = name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
     letters && !name.starts_with('.') && (1..=PROFILE_NAME_MAX).contains(&name.len())
+}
+
+/// Where files land that others offer, when nothing else is said: the folder `Hubbub` among the
+/// user's downloads.
+#[must_use]
+pub fn downloads() -> Option<PathBuf> {
+    let dirs = directories::UserDirs::new()?;
+    let usual = || dirs.home_dir().join("Downloads");
+    let downloads = dirs.download_dir().map_or_else(usual, Path::to_path_buf);
+    Some(downloads.join("Hubbub"))
 }
 
 /// Makes a directory only its owner may enter, and its parents. One that is there is narrowed.

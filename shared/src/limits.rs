@@ -186,3 +186,6 @@ pub const FILE_NAME_BYTES: usize = 255;
 pub const MEDIA_TYPE_BYTES: usize = 127;
 /// Largest preview of a file in bytes: it travels inside the message.
 pub const FILE_PREVIEW_MAX: usize = 16 * 1024;
+/// Longest manifest of a folder in bytes: some hundred thousand names, and what a reader may have
+/// to hold of it.
+pub const FILE_MANIFEST_MAX: u32 = 16 * 1024 * 1024;

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::relay::{
     Command, ConnId, Input, LogBounds, Origin, Rate, Relay, RelayConfig, Timed, Write,
 };
@@ -293,8 +293,13 @@ fn over_quic(senders: usize) {
 /// A fresh hub, everyone connected, then everyone's burst: seconds an append.
 async fn quic_round(dir: &Path, senders: usize) -> f64 {
     let listen = ([127, 0, 0, 1], 0).into();
-    let options =
-        ServeOptions { dir: dir.to_owned(), listen, open: true, limits: Limits::default() };
+    let options = ServeOptions {
+        dir: dir.to_owned(),
+        listen,
+        open: true,
+        limits: Limits::default(),
+        files: Files::default(),
+    };
     let hub: Running = serve(options).await.unwrap();
     let log = LogId::Mailbox(person(200).id());
     drop(RawNode::welcomed(hub.local_addr, hub.hub, &person(200)).await);

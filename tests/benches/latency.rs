@@ -14,7 +14,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::wire::to_hub::{Ack, Append};
@@ -67,7 +67,13 @@ fn runtime() -> Runtime {
 fn run(server: &Runtime, dir: &Path) -> Running {
     let listen = ([127, 0, 0, 1], 0).into();
     let dir = dir.to_owned();
-    let options = ServeOptions { dir, listen, open: true, limits: Limits::default() };
+    let options = ServeOptions {
+        dir,
+        listen,
+        open: true,
+        limits: Limits::default(),
+        files: Files::default(),
+    };
     server.block_on(serve(options)).unwrap()
 }
 

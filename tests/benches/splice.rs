@@ -7,7 +7,8 @@
 //! either. Fairness: fifty streams that always have something to send, by what each carried in the
 //! same four seconds. Chat: alice's append of 1 KiB until bob has it, durable at the hub, with
 //! nothing else going on, while two others saturate the hub with a stream, and while alice herself
-//! does with bob.
+//! does with bob. Beside it the same 1 KiB through the bare splice, stored nowhere, idle and beside
+//! a stream of two others: what such a machine does to whoever waits.
 //!
 //! `cargo bench --workspace --bench splice`
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::HubId;
@@ -70,6 +71,7 @@ fn main() {
     nodes.block_on(fairness(&hub, "of ten nodes to ten others", OPENERS));
     nodes.block_on(fairness(&hub, "of ten nodes to one", 1));
     chatting(&hub, &nodes, &chat);
+    bare_chatting(&server, &nodes, &chat);
     server.block_on(hub.stop());
     println!("\n{}", machine());
 }
@@ -82,7 +84,13 @@ fn run(server: &Runtime, dir: &Path) -> Running {
     let listen = ([127, 0, 0, 1], 0).into();
     let dir = dir.to_owned();
     // Fifty streams of one pair of nodes would be more than either may have.
-    let options = ServeOptions { dir, listen, open: true, limits: Limits::default() };
+    let options = ServeOptions {
+        dir,
+        listen,
+        open: true,
+        limits: Limits::default(),
+        files: Files::default(),
+    };
     server.block_on(serve(options)).unwrap()
 }
 
@@ -146,10 +154,7 @@ async fn through_hub(alice: &RawNode, bob: &RawNode, size: usize) -> f64 {
 }
 
 async fn through_splicer(hers: &Connection, his: &Connection, size: usize) -> f64 {
-    let (mut send, _back) = hers.open_bi().await.unwrap();
-    send.write_all(&[0; 64]).await.unwrap();
-    let (_answer, mut recv) = his.accept_bi().await.unwrap();
-    recv.read_exact(&mut [0; 64]).await.unwrap();
+    let ((send, _back), (_answer, recv)) = bare_stream(hers, his).await;
     bulk(send, recv, size).await
 }
 
@@ -253,7 +258,8 @@ fn chatting(hub: &Running, nodes: &Runtime, chat: &Runtime) {
             });
         }
     }
-    report_times(&took);
+    let names = ["nothing else", "a stream of two others", "a stream of the same two"];
+    report_times(&names, &took);
 }
 
 /// A stream that always has something to send.
@@ -263,8 +269,21 @@ impl Stream {
     async fn between(from: &Connection, to: &RawNode) -> Self {
         let opened = open_stream(from, to.id);
         let (opened, (_, answer, recv)) = tokio::join!(opened, take_stream(&to.connection));
+        Self::flowing(opened.unwrap(), (answer, recv)).await
+    }
+
+    /// The same on a bare splice.
+    async fn bare(from: &Connection, to: &Connection) -> Self {
+        let (out, back) = bare_stream(from, to).await;
+        Self::flowing(out, back).await
+    }
+
+    async fn flowing(
+        out: (SendStream, RecvStream),
+        (answer, recv): (SendStream, RecvStream),
+    ) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(saturate(opened.unwrap()));
+        tasks.spawn(saturate(out));
         let count = Arc::<AtomicU64>::default();
         let passed = Arc::clone(&count);
         tasks.spawn(async move {
@@ -281,6 +300,56 @@ impl Stream {
     async fn end(mut self) {
         self.0.shutdown().await;
     }
+}
+
+/// The same 1 KiB on a bare splice.
+fn bare_chatting(server: &Runtime, nodes: &Runtime, chat: &Runtime) {
+    let splicer = server.block_on(async { Splicer::listen(&person(99)) });
+    let near = Far { one_way: Duration::ZERO, bulk: 0, rounds: 0 };
+    let dial = || near.dial(splicer.local_addr, splicer.key);
+    let pair = async || (dial().await, dial().await);
+    let ((alice, bob), (carol, dave)) = (chat.block_on(pair()), nodes.block_on(pair()));
+    let (mut out, mut back) = chat.block_on(bare_stream(&alice, &bob));
+    let mut took = [const { Vec::new() }; 2];
+    for turn in 0..=TURNS {
+        for (case, took) in took.iter_mut().enumerate() {
+            let stream = (case > 0).then(|| nodes.block_on(Stream::bare(&carol, &dave)));
+            let times = chat.block_on(bare_turn(&mut out.0, &mut back.1));
+            if turn > 0 {
+                took.push(times);
+            }
+            nodes.block_on(async {
+                if let Some(stream) = stream {
+                    stream.end().await;
+                }
+            });
+        }
+    }
+    report_times(&["bare, nothing else", "bare, a stream of two others"], &took);
+}
+
+/// A stream through a bare splice, both its ends.
+async fn bare_stream(
+    from: &Connection,
+    to: &Connection,
+) -> ((SendStream, RecvStream), (SendStream, RecvStream)) {
+    let mut out = from.open_bi().await.unwrap();
+    out.0.write_all(&[0; 64]).await.unwrap();
+    let mut back = to.accept_bi().await.unwrap();
+    back.1.read_exact(&mut [0; 64]).await.unwrap();
+    (out, back)
+}
+
+async fn bare_turn(send: &mut SendStream, recv: &mut RecvStream) -> Vec<f64> {
+    let (mut took, mut message) = (Vec::with_capacity(TURN), vec![0; 1_024]);
+    for _ in 0..TURN {
+        tokio::time::sleep(PAUSE).await;
+        let began = Instant::now();
+        send.write_all(&message).await.unwrap();
+        recv.read_exact(&mut message).await.unwrap();
+        took.push(began.elapsed().as_secs_f64());
+    }
+    took
 }
 
 /// Alice and bob at one hub.
@@ -325,10 +394,9 @@ impl Pair {
     }
 }
 
-fn report_times(took: &[Vec<Vec<f64>>; 3]) {
+fn report_times(names: &[&str], took: &[Vec<Vec<f64>>]) {
     println!("\n| a message of 1 KiB | p50 µs | p99 µs | p50 ÷ idle, turn by turn | p99 ÷ idle |");
     println!("|---|---|---|---|---|");
-    let names = ["nothing else", "a stream of two others", "a stream of the same two"];
     let flat = |case: &[Vec<f64>]| case.iter().flatten().copied().collect::<Vec<_>>();
     let idle = at(&flat(&took[0]), 99);
     for (name, case) in names.iter().zip(took) {

@@ -11,6 +11,7 @@ use hubbub_node::engine::output::{
     Changes, HistoryChange, Loaded, MessageKey, PastLine, Recall, Recalled, RecordChange,
     StoredMessage, Table, missing_id,
 };
+use hubbub_shared::content::ChatEvent;
 use hubbub_shared::content::group_plain::NO_MESSAGE;
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
@@ -27,6 +28,8 @@ pub struct Disk {
     pub history: Vec<StoredMessage>,
     /// What was told of the time before, as it came.
     pub(crate) past: Vec<PastLine>,
+    /// What messages of files say besides their bodies.
+    pub attached: BTreeMap<MessageKey, ChatEvent>,
     /// Own messages: how far, for each recipient.
     pub ledger: BTreeMap<(MessageId, NodeId), Delivery>,
     /// Own messages: for whom they are stuck, with a reason.
@@ -94,6 +97,7 @@ impl Disk {
             prev: before(line.number).map_or(NO_MESSAGE, |line| line.id),
             sent_at: line.sent_at,
             body: line.body.clone(),
+            attached: self.attached.get(&line.key()).cloned(),
             recipients: line.recipients.clone(),
         };
         found.into_iter().take(RECALLED).map(recalled).collect()
@@ -205,6 +209,12 @@ impl Disk {
                 None
             }
             HistoryChange::Read(_) => None,
+            HistoryChange::Attach(key, event) => {
+                if self.known.contains(&key) {
+                    self.attached.entry(key).or_insert(event);
+                }
+                None
+            }
             HistoryChange::Past(line) => {
                 self.keep_past(line);
                 None

@@ -113,6 +113,7 @@ impl Router {
 /// The namespaces.
 pub struct Lab {
     prefix: String,
+    places: Vec<String>,
 }
 
 /// Why there is no lab here; none when there can be one.
@@ -150,11 +151,7 @@ impl Lab {
     /// When it cannot be built.
     #[must_use]
     pub fn up(prefix: &str, routers: [Router; 2]) -> Self {
-        let lab = Self { prefix: format!("{prefix}{}", std::process::id()) };
-        for place in PLACES {
-            ip(&["netns", "add", &lab.place(place)]);
-            lab.ip(place, "link set lo up");
-        }
+        let lab = Self::of(prefix, PLACES.map(str::to_owned).to_vec());
         lab.ip("net", "addr add 198.18.0.1/32 dev lo");
         for (home, n) in [("a", 1), ("b", 2)] {
             lab.home(home, n);
@@ -171,6 +168,58 @@ impl Lab {
             lab.set(router, kind);
         }
         lab
+    }
+
+    /// Machines on the open network, `m1` and so on, and the hub on one of its own: what passes its
+    /// cable is what it carries. It is plugged into `net`, as they are.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    #[must_use]
+    pub fn crowd(prefix: &str, machines: u8) -> Self {
+        let names = (1..=machines).map(|n| format!("m{n}"));
+        let places = ["net", "hub"].map(str::to_owned).into_iter().chain(names).collect();
+        let lab = Self::of(prefix, places);
+        lab.run("net", &["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+        let cable = |machine: &str, network: &str| {
+            let (there, here) = (lab.place(machine), lab.place("net"));
+            ip(&[
+                "link", "add", machine, "netns", &here, "type", "veth", "peer", "eth0", "netns",
+                &there,
+            ]);
+            lab.ip("net", &format!("addr add {network}.254/24 dev {machine}"));
+            lab.ip("net", &format!("link set {machine} up"));
+            lab.ip(machine, &format!("addr add {network}.1/24 dev eth0"));
+            lab.ip(machine, "link set eth0 up");
+            lab.ip(machine, &format!("route add default via {network}.254"));
+        };
+        cable("hub", "198.18.0");
+        (1..=machines).for_each(|n| cable(&format!("m{n}"), &format!("198.18.{n}")));
+        lab
+    }
+
+    fn of(prefix: &str, places: Vec<String>) -> Self {
+        let lab = Self { prefix: format!("{prefix}{}", std::process::id()), places };
+        for place in &lab.places {
+            ip(&["netns", "add", &lab.place(place)]);
+            lab.ip(place, "link set lo up");
+        }
+        lab
+    }
+
+    /// Bytes that passed the cable of a machine in a crowd since it was plugged in: to it, and from
+    /// it.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn passed(&self, machine: &str) -> [u64; 2] {
+        ["rx", "tx"].map(|way| {
+            let counter = format!("/sys/class/net/eth0/statistics/{way}_bytes");
+            let place = self.place(machine);
+            let read = Command::new("ip").args(["netns", "exec", &place, "cat", &counter]).output();
+            String::from_utf8(read.unwrap().stdout).unwrap().trim().parse().unwrap()
+        })
     }
 
     /// A home with its router.
@@ -310,7 +359,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for place in PLACES {
+        for place in &self.places {
             let gone = Command::new("ip").args(["netns", "del", &self.place(place)]).output();
             if let Err(error) = gone {
                 println!("cannot remove {}: {error}", self.place(place));

@@ -6,9 +6,11 @@
 mod agreement;
 pub mod api;
 mod beside;
+pub mod blobs;
 pub mod disk;
 pub mod echo;
 pub mod far;
+pub mod files;
 mod forge;
 mod govern;
 mod hindsight;

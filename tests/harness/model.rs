@@ -162,7 +162,7 @@ impl Model {
                 Body::Notice(Notice::Refused { reason, .. }) => {
                     return Err(format!("refused something: {reason}"));
                 }
-                Body::Notice(_) | Body::Unsupported => {}
+                Body::Notice(_) | Body::Unsupported | Body::File(_) => {}
             }
         }
         let announced: BTreeSet<_> = device.shown.iter().collect();

@@ -231,6 +231,13 @@ impl<'a> Person<'a> {
         all.clone().find(named).cloned()
     }
 
+    /// How each peer is reached.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Value> {
+        let paths = self.query(json!("paths")).unwrap_or_default();
+        paths.get("paths").and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
     /// Every text in the conversation they mean by `name`, as they see it.
     #[must_use]
     pub fn said(&self, name: &str) -> Vec<Said> {

@@ -26,6 +26,8 @@ const SHOWN: usize = 80;
 /// A folder for one test, with a `HOME` that has nothing in it.
 pub struct Stage {
     dir: TempDir,
+    /// What nodes log, if not what the tests were told.
+    log: Option<&'static str>,
 }
 
 impl Default for Stage {
@@ -45,7 +47,13 @@ impl Stage {
         let dir = tempfile::Builder::new().prefix("hub").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
         std::fs::create_dir(dir.path().join("logs")).unwrap();
-        Self { dir }
+        Self { dir, log: None }
+    }
+
+    /// A new one whose nodes log this.
+    #[must_use]
+    pub fn logging(log: &'static str) -> Self {
+        Self { log: Some(log), ..Self::new() }
     }
 
     /// A file or folder in it.
@@ -59,7 +67,8 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let home = self.path("home").to_string_lossy().into_owned();
         let path = std::env::var("PATH").unwrap_or_default();
-        let log = std::env::var("HUBBUB_LOG").unwrap_or_default();
+        let told = std::env::var("HUBBUB_LOG").unwrap_or_default();
+        let log = self.log.map_or(told, str::to_owned);
         let pairs = [("HOME", home.as_str()), ("PATH", &path), ("LANG", "C.UTF-8")];
         let logged = (!log.is_empty()).then_some(("HUBBUB_LOG", log.as_str()));
         pairs

@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
-use hubbub_node::api::{Addresses, ApiError, Command, Event, Reply, Settings, Strangers};
+use hubbub_node::api::{
+    Addresses, ApiError, Command, Event, FileSettings, Reply, Settings, Strangers,
+};
 use hubbub_node::engine::Engine;
+use hubbub_node::engine::file::order::Order;
 use hubbub_node::engine::output::{Changes, Gather, MessageKey, Output, Recall};
 use hubbub_shared::content::Signal;
 use hubbub_shared::crypto::{Identity, Secret32};
@@ -58,6 +61,12 @@ pub struct Device {
     pub slow: u64,
     /// Its next commit fails.
     pub fails: bool,
+    /// Whether there is somebody who moves files for it.
+    pub moves_files: bool,
+    /// What they were to do, in order, until a test takes it.
+    pub orders: Vec<Order>,
+    /// Its settings about files.
+    pub files: FileSettings,
     /// Its settings about people. Strangers are welcome, and whoever shares a group may know where
     /// it is: a test about either says otherwise.
     pub settings: Settings,
@@ -198,6 +207,9 @@ impl World {
             skew: 0,
             slow: 0,
             fails: false,
+            moves_files: false,
+            orders: Vec::new(),
+            files: FileSettings::default(),
             settings: Settings {
                 strangers: Strangers::Welcome,
                 addresses: Addresses::Groups,
@@ -520,6 +532,10 @@ impl World {
         let loaded = device.disk.load();
         let mut engine = Engine::new(identity, hub, loaded, seed, now).unwrap();
         engine.configure(device.settings, now);
+        engine.configure_files(device.files.clone());
+        if device.moves_files {
+            engine.handle_movers(true, now);
+        }
         device.engine = Some(engine);
         self.settle(who);
     }
@@ -576,6 +592,7 @@ impl World {
                 Output::Recall(recall) => recalls.push(recall),
                 Output::Gather(gather) => gathers.push(gather),
                 Output::Observed(address) => device.observed.push(address),
+                Output::File(order) => device.orders.push(order),
                 Output::Stored(key) => {
                     let fresh = device.fresh.len();
                     device.fresh.retain(|other| *other != key);

@@ -57,6 +57,9 @@ async fn a_copy_of_a_profile_is_told_so_and_does_not_fight() {
     std::fs::create_dir(to.path()).unwrap();
     for file in std::fs::read_dir(from.path()).unwrap() {
         let file = file.unwrap();
+        if file.file_type().unwrap().is_dir() {
+            continue; // what is known of files, and there are none
+        }
         std::fs::copy(file.path(), to.path().join(file.file_name())).unwrap();
     }
     let alice = stage.reopen("alice").await;

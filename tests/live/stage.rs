@@ -21,13 +21,15 @@ pub(crate) struct Stage {
     address: SocketAddr,
     hub: Option<Running>,
     open: bool,
+    files: hubbub_hub::config::Files,
 }
 
 impl Stage {
     pub(crate) async fn new(open: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut stage = Self { dir, address, hub: None, open };
+        let files = hubbub_hub::config::Files::default();
+        let mut stage = Self { dir, address, hub: None, open, files };
         stage.start_hub().await;
         stage
     }
@@ -39,6 +41,7 @@ impl Stage {
             listen: self.address,
             open: self.open,
             limits: hubbub_hub::config::Limits::default(),
+            files: self.files.clone(),
         };
         let hub = serve(options).await.unwrap_or_else(|error| panic!("{error}"));
         self.address = hub.local_addr;
@@ -47,6 +50,17 @@ impl Stage {
 
     pub(crate) async fn stop_hub(&mut self) {
         self.hub.take().unwrap().stop().await;
+    }
+
+    /// Starts the hub anew, with other rules about files.
+    pub(crate) async fn keep_files(&mut self, files: hubbub_hub::config::Files) {
+        self.stop_hub().await;
+        self.files = files;
+        self.start_hub().await;
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
     }
 
     pub(crate) async fn invite(&self, admitting: bool) -> Invite {

@@ -12,6 +12,7 @@
     clippy::print_stdout
 )]
 
+mod files;
 mod hiding;
 mod meeting;
 mod moving;

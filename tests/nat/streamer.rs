@@ -34,7 +34,8 @@ const SILENCE: Duration = Duration::from_secs(4);
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let node = profile::open(&ProfileDir::at(PathBuf::from(&args[1])), None).await.unwrap();
+    let node =
+        profile::open_for_streams(&ProfileDir::at(PathBuf::from(&args[1])), None).await.unwrap();
     match args[0].as_str() {
         "serve" => serve(&node).await,
         "fetch" => {

@@ -9,6 +9,8 @@ mod crash;
 mod direct;
 mod doors;
 mod false_doors;
+mod files;
+mod files_abused;
 mod forgery;
 mod forks;
 mod full;

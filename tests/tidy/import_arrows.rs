@@ -59,6 +59,10 @@ const BANS: &[Ban] = &[
     ban("node/src/reach", "hubbub_node::engine", APART),
     ban("node/src/reach", "hubbub_node::store", APART),
     ban("node/src/reach", "hubbub_node::net", APART),
+    ban("node/src/transfer/plan", "hubbub_node::engine", APART),
+    ban("node/src/transfer/plan", "hubbub_node::store", APART),
+    ban("node/src/transfer/plan", "hubbub_node::net", APART),
+    ban("node/src/transfer/plan", "hubbub_node::reach", APART),
     ban("node/src/store", "hubbub_node::net", APART),
     ban("node/src/net", "hubbub_node::store", APART),
 ];

@@ -6,7 +6,14 @@
 use crate::tree::{Finding, Tree};
 
 /// Where it holds.
-pub const FOLDERS: &[&str] = &["shared/src", "hub/src/relay", "node/src/engine", "node/src/reach"];
+pub const FOLDERS: &[&str] = &[
+    "shared/src",
+    "hub/src/relay",
+    "hub/src/cache/book",
+    "node/src/engine",
+    "node/src/reach",
+    "node/src/transfer/plan",
+];
 
 const MACHINE: &[&str] = &[
     "std::env",

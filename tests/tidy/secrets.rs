@@ -10,6 +10,7 @@ pub const SECRETS: &[&str] = &[
     "DhSecret",
     "Door",
     "FileKey",
+    "FileOffer",
     "FileRef",
     "Identity",
     "InboundChain",

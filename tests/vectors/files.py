@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes files.json: sealed files, their trees, have-maps, references and names, without our Rust.
+"""Makes files.json: sealed files, their trees, have-maps, references, offers and names, without our Rust.
 
     pip install blake3 cryptography
     python3 tests/vectors/files.py > tests/vectors/files.json
@@ -218,6 +218,29 @@ def references(files):
             for file, name, media, preview in cases]
 
 
+# --- Offers ---
+
+
+def packed(data):
+    if isinstance(data, int):
+        return bytes([data]) if data < 128 else b"\xce" + struct.pack(">I", data)
+    if isinstance(data, str):
+        return bytes([0xA0 + len(data.encode())]) + data.encode()
+    return (b"\xc4" + bytes([len(data)]) if len(data) < 256 else b"\xc5" + struct.pack(">H", len(data))) + data
+
+
+def offers(files):
+    cases = [(1, "", None), (1, "für dich", None), (4, "", 70_000), (5, "ours", 100)]
+    made = []
+    for at, caption, manifest in cases:
+        record = reference(files[at], "file", "", None)
+        fields = {0: record} | ({1: caption} if caption else {}) | ({2: manifest} if manifest else {})
+        packed_fields = bytes([0x80 + len(fields)]) + b"".join(
+            packed(key) + packed(value) for key, value in fields.items())
+        made.append({"record": record, "caption": caption, "manifest": manifest, "fields": packed_fields})
+    return made
+
+
 # --- Names ---
 
 STEERING = [(0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
@@ -274,6 +297,6 @@ def readable(value):
 check_the_tree()
 FILES = [sealed_file(size) for size in (0, 11, 65_488, 65_489, 200_000, 1_100_000)]
 print(json.dumps(readable({
-    "files": FILES, "have": HAVE, "references": references(FILES),
+    "files": FILES, "have": HAVE, "references": references(FILES), "offers": offers(FILES),
     "names": [{"typed": typed, "name": clean(typed)} for typed in NAMES],
 }), indent=1))

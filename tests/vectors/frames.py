@@ -115,6 +115,22 @@ GIVEN = [
         "req": 1, "index": 300, "parents": bytes([8]) * 64 + bytes([9]) * 64, "piece": b"sealed"}),
     ("PieceGiven", "the only piece", 49, {"req": 70_000, "index": 0, "parents": b"", "piece": b"sealed"}),
 ]
+# Files at the hub.
+FILES = [
+    ("FilesAsk", "", 53, {}),
+    ("FilesTold", "", 54, {
+        "on": True, "largest": 2 << 30, "quota": 10 << 30, "left": 9_000_000_000,
+        "keep": 14 * 86_400_000}),
+    ("FilePut", "", 55, {"blob": BLOB, "sealed": 1_130_000}),
+    ("FileWanted", "from the start", 56, {"from": 0}),
+    ("FileWanted", "from piece 3 on", 56, {"from": 3 * 65_536}),
+    ("FileKept", "", 57, {"until": NOW + 14 * 86_400_000}),
+    ("FileRefused", "too large", 58, {"code": 2, "limit": 2 << 30, "retry_after": None}),
+    ("FileRefused", "busy", 58, {"code": 7, "limit": None, "retry_after": 1000}),
+    ("FileGet", "", 59, {}),
+    ("FileTake", "", 60, {"blob": BLOB}),
+    ("FileTaken", "", 61, {"was": True}),
+]
 DATAGRAMS = [("Datagram", "to bob, or from bob", {"version": 1, "peer": BOB, "payload": b"sealed"})]
 
 
@@ -179,5 +195,6 @@ print(json.dumps({
     "from_hub": frames(FROM_HUB),
     "streams": frames(STREAMS),
     "pieces": frames(PIECES) + given(GIVEN),
+    "files": frames(FILES),
     "datagrams": datagrams(DATAGRAMS),
 }, indent=1))

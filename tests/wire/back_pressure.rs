@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::tls::STREAM_WINDOW;
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::{Identity, Secret32};
@@ -23,7 +23,7 @@ async fn hub(dir: &std::path::Path) -> Running {
 
 async fn bounded_hub(dir: &std::path::Path, limits: Limits) -> Running {
     let (dir, listen) = (dir.to_owned(), "127.0.0.1:0".parse().unwrap());
-    serve(ServeOptions { dir, listen, open: true, limits }).await.unwrap()
+    serve(ServeOptions { dir, listen, open: true, limits, files: Files::default() }).await.unwrap()
 }
 
 fn person(seed: u8) -> Identity {

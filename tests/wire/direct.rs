@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_node::net::{DirectInput, HubLink, Incoming, LinkInput, LinkSettings};
 use hubbub_node::reach::{Dial, Link, LinkId};
@@ -101,7 +101,15 @@ impl Node {
 
 async fn hub(dir: &Path) -> Running {
     let (dir, listen) = (dir.to_owned(), "127.0.0.1:0".parse().unwrap());
-    serve(ServeOptions { dir, listen, open: true, limits: Limits::default() }).await.unwrap()
+    serve(ServeOptions {
+        dir,
+        listen,
+        open: true,
+        limits: Limits::default(),
+        files: Files::default(),
+    })
+    .await
+    .unwrap()
 }
 
 /// Two nodes, the second of which takes dials, and their hub.

@@ -1,6 +1,6 @@
-//! Sealed files, trees, have-maps, references and names against tests/vectors/files.json, which
-//! tests/vectors/files.py computes in another language, BLAKE3's tree included. PROTOCOL.md shows
-//! some of these bytes.
+//! Sealed files, trees, have-maps, references, offers and names against tests/vectors/files.json,
+//! which tests/vectors/files.py computes in another language, BLAKE3's tree included. PROTOCOL.md
+//! shows some of these bytes.
 
 use core::convert::Infallible;
 
@@ -9,7 +9,7 @@ use hubbub_shared::blob::open::Opener;
 use hubbub_shared::blob::seal::{Scratch, Sealing};
 use hubbub_shared::blob::serve::Source;
 use hubbub_shared::blob::{Blob, HaveMap, MemoryNodes, Nodes, Shape};
-use hubbub_shared::content::{FileName, FileRef};
+use hubbub_shared::content::{FileName, FileOffer, FileRef};
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::crypto::stream::FileKey;
 use hubbub_shared::id::BlobId;
@@ -170,6 +170,21 @@ fn references_agree_both_ways() {
         let again = FileRef::decode(&record).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((again.blob(), again.size()), (blob(file), size));
         assert_eq!(again.encode().expose(), record);
+    }
+}
+
+#[test]
+fn offers_agree_both_ways() {
+    for case in vectors("offers") {
+        let reference = FileRef::decode(&bytes(&case["record"])).unwrap_or_else(|e| panic!("{e}"));
+        let caption = case["caption"].as_str().unwrap();
+        let mut made = FileOffer::new(reference, caption).unwrap();
+        if let Some(manifest) = case["manifest"].as_u64() {
+            made = made.with_folder(u32::try_from(manifest).unwrap()).unwrap();
+        }
+        assert_eq!(made.encode().expose(), bytes(&case["fields"]));
+        let again = FileOffer::decode(&bytes(&case["fields"])).unwrap_or_else(|e| panic!("{e}"));
+        assert!(again == made);
     }
 }
 

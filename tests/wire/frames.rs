@@ -9,6 +9,11 @@ use hubbub_shared::limits::FRAME_MAX;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::codec::{self, decode, split};
 use hubbub_shared::wire::datagram::Datagram;
+use hubbub_shared::wire::files::{
+    FILE_GET, FILE_KEPT, FILE_PUT, FILE_REFUSED, FILE_TAKE, FILE_TAKEN, FILE_WANTED, FILES_ASK,
+    FILES_TOLD, FileGet, FileKept, FilePut, FileRefusal, FileRefused, FileTake, FileTaken,
+    FileWanted, FilesAsk, FilesTold,
+};
 use hubbub_shared::wire::from_hub::{self, FromHub, Item, ItemKind};
 use hubbub_shared::wire::pieces::{
     HAVE_ASK, HAVE_TOLD, HaveAsk, HaveTold, PIECE_ASK, PIECE_GIVEN, PIECES_REFUSED, PieceAsk,
@@ -268,6 +273,41 @@ fn the_frames_by_which_pieces_are_asked_for_agree() {
     assert_eq!(whole(&vectors[5]).0, PIECE_GIVEN);
     assert_eq!(PieceGiven::parse(whole(&vectors[5]).1), Some(given));
     assert_eq!(PieceGiven::parse(whole(&vectors[6]).1), Some(only));
+}
+
+#[test]
+fn the_frames_about_files_at_the_hub_agree() {
+    let blob = BlobId([7; 32]);
+    let (largest, quota, left) = (2 << 30, 10 << 30, 9_000_000_000);
+    let told = FilesTold { on: true, largest, quota, left, keep: Millis::days(14) };
+    let put = FilePut { blob, sealed: 1_130_000 };
+    let kept = FileKept { until: NOW + Millis::days(14) };
+    let busy =
+        FileRefused { code: FileRefusal::Busy, limit: None, retry_after: Some(Millis::secs(1)) };
+    let frames = [
+        codec::frame(FILES_ASK, &FilesAsk {}),
+        codec::frame(FILES_TOLD, &told),
+        codec::frame(FILE_PUT, &put),
+        codec::frame(FILE_WANTED, &FileWanted { from: 0 }),
+        codec::frame(FILE_WANTED, &FileWanted { from: 3 * 65_536 }),
+        codec::frame(FILE_KEPT, &kept),
+        codec::frame(FILE_REFUSED, &FileRefusal::TooLarge.about(largest)),
+        codec::frame(FILE_REFUSED, &busy),
+        codec::frame(FILE_GET, &FileGet {}),
+        codec::frame(FILE_TAKE, &FileTake { blob }),
+        codec::frame(FILE_TAKEN, &FileTaken { was: true }),
+    ];
+    let vectors: Vec<Vec<u8>> = vectors("files").into_iter().map(|(_, _, bytes)| bytes).collect();
+    assert_eq!(vectors, frames);
+    assert_eq!(decode::<FilesAsk>(whole(&vectors[0]).1), Ok(FilesAsk {}));
+    assert_eq!(decode::<FilesTold>(whole(&vectors[1]).1), Ok(told));
+    assert_eq!(decode::<FilePut>(whole(&vectors[2]).1), Ok(put));
+    assert_eq!(decode::<FileWanted>(whole(&vectors[4]).1), Ok(FileWanted { from: 196_608 }));
+    assert_eq!(decode::<FileKept>(whole(&vectors[5]).1), Ok(kept));
+    assert_eq!(decode::<FileRefused>(whole(&vectors[7]).1), Ok(busy));
+    assert_eq!(decode::<FileGet>(whole(&vectors[8]).1), Ok(FileGet {}));
+    assert_eq!(decode::<FileTake>(whole(&vectors[9]).1), Ok(FileTake { blob }));
+    assert_eq!(decode::<FileTaken>(whole(&vectors[10]).1), Ok(FileTaken { was: true }));
 }
 
 #[test]

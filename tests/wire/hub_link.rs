@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::label::EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, Secret32, link_auth};
@@ -79,7 +79,9 @@ impl ServerCertVerifier for Pin {
 async fn hub(dir: &std::path::Path, listen: &str, open: bool) -> Running {
     let dir = dir.to_owned();
     let listen = listen.parse().unwrap();
-    serve(ServeOptions { dir, listen, open, limits: Limits::default() }).await.unwrap()
+    serve(ServeOptions { dir, listen, open, limits: Limits::default(), files: Files::default() })
+        .await
+        .unwrap()
 }
 
 fn endpoint() -> Endpoint {

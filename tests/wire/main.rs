@@ -9,6 +9,8 @@ mod direct;
 mod files;
 mod frames;
 mod groups;
+mod hub_files;
+mod hub_files_raw;
 mod hub_link;
 mod knock;
 mod mlkem_agrees;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_node::net::tls::PeerTls;
 use hubbub_node::net::{HubLink, Incoming, LinkInput, LinkSettings, OpenError};
@@ -67,7 +67,15 @@ async fn link(address: SocketAddr, hub: HubId, seed: u8) -> (HubLink, mpsc::Send
 
 async fn hub(dir: &std::path::Path) -> Running {
     let (dir, listen) = (dir.to_owned(), "127.0.0.1:0".parse().unwrap());
-    serve(ServeOptions { dir, listen, open: true, limits: Limits::default() }).await.unwrap()
+    serve(ServeOptions {
+        dir,
+        listen,
+        open: true,
+        limits: Limits::default(),
+        files: Files::default(),
+    })
+    .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

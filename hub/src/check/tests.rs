@@ -9,6 +9,8 @@ fn well() -> Facts {
         since: Timestamp(0),
         connections: 12,
         streams: 0,
+        files: 0,
+        file_bytes: 0,
         version: "1.2.3".to_owned(),
     };
     let health = Health {

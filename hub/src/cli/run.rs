@@ -33,7 +33,8 @@ async fn until_stopped(dir: PathBuf, config: &HubConfig, args: &Run) -> Result<(
     let listen = args.listen.unwrap_or(config.network.listen);
     let mut stop = Stop::listen()?;
     let limits = config.limits.clone();
-    let running = serve(ServeOptions { dir, listen, open, limits }).await?;
+    let files = config.files.clone();
+    let running = serve(ServeOptions { dir, listen, open, limits, files }).await?;
     tracing::info!("hub {} listens on UDP {}", running.hub, running.local_addr);
     if open {
         tracing::warn!("this hub is open: whoever finds it may use it");

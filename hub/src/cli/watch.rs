@@ -20,10 +20,11 @@ pub(super) async fn status(dir: &Path, json: bool) -> Result<(), Failure> {
         writeln!(out, "{}", serde_json::to_string(&status).map_err(io::Error::from)?)?;
         return Ok(());
     }
-    let Status { hub, listen, since, connections, streams, version } = status;
+    let Status { hub, listen, since, connections, streams, files, file_bytes, version } = status;
     writeln!(out, "hub          {hub}\nversion      {version}\nlistens on   UDP {listen}")?;
     writeln!(out, "since        {}\nconnected    {connections}", local(since))?;
-    writeln!(out, "streams      {streams}")?;
+    let mib = file_bytes.div_ceil(1024 * 1024);
+    writeln!(out, "streams      {streams}\nfiles        {files}, {mib} MiB")?;
     Ok(())
 }
 

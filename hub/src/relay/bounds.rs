@@ -41,6 +41,12 @@ pub const CONTROL_READ_COST: u64 = 512;
 /// that.
 pub const LOBBY_JOINS: usize = 16;
 
+/// Streams about files one identity may have open, beside the relayed ones: some blobs fetched and
+/// one left at once.
+pub const FILE_STREAMS_PER_NODE: u32 = 4;
+/// Streams about files of all: each may hold a mebibyte in hand and a window of 1.5 MiB.
+pub const FILE_STREAMS: usize = 128;
+
 /// How much a log may hold before senders are pushed back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogBounds {

@@ -81,6 +81,13 @@ pub enum Command {
         /// On which connection to open the other half.
         to: ConnId,
     },
+    /// Serve a waiting stream about files to its end.
+    Files {
+        /// The waiting stream.
+        stream: u64,
+        /// Who opened it.
+        node: NodeId,
+    },
     /// Refuse a waiting stream.
     RefuseStream {
         /// The waiting stream.
@@ -260,6 +267,13 @@ pub enum Note {
         size: usize,
         /// The first 32 of them, for the operator to see that they are noise.
         preview: Vec<u8>,
+    },
+    /// A stream about files ended.
+    Filed {
+        /// Who opened it.
+        node: NodeId,
+        /// Sealed bytes, both ways together.
+        bytes: u64,
     },
     /// A relayed stream ended.
     Streamed {

@@ -66,7 +66,14 @@ pub enum Input {
         /// For whom.
         to: NodeId,
     },
-    /// A spliced stream ended after carrying this many bytes.
+    /// A node wants a stream to the hub's files.
+    FilesWanted {
+        /// From which connection.
+        conn: ConnId,
+        /// The shell's number for the waiting stream.
+        stream: u64,
+    },
+    /// A spliced stream, or one about files, ended after carrying this many bytes.
     StreamEnded {
         /// The shell's number for it.
         stream: u64,

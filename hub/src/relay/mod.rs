@@ -9,7 +9,7 @@
 //! * `flow`, `delivery`: getting entries to readers, in order and never too much at once
 //! * `channels`: groups as the hub sees them; `rooms`: how strangers find one
 //! * `nicknames`, `prekeys`: how nodes find each other
-//! * `streams`: what is relayed without being stored
+//! * `streams`: what is relayed without being stored, and who may come to the hub's files
 //! * `restore`: beginning from what the store kept
 
 mod access;
@@ -209,6 +209,7 @@ impl Relay {
             Input::Frame { conn, frame } => self.frame(conn, frame, at),
             Input::Datagram { conn, to, payload } => self.datagram(conn, to, payload, at),
             Input::StreamWanted { conn, stream, to } => self.stream_wanted(conn, stream, to),
+            Input::FilesWanted { conn, stream } => self.files_wanted(conn, stream),
             Input::StreamEnded { stream, bytes } => self.stream_ended(stream, bytes),
             Input::Loaded { conn, log, items } => self.loaded(conn, log, items),
             Input::InviteMade { token_hash, uses, ttl } => {

@@ -1,4 +1,5 @@
-//! What is relayed without being stored: streams spliced between two nodes, and datagrams.
+//! What is relayed without being stored: streams spliced between two nodes, and datagrams; and
+//! who may have a stream to the hub's files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::RefusalCode;
 
 use super::Relay;
+use super::bounds::{FILE_STREAMS, FILE_STREAMS_PER_NODE};
 use super::command::{Command, Note};
 use super::input::ConnId;
 
@@ -18,6 +20,8 @@ use super::input::ConnId;
 pub(super) struct Streams {
     open: BTreeMap<u64, (NodeId, NodeId)>,
     by_opener: BTreeMap<NodeId, u32>,
+    /// About files, counted apart: who fetches keeps nobody from being reached.
+    files: BTreeMap<u64, NodeId>,
 }
 
 impl Streams {
@@ -32,6 +36,10 @@ impl Streams {
     fn begin(&mut self, stream: u64, from: NodeId, to: NodeId) {
         self.open.insert(stream, (from, to));
         *self.by_opener.entry(from).or_default() += 1;
+    }
+
+    fn files_of(&self, node: &NodeId) -> usize {
+        self.files.values().filter(|of| *of == node).count()
     }
 
     fn end(&mut self, stream: u64) -> Option<(NodeId, NodeId)> {
@@ -58,7 +66,25 @@ impl Relay {
         self.batch.out.push_back(command);
     }
 
+    pub(super) fn files_wanted(&mut self, conn: ConnId, stream: u64) {
+        let command = match self.may_come_to_files(conn) {
+            Ok(node) => {
+                self.streams.files.insert(stream, node);
+                Command::Files { stream, node }
+            }
+            Err(code) => Command::RefuseStream { stream, code },
+        };
+        self.batch.out.push_back(command);
+    }
+
     pub(super) fn stream_ended(&mut self, stream: u64, bytes: u64) {
+        if let Some(node) = self.streams.files.remove(&stream) {
+            // One that asked a word, and was told it, is nothing to write down.
+            if bytes > 0 {
+                self.note(Note::Filed { node, bytes });
+            }
+            return;
+        }
         if let Some((from, to)) = self.streams.end(stream) {
             self.note(Note::Streamed { from, to, bytes });
         }
@@ -72,6 +98,18 @@ impl Relay {
         if fits && self.quotas.charge(from, payload.len(), at).is_ok() {
             self.batch.out.push_back(Command::Datagram { conn: there, from, payload });
         }
+    }
+
+    /// Whoever was let in may: what may be fetched hangs on knowing its address, and what may be
+    /// left on the bounds of the files.
+    fn may_come_to_files(&self, conn: ConnId) -> Result<NodeId, RefusalCode> {
+        let node = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
+        let each = usize::try_from(FILE_STREAMS_PER_NODE).unwrap_or(usize::MAX);
+        let full = self.streams.files.len() >= FILE_STREAMS;
+        if full || self.streams.files_of(&node) >= each {
+            return Err(RefusalCode::TooFast);
+        }
+        Ok(node)
     }
 
     fn may_splice(&self, conn: ConnId, to: &NodeId) -> Result<(NodeId, ConnId), RefusalCode> {

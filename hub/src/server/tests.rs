@@ -29,7 +29,9 @@ fn server(store: MemoryStore, stop: watch::Receiver<bool>) -> Server {
             0 => Err(StoreError("disk full".to_owned())),
             _ => Ok(opened(MemoryStore::new([2; 16]), at)),
         });
-    Server::new(opened(store, now()), open, Journal::default(), stop)
+    let dir = tempfile::tempdir().unwrap();
+    let files = Cache::open(dir.path(), crate::config::Files::default().bounds()).unwrap();
+    Server::new(opened(store, now()), open, (Journal::default(), Arc::new(files)), stop)
 }
 
 async fn ask_invite(intake: &Intake, n: u8) -> oneshot::Receiver<()> {

@@ -4,6 +4,7 @@ use hubbub_shared::id::MessageId;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::ConversationId;
+use super::file::{FileChoice, FileDeed, SendFile};
 use super::group::SettingsChange;
 use super::secret::SecretText;
 use super::settings::Choice;
@@ -231,6 +232,18 @@ pub enum Command {
     },
     /// Change settings, in `node.toml` too. What is left out stays as it is.
     Set(Choice),
+    /// Offer a file. Answered once that is durable here; the message goes out when the file has
+    /// been read for the first time.
+    SendFile(SendFile),
+    /// Decide about a file, or change what becomes of it.
+    File {
+        /// Its number here, as [`Query::Files`](super::Query::Files) says.
+        file: u64,
+        /// What to do.
+        deed: FileDeed,
+    },
+    /// Change the settings about files, in `node.toml` too. What is left out stays as it is.
+    SetFiles(FileChoice),
 }
 
 /// A safety number in one of its forms, as the other device shows it.
@@ -277,6 +290,15 @@ pub enum Reply {
         conversation: ConversationId,
         /// How far it had got when this was answered.
         delivery: Delivery,
+    },
+    /// A file will be offered: that is durable here.
+    File {
+        /// Its number here.
+        file: u64,
+        /// The id of the message that will offer it.
+        message: MessageText,
+        /// Where.
+        conversation: ConversationId,
     },
     /// A conversation exists.
     Conversation {

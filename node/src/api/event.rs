@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::MessageText;
 use super::conversation::ConversationId;
+use super::file::FileView;
 use super::view::{Delivery, LinkState, MessageView, PersonView};
 
 /// Something happened. Sent only after it is durable.
@@ -36,6 +37,8 @@ pub enum Event {
         /// How many recipients have it, of how many.
         reached: (u32, u32),
     },
+    /// It is otherwise with a file than before, or it got further.
+    File(Box<FileView>),
     /// Name, topic, members, unread count or activity of a conversation changed: look again.
     ConversationChanged {
         /// Which.

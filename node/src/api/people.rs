@@ -1,5 +1,7 @@
 //! What a face sees of people beside the list of contacts: requests, keys, pictures.
 
+use data_encoding::BASE64;
+use hubbub_shared::content::{PictureKind, picture};
 use hubbub_shared::id::NodeId;
 use hubbub_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -113,6 +115,23 @@ pub struct PictureView {
     pub facts: PictureFactsView,
     /// Its bytes, as base64.
     pub bytes: String,
+}
+
+impl PictureView {
+    /// A picture as it is shown; none of bytes that do not say that they are one.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let facts = picture::look(bytes).ok()?;
+        let kind = match facts.kind {
+            PictureKind::Png => "png",
+            PictureKind::Jpeg => "jpeg",
+            PictureKind::Webp => "webp",
+        };
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let (width, height) = (facts.width, facts.height);
+        let facts = PictureFactsView { kind: kind.to_owned(), width, height, size };
+        Some(Self { facts, bytes: BASE64.encode(bytes) })
+    }
 }
 
 /// The letters of a key that tell namesakes apart: `bob#k3jd`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
+use super::file::{FileSettings, FileView};
 use super::group::{DoorsView, KnockView};
 use super::people::{ContactInfoView, PictureView, RequestView};
 use super::settings::Settings;
@@ -95,6 +96,15 @@ pub enum Query {
     Doctor,
     /// The settings about people.
     Settings,
+    /// Files known here, newest first.
+    Files,
+    /// The small picture that came with a file.
+    Preview {
+        /// The file's number here.
+        file: u64,
+    },
+    /// The settings about files.
+    FileSettings,
 }
 
 /// What a query found.
@@ -144,4 +154,10 @@ pub enum Answer {
     Doctor(Vec<CheckView>),
     /// To [`Query::Settings`].
     Settings(Settings),
+    /// To [`Query::Files`].
+    Files(Vec<FileView>),
+    /// To [`Query::Preview`]; none when there is none.
+    Preview(Option<PictureView>),
+    /// To [`Query::FileSettings`].
+    FileSettings(FileSettings),
 }

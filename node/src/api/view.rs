@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::command::MessageText;
 use super::conversation::ConversationId;
 use super::error::Code;
+use super::file::FileBody;
 use super::group::SettingsChange;
 
 /// How far a message has got, for the slowest of its recipients.
@@ -128,6 +129,8 @@ pub struct PastView {
 pub enum Body {
     /// What a person wrote.
     Text(String),
+    /// A file that a person offers.
+    File(Box<FileBody>),
     /// What happened to the group or the connection between people.
     Notice(Notice),
     /// Sent by a newer version: needs an update to be shown.

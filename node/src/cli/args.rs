@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hubbub_shared::time::Millis;
 
+use super::file_args::File;
 pub(super) use super::group_args::Group;
 use super::people_args::{Contact, Profile, Requests, Setting, Verify};
 use crate::api::command::MessageText;
@@ -133,6 +134,9 @@ pub(super) enum Verb {
         #[command(subcommand)]
         setting: Option<Setting>,
     },
+    /// Offer files, fetch those offered to you, and see how far they are
+    #[command(subcommand)]
+    File(File),
     /// Look at one message
     #[command(subcommand)]
     Message(Message),

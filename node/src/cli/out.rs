@@ -102,6 +102,15 @@ impl Out {
         }
     }
 
+    /// A line that takes the place of the one before it; the empty one clears it away.
+    pub(super) fn progress(&mut self, text: &str) {
+        if !self.quiet {
+            // What is written is for eyes only.
+            write!(self.asides, "\r\x1b[2K{text}").unwrap_or_default();
+            self.asides.flush().unwrap_or_default();
+        }
+    }
+
     /// What went wrong. In JSON it is a result like any other.
     pub(super) fn error(&mut self, error: &ApiError) {
         if self.json {

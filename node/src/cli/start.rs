@@ -12,8 +12,8 @@ use super::args::{Global, Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
 use super::{
-    backup, bridge, chat, group, invite, join, lists, manual, open, passphrase, people, profile,
-    read, send, up, verify,
+    backup, bridge, chat, file, group, invite, join, lists, manual, open, passphrase, people,
+    profile, read, send, up, verify,
 };
 use crate::api::{ApiError, Code};
 use crate::display::{Charset, Clock};
@@ -63,6 +63,11 @@ async fn carry_out(typed: Typed, out: &mut Out) -> Done {
 
 /// Verbs that need a running node: attached to, or opened for as long as this takes.
 async fn with_node(global: &Global, verb: Verb, out: &mut Out) -> Done {
+    let dir = open::profile_dir(global)?;
+    if matches!(verb, Verb::Api) {
+        // It runs as long as whoever speaks to it wants a node, and stderr is free.
+        chat::log_to_stderr(global)?;
+    }
     let opened = open::existing(global).await?;
     let node = &*opened.node;
     let done = match verb {
@@ -82,6 +87,7 @@ async fn with_node(global: &Global, verb: Verb, out: &mut Out) -> Done {
         Verb::Block { contact } => people::block(node, contact, out).await,
         Verb::Unblock { contact } => people::unblock(node, contact, out).await,
         Verb::Contact(args) => people::contact(node, args, out).await,
+        Verb::File(args) => file::run(node, args, &dir, out).await,
         Verb::Profile(args) => profile::run(node, args, out).await,
         Verb::Settings { setting } => profile::settings(node, setting, out).await,
         Verb::Api => bridge::run(&opened.owned).await,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use hubbub_hub::config::Limits;
+use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::{Running, ServeError, ServeOptions, admin, invites, keys, serve};
 use hubbub_shared::id::HubId;
 use hubbub_shared::invite::{Invite, fingerprint};
@@ -63,6 +63,7 @@ async fn listen_on(
         listen,
         open: args.open,
         limits: Limits::default(),
+        files: Files::default(),
     };
     let wanted = listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, PORT).into());
     let started = match serve(options(wanted)).await {
@@ -80,6 +81,7 @@ fn not_started(error: &ServeError) -> ApiError {
         }
         ServeError::Keys(_) => (Code::Profile, "put back a copy of the hub's directory"),
         ServeError::Store { .. } => (Code::Profile, "stop the other one, or look at the disk"),
+        ServeError::Files { .. } => (Code::Profile, "look at the disk the hub writes to"),
         ServeError::Tls(_) => (Code::Internal, "please report this"),
     };
     ApiError::new(code, format!("the hub does not start: {error}"), hint)

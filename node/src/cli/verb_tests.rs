@@ -13,16 +13,19 @@ use jiff::tz::TimeZone;
 use super::args::{Typed, Verb};
 use super::out::{Done, Failure, Out};
 use super::render::Look;
-use super::{group, join, lists, read, send};
+use super::{file, group, join, lists, read, send};
 use crate::api::command::MessageText;
+use crate::api::file::{FileBody, FileProgress, FileStatus, FileView};
 use crate::api::view::{
     Body, ConversationKind, ConversationView, Delivery, MessageView, NodeText, PersonView,
     WhoamiView,
 };
 use crate::api::{
-    Answer, ApiError, Code, Command, ConversationId, Event, Events, Later, Node, Query, Reply,
+    Answer, ApiError, Code, Command, ConversationId, Event, Events, FileChoice, FileDeed,
+    FileSettings, FileState, Later, Node, Query, Reply,
 };
 use crate::display::{Charset, Clock};
+use crate::paths::ProfileDir;
 
 const GROUP: ConversationId = ConversationId::Group(GroupId([1; 32]));
 const ID: MessageText = MessageText(MessageId([7; 16]));
@@ -44,6 +47,7 @@ impl Node for Pretend {
             Command::Send { .. } => {
                 Ok(Reply::Queued { message: ID, conversation: GROUP, delivery: Delivery::Queued })
             }
+            Command::SendFile(_) => Ok(Reply::File { file: 7, message: ID, conversation: GROUP }),
             Command::GroupInvite { member, .. } if member == "nobody" => {
                 Err(ApiError::new(Code::NotFound, "nobody here is called nobody", "look again"))
             }
@@ -58,6 +62,8 @@ impl Node for Pretend {
             Query::Whoami => Answer::Whoami(alice()),
             Query::Resolve { .. } => Answer::Conversation(team()),
             Query::History { after, limit, .. } => Answer::History(said(after, limit)),
+            Query::Files => Answer::Files(vec![offer(FileState::Fetching, 5), stray()]),
+            Query::FileSettings => Answer::FileSettings(FileSettings::default()),
             _ => Answer::Conversations(Vec::new()),
         };
         Box::pin(async { Ok(answer) })
@@ -135,6 +141,72 @@ fn whoever_follows_and_missed_much_is_shown_all_of_it_page_by_page() {
     assert_eq!(words, expected);
 }
 
+/// File 7 as it is now.
+fn offer(state: FileState, bytes: u64) -> FileView {
+    let progress = FileProgress { bytes, ..FileProgress::default() };
+    let progress = (state == FileState::Fetching).then_some(progress);
+    let status = FileStatus { file: 7, state, why: None, path: None, progress, kept_until: None };
+    FileView {
+        message: ID,
+        conversation: GROUP,
+        sender: said(None, 1).remove(0).sender,
+        own: false,
+        since: Timestamp(0),
+        body: FileBody {
+            name: "notes.txt".to_owned(),
+            size: 10,
+            media: String::new(),
+            caption: String::new(),
+            folder: false,
+            preview: false,
+            status: Some(status),
+        },
+    }
+}
+
+/// A file of somebody who chose the same id for their message.
+fn stray() -> FileView {
+    let mut view = offer(FileState::Offered, 0);
+    view.body.status.iter_mut().for_each(|status| status.file = 8);
+    view
+}
+
+fn happens(node: &Pretend, state: FileState) {
+    node.events.lock().unwrap().push_back(Event::File(Box::new(offer(state, 10))));
+}
+
+#[test]
+fn a_file_that_is_waited_for_is_told_when_it_is_here_and_an_error_when_it_never_will_be() {
+    let node = Pretend::default();
+    happens(&node, FileState::Fetching);
+    happens(&node, FileState::Whole);
+    let (done, printed, _) = typed(&node, &["file", "accept", "7", "--to", "/tmp", "--wait"]);
+    assert!(done.is_ok() && printed.contains("notes.txt, 10 B, here"), "{printed}");
+    let deed = FileDeed::Accept { to: Some("/tmp".to_owned()) };
+    assert_eq!(*node.told.lock().unwrap(), [Command::File { file: 7, deed }]);
+    happens(&node, FileState::Failed);
+    let (done, printed, _) = typed(&node, &["file", "accept", "7", "--wait", "--json"]);
+    let Err(Failure::Error(error)) = done else { panic!("{printed}") };
+    assert_eq!((error.code, printed.contains("\"failed\"")), (Code::NotYetDelivered, true));
+}
+
+#[test]
+fn a_file_is_sent_by_its_whole_path_and_one_of_two_with_an_id_is_never_guessed() {
+    let node = Pretend::default();
+    let (done, printed, _) = typed(&node, &["file", "send", "notes.txt", "team", "--no-preview"]);
+    assert!(done.is_ok() && printed == "file 7 is being prepared\n", "{printed}");
+    let Command::SendFile(send) = node.told.lock().unwrap().pop().unwrap() else { panic!() };
+    assert!(send.path.starts_with('/') && send.path.ends_with("/notes.txt") && send.no_preview);
+    let id = String::from(ID);
+    let (done, ..) = typed(&node, &["file", "decline", &id]);
+    let Err(Failure::Error(error)) = done else { panic!("declined one of two") };
+    assert_eq!(error.code, Code::Usage);
+    let (done, printed, _) = typed(&node, &["file", "limit", "2M"]);
+    assert!(done.is_ok() && printed.contains("2.0 MiB"));
+    let choice = FileChoice { rate: Some(2 << 20), ..FileChoice::default() };
+    assert_eq!(*node.told.lock().unwrap(), [Command::SetFiles(choice)]);
+}
+
 fn alice() -> WhoamiView {
     WhoamiView {
         node: NodeText(NodeId([1; 32])),
@@ -179,6 +251,10 @@ fn typed(node: &Pretend, line: &[&str]) -> (Done, String, String) {
             Verb::Group(args) => group::run(node, args, &mut out).await,
             Verb::Read(args) => read::run(node, args, &mut out).await,
             Verb::Conversations => lists::conversations(node, &mut out).await,
+            Verb::File(args) => {
+                let dir = ProfileDir::at("/nonexistent".into());
+                file::run(node, args, &dir, &mut out).await
+            }
             verb => panic!("not tried here: {verb:?}"),
         }
     });

@@ -6,6 +6,7 @@
 mod charset;
 mod clean;
 mod clock;
+mod files;
 mod govern;
 mod marks;
 mod past;
@@ -15,6 +16,7 @@ mod words;
 pub use charset::Charset;
 pub use clean::{block, line};
 pub use clock::Clock;
+pub use files::{bytes, file, file_state, progress};
 pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use past::{history_since, past_is_warning, past_mark};

@@ -17,6 +17,7 @@ pub const LOBBY_LABEL: &str = "open: anyone this hub admits can read this";
 pub fn body<'a>(body: &'a Body, sender: &PersonView) -> Cow<'a, str> {
     match body {
         Body::Text(text) => block(text),
+        Body::File(what) => Cow::Owned(super::files::file(what)),
         Body::Notice(what) => Cow::Owned(notice(what, sender)),
         Body::Unsupported => Cow::Borrowed("(written by a newer version: update to read this)"),
         Body::Missing => Cow::Borrowed("(a message is missing here; it has been asked for)"),

@@ -125,6 +125,7 @@ impl Engine {
         self.expire_held();
         self.expire_early();
         self.expire_outbox();
+        self.expire_files();
         self.revoke_expired();
         self.seal_lost_names();
         self.watch_titles();

@@ -3,12 +3,13 @@
 //! What says who there is and what was said. Not what seals or opens: sessions, chains and prekeys
 //! stay out, so that a stolen backup opens nothing that is under way, and a restored node cannot
 //! use a key again even at a hub that hides its beacon (`epoch`). Nor what is only true of
-//! one life of a node: where it was in each log, what it held for a key.
+//! one life of a node: where it was in each log, what it held for a key, where files are.
 
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::codec::encode;
 
+use super::file;
 use super::output::Table;
 use super::record::{Own, read};
 
@@ -23,6 +24,7 @@ pub fn kept(table: Table, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, SecretBy
         Table::Cursor if read::<(u8, LogId)>(key).is_ok_and(|(kind, _)| kind == 0) => None,
         Table::Cursor => as_it_is(),
         Table::Own if key == [0] => Some((key.to_vec(), restored(value)?)),
+        Table::File => Some((key.to_vec(), file::restored(value)?)),
         Table::Own
         | Table::Prekeys
         | Table::Session

@@ -34,6 +34,7 @@ impl Engine {
         self.touch(Key::Contact(node));
         self.drop_offers_of(node);
         self.keep_back(node);
+        self.fetch_nothing_from(node);
         self.event(Event::ContactsChanged);
         self.changed(ConversationId::Direct(node));
         Ok(())

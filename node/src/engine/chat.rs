@@ -1,5 +1,7 @@
 //! Writing a message down and posting it; taking one in that has been opened.
 
+use std::sync::Arc;
+
 use hubbub_shared::content::{ChatEvent, ChatPlain, GroupPlain, PairPlain};
 use hubbub_shared::id::{GroupId, MessageId, NodeId};
 use hubbub_shared::limits::TEXT_MAX;
@@ -7,8 +9,9 @@ use hubbub_shared::wire::LogId;
 use hubbub_shared::wire::envelope::Envelope;
 
 use super::Engine;
+use super::file::body_of;
 use super::outbox::{Chat, Docket, Entry, Rank};
-use super::output::{HistoryChange, Output, StoredMessage};
+use super::output::{HistoryChange, MessageKey, Output, StoredMessage};
 use super::record::Key;
 use crate::api::command::MessageText;
 use crate::api::view::{Body, Notice};
@@ -35,11 +38,26 @@ impl Engine {
             let what = format!("a text has at most {TEXT_MAX} bytes, this one has {}", text.len());
             ApiError::new(Code::Usage, what, "send it in parts")
         })?;
+        self.say_in(conversation, id, event, Body::Text(text))?;
+        let delivery = crate::api::view::Delivery::Queued;
+        Ok(Reply::Queued { message: MessageText(id), conversation, delivery })
+    }
+
+    /// Writes an own message down and posts it.
+    pub(super) fn say_in(
+        &mut self,
+        conversation: ConversationId,
+        id: MessageId,
+        event: ChatEvent,
+        body: Body,
+    ) -> Result<(), ApiError> {
         if self.outbox.is_full() {
             let what = "too many messages wait here already";
             let hint = "wait until some are delivered; `hubbub status` shows what waits";
             return Err(ApiError::new(Code::Full, what, hint));
         }
+        self.unless_may_not_write(conversation)?;
+        let attached = matches!(event, ChatEvent::File(_)).then(|| event.clone());
         let (recipients, entry) = match conversation {
             ConversationId::Direct(peer) => self.send_direct(peer, id, event)?,
             ConversationId::Group(group) => self.send_group(group, id, event)?,
@@ -52,16 +70,50 @@ impl Engine {
             number: number.unwrap_or(0),
             sent_at: self.now,
             received_at: self.now,
-            body: Body::Text(text),
+            body,
             recipients,
         });
+        if let Some(event) = attached {
+            self.attach(MessageKey { conversation, sender: self.id(), id }, event);
+        }
         // What is said of a message comes after the message.
         if let ConversationId::Direct(peer) = conversation {
             self.say_when_unsealed(entry, peer);
         }
         self.say_if_behind(entry);
-        let delivery = crate::api::view::Delivery::Queued;
-        Ok(Reply::Queued { message: MessageText(id), conversation, delivery })
+        Ok(())
+    }
+
+    /// Refuses what cannot be said: to oneself, to one who is blocked, where we are no member, or
+    /// where only admins write.
+    pub(super) fn unless_may_not_write(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<(), ApiError> {
+        let me = self.id();
+        let id = match conversation {
+            ConversationId::Direct(peer) if peer == me => {
+                let what = "that is you";
+                return Err(ApiError::new(Code::Usage, what, "write to somebody else"));
+            }
+            ConversationId::Direct(peer) => return self.unless_blocked(&peer),
+            ConversationId::Group(id) => id,
+        };
+        let group = self.groups.get(&id);
+        if !group.is_some_and(|group| group.is_active(&me)) {
+            let (now, hint) = match self.is_coming_into_lobby(&id) {
+                true => ("yet", "the hub lets you in this moment; try again in the next"),
+                false => ("now", "ask an admin to add you"),
+            };
+            let what = format!("you are not a member of {} {now}", self.title(&id));
+            return Err(ApiError::new(Code::Forbidden, what, hint));
+        }
+        let log = group.and_then(|group| group.log.as_ref());
+        if log.is_some_and(|log| !log.may_post_at(&me, log.seq())) {
+            let what = format!("only admins write in {}", self.title(&id));
+            return Err(ApiError::new(Code::Forbidden, what, "write to an admin directly"));
+        }
+        Ok(())
     }
 
     fn send_direct(
@@ -70,11 +122,6 @@ impl Engine {
         id: MessageId,
         event: ChatEvent,
     ) -> Result<(Vec<NodeId>, u64), ApiError> {
-        if peer == self.id() {
-            let what = "that is you";
-            return Err(ApiError::new(Code::Usage, what, "write to somebody else"));
-        }
-        self.unless_blocked(&peer)?;
         self.befriend(peer);
         let ts = self.now;
         let conversation = ConversationId::Direct(peer);
@@ -97,20 +144,6 @@ impl Engine {
         event: ChatEvent,
     ) -> Result<(Vec<NodeId>, u64), ApiError> {
         let me = self.id();
-        let active = self.groups.get(&id).is_some_and(|group| group.is_active(&me));
-        if !active {
-            let (now, hint) = match self.is_coming_into_lobby(&id) {
-                true => ("yet", "the hub lets you in this moment; try again in the next"),
-                false => ("now", "ask an admin to add you"),
-            };
-            let what = format!("you are not a member of {} {now}", self.title(&id));
-            return Err(ApiError::new(Code::Forbidden, what, hint));
-        }
-        let log = self.groups.get(&id).and_then(|group| group.log.as_ref());
-        if log.is_some_and(|log| !log.may_post_at(&me, log.seq())) {
-            let what = format!("only admins write in {}", self.title(&id));
-            return Err(ApiError::new(Code::Forbidden, what, "write to an admin directly"));
-        }
         self.spread_chain(id);
         let (plain, n) = self.number_in_group(id, message, event)?;
         let sealed = self.seal_in_group(id, plain.expose())?;
@@ -178,8 +211,10 @@ impl Engine {
             // Met before it had a name.
             self.ask_who(sender);
         }
+        let mut file = None;
         let body = match plain.event {
             ChatEvent::Text { body } => Body::Text(body),
+            ChatEvent::File(offer) => Body::File(body_of(file.insert(offer))),
             ChatEvent::Unknown { .. } => Body::Unsupported,
         };
         self.insert(StoredMessage {
@@ -192,6 +227,11 @@ impl Engine {
             body,
             recipients: Vec::new(),
         });
+        if let Some(offer) = file {
+            let key = MessageKey { conversation, sender, id: plain.id };
+            self.attach(key, ChatEvent::File(Arc::clone(&offer)));
+            self.offered(key, &offer);
+        }
     }
 
     /// Something that happened, as a line of the conversation.

@@ -84,6 +84,17 @@ impl Engine {
             | Command::Unblock { .. } => return self.about_people(command, found).map(Some),
             Command::Typing { conversation } => self.say_typing(conversation),
             Command::Set(choice) => self.configure(choice.over(self.settings), self.now),
+            Command::SetFiles(choice) => {
+                self.configure_files(choice.over(self.file_settings().clone()));
+            }
+            Command::SendFile(send) => {
+                let conversation = self.conversation(&send.to, found)?;
+                if let ConversationId::Direct(node) = conversation {
+                    self.warn_if_contested(&send.to, node);
+                }
+                return self.send_file(conversation, send).map(Some);
+            }
+            Command::File { file, deed } => self.do_with_file(file, deed)?,
             group => {
                 self.change_group(ticket, group, found)?;
                 return Ok(None);
@@ -223,7 +234,7 @@ impl Engine {
         Ok(())
     }
 
-    fn random_id(&mut self) -> MessageId {
+    pub(super) fn random_id(&mut self) -> MessageId {
         let mut id = [0; 16];
         self.rng.fill_bytes(&mut id);
         MessageId(id)

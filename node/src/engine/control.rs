@@ -334,6 +334,7 @@ impl Engine {
             self.fulfilled(id, &applied.change);
         }
         self.take_early_told(id);
+        self.fetch_from_members(id);
         self.changed(ConversationId::Group(id));
     }
 

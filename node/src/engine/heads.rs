@@ -293,8 +293,11 @@ impl Engine {
     }
 
     fn say_again(&mut self, peer: NodeId, conversation: ConversationId, message: Recalled) {
-        let Body::Text(text) = message.body else { return };
-        let Ok(event) = ChatEvent::text(text) else { return };
+        let event = match message.body {
+            Body::Text(text) => ChatEvent::text(text).ok(),
+            _ => message.attached,
+        };
+        let Some(event) = event else { return };
         let Recalled { n, id, prev, sent_at: ts, .. } = message;
         let plain = GroupPlain { id, ts, n, prev, seen: Vec::new(), event };
         match conversation {

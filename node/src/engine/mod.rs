@@ -28,6 +28,7 @@
 //! * `contact`: people and what is known of them; `request`: strangers, until they are let in;
 //!   `block`: those who are not heard; `namesake`: several keys of one name; `verify`: safety
 //!   numbers; `past`: what happened to a contact's keys; `profile`: what contacts see of each other
+//! * `file`: files offered to us and by us, and what becomes of them; `media`: what kind they are
 //! * `record`: everything above as records, each written in the transaction that changed it
 //!
 //! Invariant: nothing leaves before it could be told again. Every output follows from records that
@@ -46,6 +47,7 @@ mod direct;
 mod doors;
 mod entry;
 mod epoch;
+pub mod file;
 mod fork;
 mod gap;
 mod group;
@@ -62,6 +64,7 @@ mod keys;
 mod link;
 mod lobby;
 mod lookup;
+pub mod media;
 mod name;
 mod namesake;
 mod newcomer;
@@ -100,6 +103,7 @@ use rand_core::SeedableRng;
 use self::alarm::Alarms;
 use self::contact::Person;
 use self::direct::Direct;
+use self::file::Files;
 use self::gap::Gaps;
 use self::group::Group;
 pub use self::heads::RECALLED;
@@ -163,6 +167,7 @@ pub struct Engine {
     cursors: BTreeMap<LogId, u64>,
     heard: BTreeMap<(ConversationId, NodeId), Heard>,
     settings: Settings,
+    files: Files,
     link: Link,
     direct: Direct,
     pending: Vec<Pending>,
@@ -233,6 +238,7 @@ impl Engine {
             cursors: BTreeMap::new(),
             heard: BTreeMap::new(),
             settings: Settings::default(),
+            files: Files::default(),
             link: Link::default(),
             direct: Direct::default(),
             pending: Vec::new(),

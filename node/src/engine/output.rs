@@ -3,12 +3,13 @@
 use core::net::SocketAddr;
 
 use hubbub_shared::content::count::Ranges;
-use hubbub_shared::content::{Past, Signal};
+use hubbub_shared::content::{ChatEvent, Past, Signal};
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::{ToHub, ToPeer};
 
+use super::file::order::Order;
 use crate::api::view::{Body, Delivery};
 use crate::api::{ApiError, ConversationId, Event, Reply};
 
@@ -46,6 +47,9 @@ pub enum Output {
     /// The hub sees this node's packets come from here. Its word alone, and true for this link
     /// only.
     Observed(SocketAddr),
+    /// Have something done with a file, and tell
+    /// [`handle_told`](super::Engine::handle_told) what came of it.
+    File(Order),
 }
 
 /// Texts of a group's history that a newcomer is to be told.
@@ -104,6 +108,8 @@ pub struct Recalled {
     pub sent_at: Timestamp,
     /// What it says.
     pub body: Body,
+    /// For a file: all that it says, its key included.
+    pub attached: Option<ChatEvent>,
     /// Whom it was for.
     pub recipients: Vec<NodeId>,
 }
@@ -152,6 +158,8 @@ pub enum Table {
     Picture,
     /// What happened to contacts' names and keys, by node id.
     Past,
+    /// Files offered to us and by us, by running number.
+    File,
 }
 
 /// A change to the engine's records.
@@ -176,6 +184,9 @@ impl RecordChange {
 pub enum HistoryChange {
     /// A message; ignored when one of the same [`MessageKey`] is there.
     Insert(StoredMessage),
+    /// What a message of a file says besides its body, its key included. Nothing without such a
+    /// message, or where it is kept already.
+    Attach(MessageKey, ChatEvent),
     /// How far an own message got for one recipient; never goes back.
     Progress {
         /// Where.

@@ -5,14 +5,14 @@
 //! vain, and nobody who is still to let us in.
 
 use data_encoding::BASE64;
-use hubbub_shared::content::{PairPlain, PictureKind, picture, profile};
+use hubbub_shared::content::{PairPlain, picture, profile};
 use hubbub_shared::id::NodeId;
 use hubbub_shared::limits::{DISPLAY_NAME_CHARS, TITLE_MAX};
 use hubbub_shared::time::Timestamp;
 
 use super::Engine;
 use super::record::Key;
-use crate::api::people::{ContactInfoView, PictureFactsView, PictureView, key_mark};
+use crate::api::people::{ContactInfoView, PictureView, key_mark};
 use crate::api::{ApiError, Code, Event, Settings};
 
 /// Pictures of others kept: 16 MiB.
@@ -165,17 +165,7 @@ impl Engine {
     /// The picture of somebody.
     #[must_use]
     pub fn picture(&self, node: &NodeId) -> Option<PictureView> {
-        let bytes = self.pictures.get(node)?;
-        let facts = picture::look(bytes).ok()?;
-        let kind = match facts.kind {
-            PictureKind::Png => "png",
-            PictureKind::Jpeg => "jpeg",
-            PictureKind::Webp => "webp",
-        };
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let (width, height) = (facts.width, facts.height);
-        let facts = PictureFactsView { kind: kind.to_owned(), width, height, size };
-        Some(PictureView { facts, bytes: BASE64.encode(bytes) })
+        PictureView::of(self.pictures.get(node)?)
     }
 }
 

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::file::{self, File};
 use super::group::{Facts, Group, Inbound, Offer, Outbound};
 use super::invited::OFFERS;
 use super::joining::Attempt;
@@ -74,6 +75,9 @@ pub(super) struct Own {
     pub(super) era_since: Timestamp,
     /// Heads of groups not known yet: whose, where, from, to.
     pub(super) early_heads: Vec<(NodeId, GroupId, u64, u64)>,
+    /// Running number of files.
+    #[serde(default)]
+    pub(super) files: u64,
 }
 
 /// A record by name.
@@ -104,6 +108,8 @@ pub(super) enum Key {
     Cursor(LogId),
     /// How far an author was heard in a conversation.
     Heard(ConversationId, NodeId),
+    /// A file offered to us or by us.
+    File(u64),
 }
 
 impl Key {
@@ -129,6 +135,7 @@ impl Key {
             Self::Early(number) => (Table::Early, encode(number)),
             Self::Cursor(log) => (Table::Cursor, encode(&(0u8, log))),
             Self::Heard(conversation, node) => (Table::Cursor, encode(&(1u8, conversation, node))),
+            Self::File(number) => (Table::File, encode(number)),
         }
     }
 }
@@ -172,6 +179,7 @@ impl Engine {
             Key::Early(number) => self.early.get(number).map(plain),
             Key::Cursor(log) => self.cursors.get(log).map(plain),
             Key::Heard(conversation, node) => self.heard.get(&(*conversation, *node)).map(plain),
+            Key::File(number) => self.files.rows.get(number).map(File::save),
         }
     }
 
@@ -232,6 +240,11 @@ impl Engine {
                 self.early.insert(read(name)?, read(value)?);
             }
             Table::Cursor => self.load_cursor(name, value)?,
+            // A file that cannot be read is one offer less, and no reason to lose the profile.
+            Table::File => match (read(name), file::load(value)) {
+                (Ok(number), Ok(file)) => self.files.insert(number, file),
+                _ => self.count("file-unreadable"),
+            },
             // Prekeys are read before everything else; the rest comes later.
             Table::Prekeys | Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}
         }

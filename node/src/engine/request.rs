@@ -282,6 +282,9 @@ impl Request {
         let first = self.kept.first().and_then(|(_, bytes)| ChatPlain::decode(bytes).ok());
         match first.map(|chat| chat.event) {
             Some(ChatEvent::Text { body }) => excerpt(&body),
+            Some(ChatEvent::File(offer)) => {
+                excerpt(&format!("(a file) {}", offer.reference().name().as_str()))
+            }
             _ => String::new(),
         }
     }

@@ -189,6 +189,7 @@ fn prepared(name: &str) -> Option<String> {
 fn people_in(command: &Command) -> Vec<&str> {
     match command {
         Command::Send { to, .. } | Command::Open { to } => vec![to],
+        Command::SendFile(send) => vec![&send.to],
         Command::GroupNew { members, .. } => members.iter().map(String::as_str).collect(),
         Command::GroupInvite { member, .. } => vec![member],
         Command::GroupRemove { member, .. }
@@ -215,6 +216,8 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::Decline { .. }
         | Command::SetProfile { .. }
         | Command::Typing { .. }
+        | Command::File { .. }
+        | Command::SetFiles(_)
         | Command::Set(_) => Vec::new(),
     }
 }

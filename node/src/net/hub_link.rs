@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::dial::{self, DialError, Dialled};
 use super::direct::{Direct, DirectInput, Operator, Shared};
+use super::hub_files::HubFiles;
 use super::peer_stream::PeerStream;
 use super::peers::{Incoming, Peers};
 use super::{frames, pulse, tls};
@@ -148,6 +149,12 @@ impl HubLink {
     #[must_use]
     pub fn peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// Files at the hub, through whatever connection there is; it can be handed on.
+    #[must_use]
+    pub fn files(&self) -> HubFiles {
+        HubFiles::new(self.hub.clone())
     }
 
     /// Streams both ways, to whoever asks first. Until [`Peers::offer`], those that peers open are

@@ -113,18 +113,24 @@ pub(super) async fn read<T: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
     wanted: u8,
 ) -> io::Result<T> {
-    let mut head = [0; HEADER];
-    from.read_exact(&mut head).await?;
-    let (kind, length) = codec::header(head, HELLO_MAX).map_err(invalid)?;
-    let mut body = vec![0; length];
-    from.read_exact(&mut body).await?;
+    let (kind, body) = read_any(from).await?;
     if kind != wanted {
         return Err(invalid("another frame than the one that comes here"));
     }
     codec::decode(&body).map_err(invalid)
 }
 
-fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+/// One short frame of whatever kind, and its body.
+pub(super) async fn read_any(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; HEADER];
+    from.read_exact(&mut head).await?;
+    let (kind, length) = codec::header(head, HELLO_MAX).map_err(invalid)?;
+    let mut body = vec![0; length];
+    from.read_exact(&mut body).await?;
+    Ok((kind, body))
+}
+
+pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 

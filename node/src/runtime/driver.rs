@@ -1,4 +1,7 @@
 //! The loop: one input and all that wait behind it, one commit, then what follows from it.
+//! `kept`: what it reads and keeps beside the engine.
+
+mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,18 +19,19 @@ use rand_core::Rng;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::failure::{broken_store, from_store};
+use super::files::Files;
 use super::handle::Ask;
 use super::hub_file::HubFile;
-use super::profile::from_config;
+use super::movers::{FromMovers, Movers, Wanted};
 use super::socket::Listening;
 use super::ways::Ways;
 use super::{now, views};
 use crate::api::view::LinkState;
-use crate::api::{Answer, ApiError, Code, Command, Event, Query, Reply, Settings};
-use crate::config::NodeConfig;
+use crate::api::{Answer, ApiError, Code, Command, Event, FileSettings, Query, Reply, Settings};
+use crate::engine::Engine;
 use crate::engine::output::{Gather, MessageKey, Output, Recall, Ticket};
-use crate::engine::{Engine, RECALLED};
 use crate::net::{HubLink, LinkInput};
+use crate::paths::ProfileDir;
 use crate::store::{Message, Store, StoreError};
 
 /// Inputs that share a transaction.
@@ -48,6 +52,7 @@ pub(super) struct Owned {
     pub(super) hub_file: HubFile,
     pub(super) profile: PathBuf,
     pub(super) settings: Settings,
+    pub(super) file_settings: FileSettings,
     /// Where settings are kept.
     pub(super) config: PathBuf,
     /// Held open, and so locked, as long as the loop runs.
@@ -57,6 +62,7 @@ pub(super) struct Owned {
 enum Input {
     Ask(Ask),
     Link(LinkInput),
+    Files(FromMovers),
     LinkEnded,
     Timer,
     Abandoned,
@@ -70,6 +76,7 @@ pub(super) struct Driver {
     /// None between a failed commit and the next try.
     engine: Option<Engine>,
     ways: Ways,
+    files: Files,
     retry_at: Timestamp,
     backoff: Backoff,
     asks: mpsc::Receiver<Ask>,
@@ -90,17 +97,19 @@ pub(super) struct Driver {
 impl Driver {
     /// Builds the engine from the store.
     pub(super) fn new(
-        owned: Owned,
+        (owned, movers): (Owned, Option<Movers>),
         asks: mpsc::Receiver<Ask>,
         events: broadcast::Sender<Event>,
     ) -> Result<Self, ApiError> {
         let mut owned = owned;
         let mut seed = [0; 32];
         owned.rng.fill_bytes(&mut seed);
+        let files = Files::new(ProfileDir::at(owned.profile.clone()).sent(), movers);
         let ways = Ways::new((owned.identity.id(), owned.link.direct().key()), seed);
         let mut driver = Self {
             owned,
             ways,
+            files,
             engine: None,
             retry_at: Timestamp(0),
             backoff: Backoff::new(Millis(250), Millis::secs(30)),
@@ -139,8 +148,9 @@ impl Driver {
         if let Some(socket) = &mut socket {
             socket.close().await;
         }
-        let Self { owned, stopping, frames, waiting, .. } = self;
+        let Self { owned, files, stopping, frames, waiting, .. } = self;
         drop((frames, waiting));
+        files.stop().await;
         let Owned { store, link, lock, .. } = owned;
         link.stop().await;
         drop(store);
@@ -161,13 +171,15 @@ impl Driver {
             input = self.owned.link.recv(), if self.link_runs => {
                 input.map_or(Input::LinkEnded, Input::Link)
             }
+            Some(happened) = self.files.next() => Input::Files(happened),
             () = tokio::time::sleep(wait) => Input::Timer,
         }
     }
 
-    /// What waits already, the link's and the faces' in turn.
+    /// What waits already: the link's first, then what is told of files, then the faces'.
     fn waiting_input(&mut self) -> Option<Input> {
         let link = self.owned.link.try_recv().map(Input::Link);
+        let link = link.or_else(|| self.files.waiting().map(Input::Files));
         link.or_else(|| self.asks.try_recv().ok().map(Input::Ask))
     }
 
@@ -190,8 +202,28 @@ impl Driver {
             Input::Ask(Ask::Stop(done)) => self.stopping.get_or_insert_default().push(done),
             Input::Abandoned => self.stopping = Some(self.stopping.take().unwrap_or_default()),
             Input::Link(input) => self.link_input(input),
+            Input::Files(happened) => self.files_input(happened),
             Input::LinkEnded => self.link_runs = false,
             Input::Timer => {}
+        }
+    }
+
+    fn files_input(&mut self, happened: FromMovers) {
+        match happened {
+            // What is lost here is told again when the engine is back.
+            FromMovers::Told(told) => {
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_told(told, now());
+                }
+            }
+            FromMovers::Wanted(Wanted { peer, blob, may }) => {
+                let may_they = |engine: &Engine| match &blob {
+                    Some(blob) => engine.may_fetch(&peer, blob),
+                    None => engine.may_ask(&peer),
+                };
+                // Whoever asked may have left.
+                may.send(self.engine.as_ref().is_some_and(may_they)).ok();
+            }
         }
     }
 
@@ -220,18 +252,6 @@ impl Driver {
         };
         // Whoever asked may have left.
         answer.send(Err(refusal)).ok();
-    }
-
-    /// Settings stand in a file first: they hold at the next start, whatever happens here.
-    fn keep_settings(&mut self, command: &Command) -> Result<(), ApiError> {
-        let Command::Set(choice) = command else { return Ok(()) };
-        let settings = choice.over(self.owned.settings);
-        NodeConfig::write(&self.owned.config, settings).map_err(|error| from_config(&error))?;
-        self.owned.settings = settings;
-        if self.engine.is_none() {
-            self.ways.hide(&self.owned.link, now());
-        }
-        Ok(())
     }
 
     fn link_input(&mut self, input: LinkInput) {
@@ -276,6 +296,7 @@ impl Driver {
         self.frames = Some(frames);
         engine.handle_link_up(welcome, now());
         self.ways.hub(true, now());
+        self.files.hub_is_back();
         if let Err(error) = self.owned.hub_file.admitted() {
             tracing::warn!("cannot forget the used invite: {error}");
         }
@@ -302,6 +323,12 @@ impl Driver {
             self.carry_out(fresh);
         }
         self.ways.settle(self.engine.as_mut(), &self.owned.link, now());
+        for (peer, direct) in self.ways.turns() {
+            self.files.way(peer, direct);
+        }
+        for peer in self.ways.heard() {
+            self.files.heard(peer);
+        }
         for (query, answer) in std::mem::take(&mut self.queries) {
             // Whoever asked may have left.
             answer.send(self.look_up(query)).ok();
@@ -325,36 +352,6 @@ impl Driver {
         }
         self.backoff.reset();
         Ok(fresh)
-    }
-
-    /// Gives the engine what it asked of the history; whether it asked for anything.
-    fn recall(&mut self) -> bool {
-        let recalls = std::mem::take(&mut self.recalls);
-        let asked = !recalls.is_empty();
-        for recall in recalls {
-            let Some(engine) = &mut self.engine else { break };
-            match self.owned.store.recall(&recall.conversation, &recall.ranges, RECALLED) {
-                Ok(found) => engine.handle_recalled(recall, found, now()),
-                // Whoever lacks something asks again.
-                Err(error) => tracing::error!("cannot read own messages back: {error}"),
-            }
-        }
-        self.gather() || asked
-    }
-
-    /// The same for what somebody who came to a group is to be told.
-    fn gather(&mut self) -> bool {
-        let gathers = std::mem::take(&mut self.gathers);
-        let asked = !gathers.is_empty();
-        for gather in gathers {
-            let Some(engine) = &mut self.engine else { break };
-            match self.owned.store.gather(&gather) {
-                Ok(found) => engine.handle_gathered(&gather, found, now()),
-                // The engine asks again in a while.
-                Err(error) => tracing::error!("cannot read a group's past: {error}"),
-            }
-        }
-        asked
     }
 
     /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
@@ -388,6 +385,10 @@ impl Driver {
         };
         let mut engine = engine.map_err(|error| damaged(&error))?;
         engine.configure(self.owned.settings, now());
+        engine.configure_files(self.owned.file_settings.clone());
+        if self.files.connected() {
+            engine.handle_movers(true, now());
+        }
         self.ways.look_again(&engine, &self.owned.link, now());
         self.ways.introduce(&mut engine, now());
         self.engine = Some(engine);
@@ -435,6 +436,7 @@ impl Driver {
                 Output::Recall(recall) => self.recalls.push(recall),
                 Output::Gather(gather) => self.gathers.push(gather),
                 Output::Observed(address) => self.ways.observed(address, now()),
+                Output::File(order) => self.files.carry_out(order),
             }
         }
     }
@@ -444,20 +446,6 @@ impl Driver {
     fn send(&mut self, frame: ToHub) {
         if self.frames.as_ref().is_some_and(|frames| frames.try_send(frame).is_err()) {
             self.frames = None;
-        }
-    }
-
-    fn wish_answered(&mut self, answer: Result<Reply, ApiError>) {
-        match answer {
-            Ok(_) => {
-                if let Err(error) = self.owned.hub_file.granted() {
-                    tracing::warn!("cannot note the nickname: {error}");
-                }
-            }
-            Err(error) => {
-                let explanation = format!("{}; {}", error.what, error.hint);
-                self.tell(Event::Warning { reason: "nickname".to_owned(), explanation });
-            }
         }
     }
 

@@ -7,6 +7,9 @@
 //!
 //! * `driver`: the loop; `ways`: to peers without the hub; `views`: what is looked up; `doctor`:
 //!   what is wrong; `failure`: what a failing store says; `handle`: what faces hold
+//! * `files`: orders about files, and what is told of them; `preview`: what a file looks like;
+//!   `strip`: pictures without what stands beside their pixels; `movers`: who moves files, over
+//!   `roads`, and to the hub (`upkeep`)
 //! * [`streams`]: bytes between nodes, for what is too large for messages
 //! * [`profile`]: makes and opens profiles; [`backup`]: keeps them; [`socket`] and [`client`]: the
 //!   same API for other processes
@@ -16,13 +19,19 @@ pub mod client;
 mod doctor;
 mod driver;
 mod failure;
+mod files;
 pub mod handle;
 mod hub_file;
 pub mod lines;
+mod movers;
 pub mod node;
+mod preview;
 pub mod profile;
+mod roads;
 pub mod socket;
 pub mod streams;
+mod strip;
+mod upkeep;
 mod views;
 mod ways;
 

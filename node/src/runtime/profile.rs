@@ -10,12 +10,16 @@ use std::sync::Arc;
 
 use hubbub_shared::crypto::SecretBytes;
 use hubbub_shared::group::knock::Passphrase;
+use hubbub_shared::id::NodeId;
 use hubbub_shared::invite::Invite;
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 
 use super::driver::{Driver, Owned};
 use super::failure::from_store;
 use super::handle::{self, Handle};
 use super::hub_file::HubFile;
+use super::movers::{Ground, Movers};
 use super::socket::Listening;
 use super::streams::Streams;
 use super::{Client, Node, socket};
@@ -25,6 +29,7 @@ use crate::keystore::{self, KeystoreError};
 use crate::net::{HubLink, LinkSettings, tls};
 use crate::paths::{self, ProfileDir};
 use crate::store::Store;
+use crate::transfer::disk::Shelf;
 
 /// Whether there is a profile in `dir`.
 #[must_use]
@@ -106,6 +111,26 @@ pub fn change_passphrase(
 /// [`Code::InUse`] when another process runs it (see [`open_or_attach`]), [`Code::Profile`] when it
 /// is missing, locked or damaged.
 pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle, ApiError> {
+    start(dir, passphrase, true).await
+}
+
+/// The same, but the streams of peers are the caller's ([`Handle::streams`]), and so files are
+/// switched off.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_for_streams(
+    dir: &ProfileDir,
+    passphrase: Option<&[u8]>,
+) -> Result<Handle, ApiError> {
+    start(dir, passphrase, false).await
+}
+
+async fn start(
+    dir: &ProfileDir,
+    passphrase: Option<&[u8]>,
+    files: bool,
+) -> Result<Handle, ApiError> {
     let lock = lock(dir)?;
     let config = NodeConfig::load(None, &dir.config()).map_err(|error| from_config(&error))?;
     let hub_file = HubFile::read(&dir.hub())?;
@@ -122,16 +147,45 @@ pub async fn open(dir: &ProfileDir, passphrase: Option<&[u8]>) -> Result<Handle,
     let mut link = HubLink::start(settings).map_err(|error| {
         ApiError::new(Code::HubUnreachable, error.to_string(), "check this machine's network")
     })?;
+    let mut rng = os_rng()?;
+    let me = identity.id();
+    let movers = if files { movers(dir, (&mut link, me), &mut rng)? } else { None };
     let streams = Streams::of(&mut link);
     let profile = dir.path().to_path_buf();
-    let settings = config.settings();
+    let (settings, file_settings) = (config.settings(), config.files());
     let config = dir.config();
-    let rng = os_rng()?;
-    let owned = Owned { store, link, identity, rng, hub_file, profile, settings, config, lock };
+    let owned = Owned {
+        store,
+        link,
+        identity,
+        rng,
+        hub_file,
+        profile,
+        settings,
+        file_settings,
+        config,
+        lock,
+    };
     let (handle, asks, events) = handle::channel(streams);
-    let driver = Driver::new(owned, asks, events)?;
+    let driver = Driver::new((owned, movers), asks, events)?;
     run(driver, listen(dir.path(), &handle));
     Ok(handle)
+}
+
+/// Whoever moves files, over the streams of this link.
+fn movers(
+    dir: &ProfileDir,
+    (link, me): (&mut HubLink, NodeId),
+    rng: &mut ChaCha20Rng,
+) -> Result<Option<Movers>, ApiError> {
+    let shelf = Shelf::open(dir.files()).map_err(|error| {
+        ApiError::new(Code::Profile, error.to_string(), "check who owns the profile's folder")
+    })?;
+    let hub = link.files();
+    let Some((peers, incoming)) = link.streams() else { return Ok(None) };
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    Ok(Some(Movers::start(Ground { me, seed, shelf, peers, incoming, hub })))
 }
 
 /// Deriving the key takes its time: on a thread that serves nothing else.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hubbub_shared::content::ChatEvent;
 use hubbub_shared::group::link::GroupCode;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::invite::Invite;
@@ -11,13 +12,16 @@ use super::failure::from_store;
 use super::hub_file::HubFile;
 use super::ways::Ways;
 use crate::api::command::MessageText;
+use crate::api::file::FileBody;
 use crate::api::group::DoorsView;
+use crate::api::people::PictureView;
 use crate::api::view::{
     Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, PersonView,
     RecipientView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
+use crate::engine::output::MessageKey;
 use crate::engine::view::ConversationFacts;
 use crate::net::HubLink;
 use crate::store::{Message, Store, Summary, Told};
@@ -43,7 +47,7 @@ impl Looker<'_> {
             Query::Resolve { target } => Answer::Conversation(self.resolve(&target)?),
             Query::History { conversation, after, before, limit } => {
                 let page = self.store.history(&conversation, after, before, limit);
-                let page = page.map_err(|error| from_store(&error))?;
+                let page = page.map_err(|e| from_store(&e))?;
                 Answer::History(page.into_iter().map(|m| message_view(self.engine, m)).collect())
             }
             Query::Past { conversation, before, limit } => {
@@ -91,10 +95,10 @@ impl Looker<'_> {
                 addresses: self.engine.settings().addresses,
             })),
             Query::Settings => Answer::Settings(self.engine.settings()),
-            Query::Status => {
-                let link = self.link.clone();
-                Answer::Status(StatusView { link, ..self.engine.status() })
-            }
+            Query::Files => Answer::Files(self.engine.files()),
+            Query::Preview { file } => Answer::Preview(self.preview(file)?),
+            Query::FileSettings => self.file_settings(),
+            Query::Status => Answer::Status(self.status()),
         })
     }
 
@@ -163,6 +167,25 @@ impl Looker<'_> {
         Ok(Answer::MessageInfo { message, recipients })
     }
 
+    fn status(&self) -> StatusView {
+        StatusView { link: self.link.clone(), ..self.engine.status() }
+    }
+
+    fn file_settings(&self) -> Answer {
+        Answer::FileSettings(self.engine.file_settings().clone())
+    }
+
+    /// The small picture that came with a file.
+    fn preview(&self, file: u64) -> Result<Option<PictureView>, ApiError> {
+        let key = self.engine.file_message(file).ok_or_else(|| {
+            let what = format!("there is no file {file} here");
+            ApiError::new(Code::NotFound, what, "`hubbub file list` shows their numbers")
+        })?;
+        let found = self.store.attachment(&key).map_err(|error| from_store(&error))?;
+        let Some(ChatEvent::File(offer)) = found else { return Ok(None) };
+        Ok(offer.reference().preview().and_then(PictureView::of))
+    }
+
     fn whoami(&self) -> WhoamiView {
         let own = self.engine.whoami();
         WhoamiView {
@@ -200,7 +223,8 @@ fn fair(engine: &Engine, delivery: Delivery) -> Delivery {
 }
 
 fn message_view(engine: &Engine, message: Message) -> MessageView {
-    let tracked = message.own && matches!(message.body, Body::Text(_));
+    let tracked = message.own && matches!(message.body, Body::Text(_) | Body::File(_));
+    let key = message.key();
     MessageView {
         id: MessageText(message.id),
         conversation: message.conversation,
@@ -208,7 +232,7 @@ fn message_view(engine: &Engine, message: Message) -> MessageView {
         sender: engine.person(&message.sender),
         sent_at: message.sent_at,
         received_at: message.received_at,
-        body: named(engine, message.body),
+        body: as_it_is(engine, &key, message.body),
         own: message.own,
         delivery: tracked.then(|| fair(engine, message.delivery)),
         reached: tracked.then_some((message.reached, message.recipients)),
@@ -225,6 +249,17 @@ fn past_view(engine: &Engine, conversation: ConversationId, told: Told) -> PastV
         text: told.text,
         told_by: told.told_by.map(|node| engine.person(&node)),
         contradicted: told.contradicted.map(|node| engine.person(&node)),
+    }
+}
+
+/// A body as it is now: a file with what became of it, a notice with people's present names.
+fn as_it_is(engine: &Engine, key: &MessageKey, body: Body) -> Body {
+    match body {
+        Body::File(file) => {
+            let status = engine.file_status(key);
+            Body::File(Box::new(FileBody { status, ..*file }))
+        }
+        other => named(engine, other),
     }
 }
 

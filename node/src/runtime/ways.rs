@@ -25,6 +25,10 @@ pub(super) struct Ways {
     reach: Reach,
     up: BTreeMap<NodeId, Up>,
     doubted: Option<Timestamp>,
+    /// Peers reached directly since it was asked last, or not any more; emptied in each turn.
+    turns: Vec<(NodeId, bool)>,
+    /// Peers whose signals came since it was asked last; emptied in each turn, too.
+    heard: Vec<NodeId>,
 }
 
 /// A peer that is reached directly.
@@ -37,7 +41,18 @@ struct Up {
 impl Ways {
     /// `seed` must be new each time.
     pub(super) fn new(me: (NodeId, RunKey), seed: [u8; 32]) -> Self {
-        Self { reach: Reach::new(me, seed), up: BTreeMap::new(), doubted: None }
+        let (reach, up) = (Reach::new(me, seed), BTreeMap::new());
+        Self { reach, up, doubted: None, turns: Vec::new(), heard: Vec::new() }
+    }
+
+    /// Who is reached directly since this was asked last, and who no more.
+    pub(super) fn turns(&mut self) -> Vec<(NodeId, bool)> {
+        core::mem::take(&mut self.turns)
+    }
+
+    /// Whose signals came since this was asked last.
+    pub(super) fn heard(&mut self) -> Vec<NodeId> {
+        core::mem::take(&mut self.heard)
     }
 
     /// When [`Self::settle`] wants to be called.
@@ -68,6 +83,7 @@ impl Ways {
         now: Timestamp,
     ) -> Option<Event> {
         let (peer, signal) = engine.open_signal(from, payload, now)?;
+        self.heard.push(peer);
         match signal {
             Signal::Typing { conversation } => return engine.typing(&peer, conversation),
             Signal::Here => return engine.is_here(&peer),
@@ -216,6 +232,7 @@ impl Ways {
                     let hub = self.up.get(&peer).and_then(|up| up.hub);
                     self.up.insert(peer, Up { by, hub });
                     link.direct().keep(peer, Some(by));
+                    self.turns.push((peer, true));
                     if let Some(engine) = &mut engine {
                         engine.handle_peer_up(peer, now);
                     }
@@ -223,6 +240,7 @@ impl Ways {
                 Deed::Down(peer) => {
                     self.up.remove(&peer);
                     link.direct().keep(peer, None);
+                    self.turns.push((peer, false));
                     if let Some(engine) = &mut engine {
                         engine.handle_peer_down(peer, now);
                     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use hubbub_shared::content::ChatEvent;
 use hubbub_shared::wire::codec;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::row::{conversation_key, delivery_number, kind_number, table_number, to_column};
+use super::row::{conversation_key, delivery_number, kind_number, table_number, to_column, words};
 use super::{Store, StoreError, past};
 use crate::api::ConversationId;
 use crate::api::view::Body;
@@ -37,6 +38,8 @@ const VOID: &str = "DELETE FROM messages
     WHERE conversation = ?1 AND sender = ?2 AND number BETWEEN ?3 AND ?4 AND kind = 3";
 const RENUMBER: &str =
     "UPDATE messages SET number = ?3 WHERE conversation = ?1 AND id = ?2 AND own = 1";
+const ATTACH: &str = "INSERT OR IGNORE INTO attachments(message, fields)
+    SELECT ord, ?4 FROM messages WHERE conversation = ?1 AND sender = ?2 AND id = ?3 AND kind = 4";
 pub(super) const INSERT_TEXT: &str = "INSERT INTO texts(rowid, text) VALUES(?1, ?2)";
 const INSERT_RECIPIENT: &str =
     "INSERT OR IGNORE INTO recipients(message, node, delivery, at) VALUES(?1, ?2, 0, ?3)";
@@ -82,6 +85,7 @@ impl Store {
                     let row = params![key, message.as_bytes(), to_column(*number)];
                     change.prepare_cached(RENUMBER)?.execute(row)?;
                 }
+                HistoryChange::Attach(message, event) => attach(&change, message, event)?,
                 HistoryChange::Progress { .. } => progress(&change, entry)?,
                 HistoryChange::Read(conversation) => read(&change, conversation)?,
                 HistoryChange::Past(line) => past::keep(&change, line)?,
@@ -128,10 +132,23 @@ fn fill(change: &Transaction<'_>, message: &StoredMessage) -> Result<bool, Store
         kind_number(&message.body),
         codec::encode(&message.body),
     ])?;
-    if let Body::Text(text) = &message.body {
-        change.prepare_cached(INSERT_TEXT)?.execute(params![ord, text])?;
+    if let Some(words) = words(&message.body) {
+        change.prepare_cached(INSERT_TEXT)?.execute(params![ord, words])?;
     }
     Ok(true)
+}
+
+fn attach(
+    change: &Transaction<'_>,
+    message: &MessageKey,
+    event: &ChatEvent,
+) -> Result<(), StoreError> {
+    let ChatEvent::File(offer) = event else { return Ok(()) };
+    let (fields, conversation) = (offer.encode(), conversation_key(&message.conversation));
+    let (sender, id) = (message.sender.as_bytes(), message.id.as_bytes());
+    let row = params![conversation, sender, id, fields.expose()];
+    change.prepare_cached(ATTACH)?.execute(row)?;
+    Ok(())
 }
 
 fn missing(
@@ -174,8 +191,8 @@ fn insert(
     let ord: Option<i64> =
         change.prepare_cached(INSERT)?.query_row(row, |row| row.get(0)).optional()?;
     let Some(ord) = ord else { return Ok(false) };
-    if let Body::Text(text) = &message.body {
-        change.prepare_cached(INSERT_TEXT)?.execute(params![ord, text])?;
+    if let Some(words) = words(&message.body) {
+        change.prepare_cached(INSERT_TEXT)?.execute(params![ord, words])?;
     }
     let mut recipient = change.prepare_cached(INSERT_RECIPIENT)?;
     for node in &message.recipients {

@@ -11,12 +11,11 @@ use serde_bytes::ByteBuf;
 use super::commit::INSERT_TEXT;
 use super::row::{self, damaged};
 use super::{Store, StoreError};
-use crate::api::view::Body;
 use crate::engine::backup::kept;
 
 /// Tables and their columns, in the order in which rows can be put back. A backup names a table by
 /// its place here: one is never moved, new ones are added behind.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("records", "tbl, key, value"),
     (
         "messages",
@@ -25,6 +24,7 @@ const TABLES: [(&str, &str); 5] = [
     ("recipients", "message, node, delivery, at, stuck"),
     ("read_marks", "conversation, ord"),
     ("past", "ord, conversation, author, id, number, sent_at, text, told_by, otherwise"),
+    ("attachments", "message, fields"),
 ];
 const RECORDS: u8 = 0;
 const MESSAGES: u8 = 1;
@@ -146,10 +146,10 @@ fn selected(row: Row) -> Result<Option<Row>, StoreError> {
 /// What is to be found by search in a row: its number and text.
 fn said(row: &Row) -> Result<Option<(i64, String)>, StoreError> {
     match (row.table, row.cells.first(), row.cells.last()) {
-        (MESSAGES, Some(Cell::Number(ord)), Some(Cell::Bytes(bytes))) => match row::body(bytes)? {
-            Body::Text(text) => Ok(Some((*ord, text))),
-            _ => Ok(None),
-        },
+        (MESSAGES, Some(Cell::Number(ord)), Some(Cell::Bytes(bytes))) => {
+            let body = row::body(bytes)?;
+            Ok(row::words(&body).map(|words| (*ord, words.into_owned())))
+        }
         (MESSAGES, ..) => Err(damaged("a message")),
         _ => Ok(None),
     }

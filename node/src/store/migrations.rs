@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// `PRAGMA user_version` n means that the first n steps have run.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, FILES];
 
 const FIRST: &str = "
 CREATE TABLE records(
@@ -64,6 +64,16 @@ CREATE INDEX past_shown ON past(conversation, sent_at, ord);
 CREATE INDEX past_counted ON past(conversation, author, number);
 CREATE INDEX past_told ON past(conversation, told_by, author);
 CREATE VIRTUAL TABLE texts USING fts5(text, content='', contentless_delete=1);
+";
+
+/// Kind 4 is a file.
+const FILES: &str = "
+CREATE TABLE attachments(
+    message INTEGER PRIMARY KEY REFERENCES messages(ord) ON DELETE CASCADE,
+    fields BLOB NOT NULL                   -- as they were said, with what opens the file
+);
+DROP INDEX messages_unread;
+CREATE INDEX messages_unread ON messages(conversation, ord) WHERE own = 0 AND kind IN (0, 2, 4);
 ";
 
 /// Brings the schema up to date.

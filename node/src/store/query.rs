@@ -1,7 +1,10 @@
 //! Looking up the history. Nothing here changes anything.
 
+use std::sync::Arc;
+
 use hubbub_shared::content::count::is_first;
 use hubbub_shared::content::group_plain::NO_MESSAGE;
+use hubbub_shared::content::{ChatEvent, FileOffer};
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
@@ -48,6 +51,14 @@ pub struct Message {
     pub recipients: u32,
 }
 
+impl Message {
+    /// Its name.
+    #[must_use]
+    pub fn key(&self) -> MessageKey {
+        MessageKey { conversation: self.conversation, sender: self.sender, id: self.id }
+    }
+}
+
 /// One recipient's line in a message's ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
@@ -66,7 +77,7 @@ pub struct Ledger {
 pub struct Summary {
     /// Messages of others behind the read mark.
     pub unread: u64,
-    /// The last text.
+    /// The last text, or what the last file is called.
     pub last: Option<String>,
     /// When the last message or notice came; zero when there is none.
     pub last_at: Timestamp,
@@ -81,7 +92,7 @@ impl Store {
         let key = conversation_key(conversation);
         let unread = self.count(
             "SELECT (SELECT count(*) FROM messages WHERE conversation = ?1 AND own = 0
-             AND kind IN (0, 2)
+             AND kind IN (0, 2, 4)
              AND ord > coalesce((SELECT ord FROM read_marks WHERE conversation = ?1), 0))
              + (SELECT count(*) FROM messages WHERE conversation = ?1 AND late = 1)",
             &key,
@@ -94,13 +105,14 @@ impl Store {
         let last: Option<Vec<u8>> = self
             .db
             .prepare_cached(
-                "SELECT body FROM messages WHERE conversation = ?1 AND kind = 0
+                "SELECT body FROM messages WHERE conversation = ?1 AND kind IN (0, 4)
                  ORDER BY ord DESC LIMIT 1",
             )?
             .query_row([key], |row| row.get(0))
             .optional()?;
         let last = match last.as_deref().map(row::body).transpose()? {
             Some(Body::Text(text)) => Some(text),
+            Some(Body::File(file)) => Some(format!("(a file) {}", file.name)),
             _ => None,
         };
         Ok(Summary { unread, last, last_at: Timestamp(last_at) })
@@ -168,8 +180,22 @@ impl Store {
         rows.next()?.map(message).transpose()
     }
 
-    /// Own texts of a conversation with counts in these ranges, in the order of their counts; at
-    /// most `limit`.
+    /// What a message of a file says besides its body.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn attachment(&self, key: &MessageKey) -> Result<Option<ChatEvent>, StoreError> {
+        let sql = "SELECT fields FROM attachments JOIN messages ON ord = message
+            WHERE conversation = ?1 AND sender = ?2 AND id = ?3";
+        let mut select = self.db.prepare_cached(sql)?;
+        let MessageKey { conversation, sender, id } = key;
+        let conversation = conversation_key(conversation);
+        let mut rows = select.query(params![conversation, sender.as_bytes(), id.as_bytes()])?;
+        Ok(rows.next()?.map(|row| event(row, 0)).transpose()?.flatten())
+    }
+
+    /// Own texts and files of a conversation with counts in these ranges, in the order of their
+    /// counts; at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -182,8 +208,9 @@ impl Store {
         let mut select = self.db.prepare_cached(
             "SELECT number, id, sent_at, body, ord,
              (SELECT id FROM messages AS before WHERE before.conversation = ?1
-              AND before.sender = ?2 AND before.number = messages.number - 1)
-             FROM messages WHERE conversation = ?1 AND sender = ?2 AND kind = 0
+              AND before.sender = ?2 AND before.number = messages.number - 1),
+             (SELECT fields FROM attachments WHERE message = ord)
+             FROM messages WHERE conversation = ?1 AND sender = ?2 AND kind IN (0, 4)
              AND number BETWEEN ?3 AND ?4 ORDER BY number LIMIT ?5",
         )?;
         let mut found = Vec::new();
@@ -218,6 +245,7 @@ impl Store {
             prev: prev.unwrap_or(NO_MESSAGE),
             sent_at: time(row, 2)?,
             body: row::body(body)?,
+            attached: event(row, 6)?,
             recipients,
         })
     }
@@ -239,6 +267,14 @@ impl Store {
         }
         Ok(ledger)
     }
+}
+
+/// What a message of a file says; none where the column is empty.
+fn event(row: &Row<'_>, at: usize) -> Result<Option<ChatEvent>, StoreError> {
+    let fields = row.get_ref(at)?.as_blob_or_null().map_err(|_| damaged("a file's message"))?;
+    let offer = fields.map(FileOffer::decode).transpose();
+    let offer = offer.map_err(|_| damaged("a file's message"))?;
+    Ok(offer.map(|offer| ChatEvent::File(Arc::new(offer))))
 }
 
 fn message(row: &Row<'_>) -> Result<Message, StoreError> {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what cannot be read back is corruption, never a default.
 
+use std::borrow::Cow;
+
 use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::codec;
@@ -50,6 +52,7 @@ pub(super) fn table_number(table: Table) -> i64 {
         Table::Picture => 12,
         Table::Past => 13,
         Table::Early => 14,
+        Table::File => 15,
     }
 }
 
@@ -70,6 +73,7 @@ pub(super) fn table(number: i64) -> Result<Table, StoreError> {
         12 => Table::Picture,
         13 => Table::Past,
         14 => Table::Early,
+        15 => Table::File,
         _ => return Err(damaged("a record's table")),
     })
 }
@@ -99,6 +103,16 @@ pub(super) fn kind_number(body: &Body) -> i64 {
         Body::Notice(_) => 1,
         Body::Unsupported => 2,
         Body::Missing => 3,
+        Body::File(_) => 4,
+    }
+}
+
+/// What is found by search in a message.
+pub(super) fn words(body: &Body) -> Option<Cow<'_, str>> {
+    match body {
+        Body::Text(text) => Some(Cow::Borrowed(text)),
+        Body::File(file) => Some(Cow::Owned(format!("{}\n{}", file.name, file.caption))),
+        Body::Notice(_) | Body::Unsupported | Body::Missing => None,
     }
 }
 

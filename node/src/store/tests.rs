@@ -2,12 +2,17 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use hubbub_shared::id::{GroupId, MessageId};
+use hubbub_shared::blob::{Blob, Shape};
+use hubbub_shared::content::{ChatEvent, FileName, FileOffer, FileRef};
+use hubbub_shared::crypto::stream::FileKey;
+use hubbub_shared::id::{BlobId, GroupId, MessageId};
 use hubbub_shared::time::Timestamp;
 
 use super::*;
 use crate::api::ConversationId;
+use crate::api::file::FileBody;
 use crate::api::view::{Body, Delivery};
 use crate::engine::output::{Changes, HistoryChange, RecordChange, StoredMessage, Table};
 
@@ -317,4 +322,73 @@ fn own_messages_are_recalled_by_their_counts_with_whom_they_were_for() {
     store.commit(history(vec![renumber])).unwrap();
     let found = store.recall(&TEAM, &[(5, u64::MAX)], 9).unwrap();
     assert_eq!((found[0].n, found[0].id, found[0].prev.0), (number, message, [0; 16]));
+}
+
+fn offer(id: u8, sender: NodeId) -> (HistoryChange, HistoryChange, ChatEvent) {
+    let blob = Blob { address: BlobId([4; 32]), shape: Shape::of(11).unwrap() };
+    let file_key = FileKey::from_parts(key(3), [5; 16]);
+    let reference = FileRef::new(blob, 11, file_key, FileName::clean("notes.txt")).unwrap();
+    let offer = Arc::new(FileOffer::new(reference, "for you").unwrap());
+    let body = FileBody {
+        name: "notes.txt".to_owned(),
+        size: 11,
+        media: String::new(),
+        caption: "for you".to_owned(),
+        folder: false,
+        preview: false,
+        status: None,
+    };
+    let line = StoredMessage { body: Body::File(Box::new(body)), ..text(id, sender, "") };
+    let event = ChatEvent::File(offer);
+    let attach = HistoryChange::Attach(line.key(), event.clone());
+    (HistoryChange::Insert(line), attach, event)
+}
+
+#[test]
+fn a_file_is_unread_like_a_text_and_recalled_with_what_opens_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let (of_bob, attached, event) = offer(1, BOB);
+    let (own, own_attached, _) = offer(2, ALICE);
+    store.commit(history(vec![of_bob, attached.clone(), own, own_attached, attached])).unwrap();
+    let summary = store.summary(&TEAM).unwrap();
+    assert_eq!((summary.unread, summary.last.as_deref()), (1, Some("(a file) notes.txt")));
+    let found = store.recall(&TEAM, &[(1, 9)], 9).unwrap();
+    assert_eq!((found.len(), &found[0].attached), (1, &Some(event.clone())));
+    let key = text(1, BOB, "").key();
+    assert_eq!(store.attachment(&key).unwrap(), Some(event));
+    assert_eq!(store.attachment(&text(9, BOB, "").key()).unwrap(), None);
+    // Without a message of a file there is nothing to attach to.
+    let words = HistoryChange::Insert(text(3, BOB, "words"));
+    let (_, stray, _) = offer(3, BOB);
+    store.commit(history(vec![words, stray])).unwrap();
+    assert_eq!(store.attachment(&text(3, BOB, "").key()).unwrap(), None);
+}
+
+#[test]
+fn a_backup_holds_what_a_file_says_and_a_database_of_before_files_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("node.db"));
+    let (of_bob, attached, event) = offer(1, BOB);
+    store.commit(history(vec![of_bob, attached])).unwrap();
+    let mut rows = Vec::new();
+    let keep = |row| {
+        rows.push(row);
+        Ok::<_, StoreError>(())
+    };
+    store.export(keep).unwrap();
+    let other = dir.path().join("other.db");
+    drop(open(&other));
+    let old = open(&other);
+    let undo = "DROP TABLE attachments; DROP INDEX messages_unread;
+        CREATE INDEX messages_unread ON messages(conversation, ord)
+        WHERE own = 0 AND kind IN (0, 2); PRAGMA user_version = 1";
+    old.db.execute_batch(undo).unwrap();
+    drop(old);
+    let mut other = open(&other);
+    let import = other.import().unwrap();
+    rows.into_iter().try_for_each(|row| import.put(row)).unwrap();
+    import.commit().unwrap();
+    assert_eq!(other.attachment(&text(1, BOB, "").key()).unwrap(), Some(event));
+    assert_eq!(other.summary(&TEAM).unwrap().unread, 1);
 }

@@ -1,6 +1,7 @@
 //! Slash commands: what they are called, what they mean, how Tab completes them.
 
 use super::app::{App, Asked, Did, Effect};
+use super::files::{self, FileCall};
 use super::overlay::Overlay;
 use super::passphrase::Purpose;
 use super::people::{self, PeopleCall};
@@ -30,8 +31,12 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/verify", "[nickname]", "compare safety numbers"),
     ("/contact", "[nickname]", "what is known of somebody and of their keys"),
     ("/requests", "", "who asks to be let in"),
-    ("/accept", "<nickname>", "let somebody in, or come into a group"),
-    ("/decline", "<nickname>", "turn a request down; they are not told"),
+    ("/accept", "[nickname]", "let somebody in; alone: fetch the newest file"),
+    ("/decline", "[nickname]", "turn a request down; alone: the newest file"),
+    ("/file", "<path>", "offer a file here"),
+    ("/pause", "[number]", "stop the newest file, or that one, for now"),
+    ("/resume", "[number]", "go on with it"),
+    ("/cancel", "[number]", "give it up, or take your offer back"),
     ("/block", "[nickname]", "neither hear nor be heard by somebody"),
     ("/unblock", "<nickname>", "take that back"),
     ("/invite", "", "show the invite to this hub, to copy it"),
@@ -66,6 +71,7 @@ pub(super) enum Call {
     Nick(String),
     Verify(Option<String>),
     People(PeopleCall),
+    File(FileCall),
     Invite,
     Status(Option<String>),
     Help,
@@ -102,7 +108,10 @@ pub(super) fn parse(text: &str) -> Parsed {
         "status" => Some(Call::Status(some(rest))),
         "help" => Some(Call::Help),
         "quit" | "exit" => Some(Call::Quit),
-        _ => people::parse(verb, rest).map(Call::People),
+        _ => {
+            let file = files::parse(verb, rest).map(Call::File);
+            file.or_else(|| people::parse(verb, rest).map(Call::People))
+        }
     };
     call.map_or_else(|| Parsed::Wrong(usage(verb)), Parsed::Call)
 }
@@ -245,6 +254,7 @@ impl App {
             }
             Call::Verify(contact) => self.verify(contact),
             Call::People(call) => self.people_call(call),
+            Call::File(call) => self.file_call(call),
             Call::Status(Some(status)) => {
                 let said = Did::Said("status set".to_owned());
                 vec![Effect::Command(Command::SetStatus { status }, said)]
@@ -355,6 +365,18 @@ mod tests {
         assert_eq!(parse("/msg bob hi there"), Parsed::Call(message));
         let group = Call::GroupNew("team".to_owned(), vec!["bob".to_owned(), "carol".to_owned()]);
         assert_eq!(parse("/group new team bob carol"), Parsed::Call(group));
+    }
+
+    #[test]
+    fn files_and_people_are_accepted_by_the_same_word() {
+        use crate::api::FileDeed;
+        let accept = || FileDeed::Accept { to: None };
+        let file = |number| Parsed::Call(Call::File(FileCall::Deed(accept(), number)));
+        assert_eq!((parse("/accept"), parse("/accept 7")), (file(None), file(Some(7))));
+        let bob = Parsed::Call(Call::People(PeopleCall::Accept("bob".to_owned())));
+        assert_eq!(parse("/accept bob"), bob);
+        let path = Parsed::Call(Call::File(FileCall::Send("/tmp/a b.txt".to_owned())));
+        assert_eq!(parse("/file /tmp/a b.txt"), path);
     }
 
     #[test]

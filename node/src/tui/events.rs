@@ -38,6 +38,10 @@ impl App {
                 }
                 Vec::new()
             }
+            Event::File(view) => {
+                self.file_changed(&view);
+                Vec::new()
+            }
             Event::ConversationChanged { .. } => {
                 vec![Effect::Query(Query::Conversations, Asked::Conversations)]
             }

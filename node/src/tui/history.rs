@@ -155,6 +155,11 @@ impl Room {
         self.messages.values()
     }
 
+    /// The same to change.
+    pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut MessageView> {
+        self.messages.values_mut()
+    }
+
     /// Whether none is here.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.past().is_empty()

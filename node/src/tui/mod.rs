@@ -7,6 +7,7 @@ mod app;
 mod commands;
 mod composer;
 mod events;
+mod files;
 mod history;
 mod input;
 mod invite;

@@ -5,6 +5,7 @@
 //! * [`serve`]: the same pieces again, for others, each compared before it leaves
 //! * [`verify`]: a piece from anybody against the address, and what shows that it belongs
 //! * [`open`]: a verified piece back to content
+//! * [`grow`]: the tree above sealed pieces as they arrive, for whoever has no key
 //! * [`nodes`]: where the values of the tree are kept; [`have`]: which pieces somebody has
 //!
 //! Invariant: a sealed piece comes out of here in two ways only. It was verified as somebody sent
@@ -15,6 +16,7 @@
 //! who sent it, what verifies and does not open is the fault of who wrote the reference, and what
 //! does not seal to the same is a file that changed here.
 
+pub mod grow;
 pub mod have;
 pub mod nodes;
 pub mod open;
@@ -27,6 +29,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use grow::{GrowError, Growing};
 pub use have::{HaveError, HaveMap};
 pub use nodes::{MemoryNodes, Nodes, Parent};
 pub use shape::Shape;

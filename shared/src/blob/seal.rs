@@ -7,12 +7,12 @@
 use rand_core::CryptoRng;
 
 use super::Blob;
-use super::nodes::{Nodes, Parent};
+use super::grow::Tree;
+use super::nodes::Nodes;
 use super::pieces::{Pieces, value};
 use super::shape::Shape;
 use crate::crypto::stream::FileKey;
-use crate::crypto::tree::{self, Value};
-use crate::id::BlobId;
+use crate::crypto::tree::Value;
 use crate::limits::PIECES_MAX;
 
 /// Why a file cannot be sealed.
@@ -60,14 +60,14 @@ impl Sealing {
     pub fn begin<E>(size: u64, rng: &mut (impl CryptoRng + ?Sized)) -> Result<Self, SealError<E>> {
         let key = FileKey::random(rng);
         let pieces = Pieces::new(&key, size).ok_or(SealError::TooLarge)?;
-        let tree = Tree { shape: pieces.shape(), count: 0, open: Vec::new() };
+        let tree = Tree::new(pieces.shape());
         Ok(Self { key, pieces, tree })
     }
 
     /// How many pieces there will be, and of what lengths.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        self.tree.shape
+        self.tree.shape()
     }
 
     /// Where in the content piece `index` begins and how many bytes it takes: none where only
@@ -104,7 +104,7 @@ impl Sealing {
         nodes: &mut N,
     ) -> Result<(), SealError<N::Error>> {
         let next = u64::from(leaf.index);
-        if next != self.tree.count || next >= self.shape().pieces() {
+        if next != self.tree.count() || next >= self.shape().pieces() {
             return Err(SealError::OutOfTurn);
         }
         self.tree.push(leaf.value, nodes).map_err(SealError::Store)
@@ -115,40 +115,7 @@ impl Sealing {
     /// # Errors
     /// [`SealError::Changed`] when there are pieces missing.
     pub fn finish<E>(self) -> Result<(Blob, FileKey), SealError<E>> {
-        let shape = self.shape();
-        match self.tree.open[..] {
-            [(root, _)] if self.tree.count == shape.pieces() => {
-                Ok((Blob { address: BlobId(root), shape }, self.key))
-            }
-            _ => Err(SealError::Changed),
-        }
-    }
-}
-
-/// The tree as far as it was built: at most one subtree of each size waits for its sibling.
-struct Tree {
-    shape: Shape,
-    count: u64,
-    /// Value and number of pieces, from the left.
-    open: Vec<(Value, u64)>,
-}
-
-impl Tree {
-    fn push<N: Nodes>(&mut self, value: Value, nodes: &mut N) -> Result<(), N::Error> {
-        self.open.push((value, 1));
-        self.count += 1;
-        let (count, all) = (self.count, self.shape.pieces());
-        while let [.., (left, l), (right, r)] = self.open[..] {
-            if l != r && count != all {
-                break;
-            }
-            // Fits: a right half begins behind the first piece and before the last one's end.
-            let Ok(split) = u32::try_from(count - r) else { break };
-            nodes.keep(split, &Parent { left, right })?;
-            let above = if l + r == all { tree::root } else { tree::parent };
-            self.open.truncate(self.open.len() - 2);
-            self.open.push((above(&left, &right), l + r));
-        }
-        Ok(())
+        let blob = self.tree.blob().ok_or(SealError::Changed)?;
+        Ok((blob, self.key))
     }
 }

@@ -4,9 +4,10 @@
 //! small numbers to values. So a program keeps an event of a kind it does not know, byte for byte,
 //! and skips fields that were added later to one it knows.
 //!
-//! Tags: 1 text. Kept for later: 2 edit, 3 reaction, 4 deletion, 5 file.
+//! Tags: 1 text, 5 file. Kept for later: 2 edit, 3 reaction, 4 deletion.
 
 use core::fmt;
+use std::sync::Arc;
 
 use serde::de::{self, IgnoredAny, MapAccess};
 use serde::ser::SerializeMap;
@@ -14,19 +15,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteBuf;
 
 use super::ContentError;
+use super::file_offer::FileOffer;
+use crate::crypto::SecretBytes;
 use crate::limits::TEXT_MAX;
 use crate::wire::codec::{decode, encode};
 
 const TEXT: u8 = 1;
+const FILE: u8 = 5;
 
 /// An event in a conversation (PROTOCOL.md, Content).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum ChatEvent {
     /// Somebody wrote something.
     Text {
         /// At most [`TEXT_MAX`] bytes.
         body: String,
     },
+    /// Somebody offered a file. Shared, never copied: it holds a key.
+    File(Arc<FileOffer>),
     /// Something a newer program did; kept, and shown as "needs a newer version".
     Unknown {
         /// Its tag.
@@ -36,11 +42,23 @@ pub enum ChatEvent {
     },
 }
 
+/// Of a file only the pointer is copied: there is one of its key.
+impl Clone for ChatEvent {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Text { body } => Self::Text { body: body.clone() },
+            Self::File(offer) => Self::File(Arc::clone(offer)),
+            Self::Unknown { tag, fields } => Self::Unknown { tag: *tag, fields: fields.clone() },
+        }
+    }
+}
+
 /// Names the kind and the size, never the words: events end up in logs through `{:?}`.
 impl fmt::Debug for ChatEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { body } => write!(f, "Text({} bytes)", body.len()),
+            Self::File(offer) => write!(f, "File({} bytes)", offer.reference().size()),
             Self::Unknown { tag, fields } => write!(f, "Unknown({tag}, {} bytes)", fields.len()),
         }
     }
@@ -62,26 +80,41 @@ impl ChatEvent {
     pub(super) fn to_wire(&self) -> WireEvent {
         match self {
             Self::Text { body } => WireEvent(TEXT, ByteBuf::from(encode(&TextFields(body)))),
+            Self::File(offer) => WireEvent(FILE, ByteBuf::from(offer.encode().expose())),
             Self::Unknown { tag, fields } => WireEvent(*tag, ByteBuf::from(fields.clone())),
         }
     }
 
-    pub(super) fn from_wire(wire: WireEvent) -> Result<Self, ContentError> {
-        let WireEvent(tag, fields) = wire;
-        match tag {
+    pub(super) fn from_wire(mut wire: WireEvent) -> Result<Self, ContentError> {
+        let WireEvent(tag, fields) = &mut wire;
+        match *tag {
             TEXT => {
-                let ReadText(body) = decode(&fields)?;
+                let ReadText(body) = decode(fields)?;
                 Self::text(body)
             }
-            _ => Ok(Self::Unknown { tag, fields: fields.into_vec() }),
+            FILE => FileOffer::decode(fields).map(|offer| Self::File(Arc::new(offer))),
+            tag => Ok(Self::Unknown { tag, fields: core::mem::take(fields).into_vec() }),
         }
     }
 }
 
-/// Tag and fields, as they travel.
+/// Tag and fields, as they travel. The fields are wiped: a key may be among them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WireEvent(u8, ByteBuf);
+
+impl WireEvent {
+    /// Bytes of the fields.
+    pub(super) fn len(&self) -> usize {
+        self.1.len()
+    }
+}
+
+impl Drop for WireEvent {
+    fn drop(&mut self) {
+        drop(SecretBytes::from_vec(core::mem::take(&mut self.1).into_vec()));
+    }
+}
 
 /// `{0: body}`.
 struct TextFields<'a>(&'a str);
@@ -127,6 +160,7 @@ impl<'de> de::Visitor<'de> for ReadTextVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::file_offer;
 
     fn round_trip(event: &ChatEvent) -> Result<ChatEvent, ContentError> {
         ChatEvent::from_wire(decode(&encode(&event.to_wire())).unwrap())
@@ -135,6 +169,8 @@ mod tests {
     #[test]
     fn texts_and_unknown_events_survive_a_round_trip() {
         let text = ChatEvent::text("Grüße").unwrap();
+        let file = ChatEvent::File(Arc::new(file_offer::sample("look")));
+        assert_eq!(round_trip(&file), Ok(file));
         let unknown = ChatEvent::Unknown { tag: 77, fields: vec![0x80, 1, 2] };
         assert_eq!(round_trip(&text), Ok(text));
         assert_eq!(round_trip(&unknown), Ok(unknown));
@@ -167,5 +203,7 @@ mod tests {
     fn debug_output_shows_no_words() {
         let shown = format!("{:?}", ChatEvent::text("secret").unwrap());
         assert_eq!(shown, "Text(6 bytes)");
+        let file = ChatEvent::File(Arc::new(file_offer::sample("secret")));
+        assert_eq!(format!("{file:?}"), "File(70000 bytes)");
     }
 }

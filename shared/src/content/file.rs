@@ -147,17 +147,18 @@ fn check_preview(bytes: &[u8]) -> Result<(), ContentError> {
 }
 
 #[cfg(test)]
+pub(super) fn sample(size: u64, name: &str) -> FileRef {
+    let blob = Blob { address: BlobId([1; 32]), shape: Shape::of(size).unwrap() };
+    let key = FileKey::from_parts(crate::crypto::Secret32::from_bytes([2; 32]), [3; 16]);
+    FileRef::new(blob, size, key, FileName::clean(name)).unwrap()
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::crypto::Secret32;
-
-    fn sample(size: u64, name: &str) -> FileRef {
-        let blob = Blob { address: BlobId([1; 32]), shape: Shape::of(size).unwrap() };
-        let key = FileKey::from_parts(Secret32::from_bytes([2; 32]), [3; 16]);
-        FileRef::new(blob, size, key, FileName::clean(name)).unwrap()
-    }
 
     fn refused(bytes: &[u8]) -> &'static str {
         FileRef::decode(bytes).err().expect("refused").reason()

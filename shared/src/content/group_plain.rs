@@ -14,10 +14,12 @@ use crate::crypto::SecretBytes;
 use crate::id::MessageId;
 use crate::limits::SEEN_MAX;
 use crate::time::Timestamp;
-use crate::wire::codec::{decode, encode};
+use crate::wire::codec::{decode, encode_within};
 use crate::wire::version::VERSION;
 use crate::wire::versioned::version_of;
 
+/// What a message adds to the fields of its event: ids, numbers, their lengths.
+const AROUND: usize = 256;
 /// What follows no message.
 pub const NO_MESSAGE: MessageId = MessageId([0; 16]);
 
@@ -58,15 +60,18 @@ impl GroupPlain {
     /// The bytes to seal.
     #[must_use]
     pub fn encode(&self) -> SecretBytes {
-        SecretBytes::from_vec(encode(&Wire {
+        let event = self.event.to_wire();
+        let room = event.len() + AROUND;
+        let wire = Wire {
             v: VERSION,
             id: self.id,
             ts: self.ts,
             n: self.n,
             prev: self.prev,
             seen: self.seen.clone(),
-            event: self.event.to_wire(),
-        }))
+            event,
+        };
+        SecretBytes::from_vec(encode_within(&wire, room))
     }
 
     /// Reads opened bytes.
@@ -107,6 +112,7 @@ mod tests {
 
     use super::*;
     use crate::content::PairPlain;
+    use crate::wire::codec::encode;
 
     #[test]
     fn a_message_survives_a_round_trip() {

@@ -4,16 +4,19 @@
 //! * [`group_plain`]: an event as it is sealed for a conversation, with its place in it
 //! * [`pair_plain`]: everything two nodes tell each other, keys included; [`profile`] and
 //!   [`picture`]: what people may say and show of themselves
-//! * [`mod@file`]: what is said about a file, its key included; [`file_name`]: what it is called
+//! * [`mod@file`]: what is said about a file, its key included; [`file_name`]: what it is called;
+//!   [`file_offer`]: both in a conversation
 //! * [`signal`]: what they tell each other in passing
 //!
-//! Invariant: the two plaintexts are different forms. Nothing that carries a key can be read out of
-//! a group message, so no member can hand out keys in a place where they count as another's.
+//! Invariant: the two plaintexts are different forms. No key of a person, a session or a group can
+//! be read out of a group message, so no member can hand out keys in a place where they count as
+//! another's. The key of a file opens that file and nothing else.
 
 pub mod count;
 pub mod event;
 pub mod file;
 pub mod file_name;
+pub mod file_offer;
 pub mod group_plain;
 mod knocks;
 pub mod pair_plain;
@@ -26,6 +29,7 @@ mod told;
 pub use event::ChatEvent;
 pub use file::FileRef;
 pub use file_name::FileName;
+pub use file_offer::FileOffer;
 pub use group_plain::{ChatPlain, GroupPlain};
 pub use pair_plain::{AckKind, PairPlain};
 pub use picture::{PictureError, PictureFacts, PictureKind};

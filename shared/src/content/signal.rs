@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn other_kinds_and_versions_need_a_newer_version() {
         let refused = |head: [u8; 2]| Signal::decode(&[&head[..], &[0; 8]].concat()).unwrap_err();
-        for kind in [0, 4, 255] {
+        for kind in [0, 6, 255] {
             assert_eq!(refused([1, kind]), ContentError::UnknownKind(kind));
         }
         assert_eq!(refused([2, 4]).reason(), "newer");

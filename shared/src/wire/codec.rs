@@ -50,6 +50,16 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec(value).expect("plain structs encode")
 }
 
+/// The same into room taken at once, so that a secret among the fields is not left behind where the
+/// buffer was smaller.
+#[must_use]
+pub fn encode_within<T: Serialize>(value: &T, room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(room);
+    #[allow(clippy::expect_used)] // as above
+    rmp_serde::encode::write(&mut out, value).expect("plain structs encode");
+    out
+}
+
 /// Decodes exactly one value, nested at most [`limits::DECODE_DEPTH`] deep, with nothing after it.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 //! * [`log`]: how a mailbox or a channel is named
 //! * [`refusal`]: why a hub said no
 //! * [`datagram`], [`stream`]: what is relayed without being stored
-//! * [`pieces`]: how nodes ask each other for pieces of files
+//! * [`pieces`]: how nodes ask each other for pieces of files; [`files`]: what they leave at a hub
 //! * [`to_peer`]: what two nodes say to each other without a hub
 //! * [`address`]: where on the network somebody is
 //! * [`version`], [`versioned`]: what "version 1" means, and reading that much of a newer one
@@ -16,8 +16,10 @@
 
 pub mod address;
 pub mod codec;
+mod codes;
 pub mod datagram;
 pub mod envelope;
+pub mod files;
 pub mod from_hub;
 pub mod log;
 pub mod pieces;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::codec::{HEADER, at_most};
+use super::codes::codes;
 use crate::id::BlobId;
 use crate::limits::{ASK_SPANS, HAVE_BITS, PIECE, PIECE_PARENTS, SPAN_PIECES};
 use crate::time::Millis;
@@ -105,55 +106,26 @@ pub struct PiecesRefused {
     pub retry_after: Option<Millis>,
 }
 
-/// Makes the code enum and its number mapping from one table.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $number:literal => $name:ident,)*) => {
-        /// Why a source refuses; numbers never change meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(from = "u16", into = "u16")]
-        pub enum PieceRefusal {
-            $($(#[$doc])* $name,)*
-            /// A code from a newer node.
-            Other(u16),
-        }
-
-        impl From<PieceRefusal> for u16 {
-            fn from(code: PieceRefusal) -> Self {
-                match code {
-                    $(PieceRefusal::$name => $number,)*
-                    PieceRefusal::Other(number) => number,
-                }
-            }
-        }
-
-        impl From<u16> for PieceRefusal {
-            fn from(number: u16) -> Self {
-                match number {
-                    $($number => Self::$name,)*
-                    other => Self::Other(other),
-                }
-            }
-        }
-    };
-}
-
 codes! {
-    /// Nothing of this blob is here, or not for the asker; which of the two is not said.
-    1 => Unknown,
-    /// The blob has another length: the asker's reference or the source's lies.
-    2 => OtherLength,
-    /// Some piece that was asked for is not here.
-    3 => Lacking,
-    /// The file changed here since it was sealed: nothing of it will come any more.
-    4 => Changed,
-    /// Too much else to do.
-    5 => Busy,
-    /// Not a question that can be answered: spans that do not fit the blob, or none.
-    6 => BadAsk,
-    /// Somebody here paused it or took it back.
-    7 => Stopped,
-    /// The disk fails here.
-    8 => StoreFailing,
+    /// Why a source refuses; numbers never change meaning.
+    PieceRefusal {
+        /// Nothing of this blob is here, or not for the asker; which of the two is not said.
+        1 => Unknown,
+        /// The blob has another length: the asker's reference or the source's lies.
+        2 => OtherLength,
+        /// Some piece that was asked for is not here.
+        3 => Lacking,
+        /// The file changed here since it was sealed: nothing of it will come any more.
+        4 => Changed,
+        /// Too much else to do.
+        5 => Busy,
+        /// Not a question that can be answered: spans that do not fit the blob, or none.
+        6 => BadAsk,
+        /// Somebody here paused it or took it back.
+        7 => Stopped,
+        /// The disk fails here.
+        8 => StoreFailing,
+    }
 }
 
 /// One piece as it came: `u32 req | u32 index | u8 parents | 64 bytes for each | sealed piece`.

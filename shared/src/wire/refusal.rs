@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codes::codes;
 use crate::id::NodeId;
 use crate::time::Millis;
 
@@ -27,85 +28,56 @@ impl RefusalCode {
     }
 }
 
-/// Makes the code enum and its number mapping from one table.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $number:literal => $name:ident,)*) => {
-        /// Why a hub refuses; numbers never change meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(from = "u16", into = "u16")]
-        pub enum RefusalCode {
-            $($(#[$doc])* $name,)*
-            /// A code from a newer hub.
-            Other(u16),
-        }
-
-        impl From<RefusalCode> for u16 {
-            fn from(code: RefusalCode) -> Self {
-                match code {
-                    $(RefusalCode::$name => $number,)*
-                    RefusalCode::Other(number) => number,
-                }
-            }
-        }
-
-        impl From<u16> for RefusalCode {
-            fn from(number: u16) -> Self {
-                match number {
-                    $($number => Self::$name,)*
-                    other => Self::Other(other),
-                }
-            }
-        }
-    };
-}
-
 codes! {
-    /// The frame could not be read, or came at the wrong time.
-    1 => BadFrame,
-    /// No common protocol version.
-    2 => WrongVersion,
-    /// The proof of identity does not hold for this connection.
-    3 => BadProof,
-    /// This hub is closed and the hello carried no invite.
-    4 => NotAdmitted,
-    /// No such invite, or one that was revoked.
-    5 => InviteUnknown,
-    /// The invite's time is over.
-    6 => InviteExpired,
-    /// The invite's uses are used up.
-    7 => InviteUsedUp,
-    /// Another connection of the same identity took over.
-    8 => Replaced,
-    /// The hub is stopping; reconnect soon.
-    9 => Stopping,
-    /// Another identity holds this nickname.
-    20 => NicknameTaken,
-    /// Too like a nickname somebody holds.
-    21 => NicknameLooksAlike,
-    /// Not a nickname: empty, too long, or with characters that are not allowed.
-    22 => NicknameInvalid,
-    /// The claim's signature or number is wrong.
-    23 => BadClaim,
-    /// Nobody here has that name or key.
-    24 => Unknown,
-    /// The peer has published no prekeys yet.
-    25 => NoPrekeys,
-    /// The log is full; `about` names the reader who holds it back.
-    40 => Full,
-    /// Not a reader or member there.
-    41 => NotAMember,
-    /// No such group.
-    42 => NoSuchGroup,
-    /// Another control entry came first: read on and sign again.
-    43 => Stale,
-    /// The control entry breaks the group's rules.
-    44 => BadControl,
-    /// Larger than the limit.
-    45 => TooLarge,
-    /// Too many, too fast; see `retry_after`.
-    46 => TooFast,
-    /// The hub cannot store just now (disk full or failing).
-    47 => StoreFailing,
-    /// The one asked for is not connected (streams and datagrams).
-    48 => NotConnected,
+    /// Why a hub refuses; numbers never change meaning.
+    RefusalCode {
+        /// The frame could not be read, or came at the wrong time.
+        1 => BadFrame,
+        /// No common protocol version.
+        2 => WrongVersion,
+        /// The proof of identity does not hold for this connection.
+        3 => BadProof,
+        /// This hub is closed and the hello carried no invite.
+        4 => NotAdmitted,
+        /// No such invite, or one that was revoked.
+        5 => InviteUnknown,
+        /// The invite's time is over.
+        6 => InviteExpired,
+        /// The invite's uses are used up.
+        7 => InviteUsedUp,
+        /// Another connection of the same identity took over.
+        8 => Replaced,
+        /// The hub is stopping; reconnect soon.
+        9 => Stopping,
+        /// Another identity holds this nickname.
+        20 => NicknameTaken,
+        /// Too like a nickname somebody holds.
+        21 => NicknameLooksAlike,
+        /// Not a nickname: empty, too long, or with characters that are not allowed.
+        22 => NicknameInvalid,
+        /// The claim's signature or number is wrong.
+        23 => BadClaim,
+        /// Nobody here has that name or key.
+        24 => Unknown,
+        /// The peer has published no prekeys yet.
+        25 => NoPrekeys,
+        /// The log is full; `about` names the reader who holds it back.
+        40 => Full,
+        /// Not a reader or member there.
+        41 => NotAMember,
+        /// No such group.
+        42 => NoSuchGroup,
+        /// Another control entry came first: read on and sign again.
+        43 => Stale,
+        /// The control entry breaks the group's rules.
+        44 => BadControl,
+        /// Larger than the limit.
+        45 => TooLarge,
+        /// Too many, too fast; see `retry_after`.
+        46 => TooFast,
+        /// The hub cannot store just now (disk full or failing).
+        47 => StoreFailing,
+        /// The one asked for is not connected (streams and datagrams).
+        48 => NotConnected,
+    }
 }

@@ -252,6 +252,7 @@ pub(super) fn line(command: &Command) -> String {
             format!("splice {stream} of {} to {}", name(from), to.0)
         }
         Command::RefuseStream { stream, code } => format!("refuse stream {stream}: {code:?}"),
+        Command::Files { stream, node } => format!("files {stream} for {}", name(node)),
         Command::Disconnect { conn, code } => format!("disconnect {}: {code:?}", conn.0),
         Command::Note(note) => note_line(note),
     }
@@ -301,6 +302,7 @@ fn note_line(note: &Note) -> String {
         Note::Passed { node, log, seq, .. } => {
             format!("note {} put {seq} into {}", name(node), log_name(log))
         }
+        Note::Filed { bytes, .. } => format!("note {bytes} bytes of files"),
         Note::Streamed { bytes, .. } => format!("note {bytes} bytes streamed"),
         Note::Named { node, nickname } => format!("note {} is {nickname}", name(node)),
         Note::Refused { node, code } => format!("note {} refused: {code:?}", name(node)),

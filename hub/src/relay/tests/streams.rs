@@ -48,6 +48,25 @@ fn all_together_have_a_bounded_number_of_streams() {
 }
 
 #[test]
+fn whoever_was_let_in_may_come_to_the_files_a_few_times_at_once() {
+    let files = |conn, stream| Input::FilesWanted { conn: ConnId(conn), stream };
+    let mut hub = RelayProbe::open();
+    hub.expect(files(1, 10), &["refuse stream 10: NotAdmitted"]);
+    hub.connect(1, ALICE);
+    hub.connect(2, BOB);
+    for stream in 11..15 {
+        let served = format!("files {stream} for alice");
+        hub.expect(files(1, stream), &[&*served]);
+    }
+    hub.expect(files(1, 15), &["refuse stream 15: TooFast"]);
+    hub.expect(wanted(1, 16, BOB), &["splice 16 of alice to 2"]);
+    hub.expect(files(2, 17), &["files 17 for bob"]);
+    hub.expect(Input::StreamEnded { stream: 11, bytes: 5 }, &["note 5 bytes of files"]);
+    hub.expect(Input::StreamEnded { stream: 12, bytes: 0 }, &[]);
+    hub.expect(files(1, 18), &["files 18 for alice"]);
+}
+
+#[test]
 fn a_datagram_reaches_the_connected_and_is_dropped_for_the_absent() {
     let mut hub = RelayProbe::open();
     hub.connect(1, ALICE);

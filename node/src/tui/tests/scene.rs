@@ -11,12 +11,13 @@ use super::super::app::{App, Asked, Effect, Msg};
 use super::super::invite::InviteCard;
 use super::super::theme::Theme;
 use crate::api::command::MessageText;
+use crate::api::file::{FileBody, FileProgress, FileStatus, FileView};
 use crate::api::people::{RequestView, Wanted, key_mark};
 use crate::api::view::{
     Body, ContactView, ConversationKind, ConversationView, Delivery, LinkState, MessageView,
     NodeText, PastView, Path, PersonView, StatusView, WhoamiView,
 };
-use crate::api::{Answer, ConversationId};
+use crate::api::{Answer, ConversationId, Event, FileState};
 use crate::display::{Charset, Clock};
 
 /// Sunday, 22 November 2026, 12:00 UTC.
@@ -101,6 +102,46 @@ pub(super) fn told(days: u64, author: &str, says: &str, by: [Option<&str>; 2]) -
         told_by,
         contradicted,
     }
+}
+
+/// The `n`th message, which offers a file.
+pub(super) fn file(n: u8, sender: &str, state: FileState, done: Option<u64>) -> MessageView {
+    let moving = |bytes| FileProgress { bytes, rate: 1 << 20, ..FileProgress::default() };
+    let status = FileStatus {
+        file: u64::from(n),
+        state,
+        why: None,
+        path: None,
+        progress: done.map(moving),
+        kept_until: None,
+    };
+    let body = FileBody {
+        name: format!("notes {n}.pdf"),
+        size: 4 << 20,
+        media: "application/pdf".to_owned(),
+        caption: if n == 1 { "for you".to_owned() } else { String::new() },
+        folder: false,
+        preview: false,
+        status: Some(status),
+    };
+    message(BOB, n, sender, Body::File(Box::new(body)))
+}
+
+/// What a node tells of the file that this message offers.
+pub(super) fn told_of(message: &MessageView, state: FileState) -> Event {
+    let Body::File(body) = &message.body else { panic!("no file") };
+    let mut body = (**body).clone();
+    body.status.iter_mut().for_each(|status| {
+        (status.state, status.progress) = (state, None);
+    });
+    Event::File(Box::new(FileView {
+        message: message.id,
+        conversation: message.conversation,
+        sender: message.sender.clone(),
+        own: message.own,
+        since: NOON,
+        body,
+    }))
 }
 
 pub(super) fn text(at: ConversationId, n: u8, sender: &str, says: &str) -> MessageView {

@@ -53,6 +53,17 @@ fn a_chat_shows_who_said_what_and_how_far_it_got() {
 }
 
 #[test]
+fn a_file_is_one_line_that_says_how_it_is_with_it() {
+    use crate::api::FileState as State;
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]).says(vec![
+        file(1, "bob", State::Offered, None),
+        file(2, "bob", State::Fetching, Some(1 << 20)),
+        marked(file(3, "alice", State::Serving, None), Delivery::Delivered, (1, 1)),
+    ]);
+    assert_snapshot!("files", scene.screen(100, 12));
+}
+
+#[test]
 fn the_lobby_says_that_it_is_open() {
     let mut scene = Scene::of(vec![conversation(LOBBY, "lobby", 0)]);
     let screen = scene.screen(80, 10);

@@ -1,0 +1,130 @@
+//! Whether a disk has room, asked before it is filled and while it is.
+//!
+//! A part file takes no room before it is written, so that a disk seems to have room for one file
+//! after the other. Invariant: a file begins, and goes on, only while there is room for what is
+//! still to come of it and of those that began before it on the same disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::at;
+use super::failure::{DiskError, Place, Trouble};
+
+/// Left free whatever is fetched: a full disk stops everything else on a machine, the node's own
+/// store first.
+const RESERVE: u64 = 64 * 1024 * 1024;
+/// What is known of a file takes one byte for so many of it: 64 for each piece.
+const KNOWN: u64 = 1_024;
+
+/// What is still to come to the disks of this machine, of every file that is open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs(Arc<Mutex<Claims>>);
+
+#[derive(Debug, Default)]
+struct Claims {
+    next: u64,
+    /// By when they began: on which disk, and bytes.
+    left: BTreeMap<u64, (u64, u64)>,
+}
+
+/// What one file still needs. It ends when this is dropped.
+pub(super) struct Claim {
+    needs: Needs,
+    number: u64,
+    dir: PathBuf,
+    disk: u64,
+    /// What is known of it stands on the same disk.
+    with_known: bool,
+}
+
+impl Needs {
+    /// A file is to come into a folder; what is known of it is kept in the other.
+    pub(super) fn claim(&self, dir: &Path, profile: &Path) -> Claim {
+        let (disk, other) = (device(dir), device(profile));
+        let mut claims = self.lock();
+        claims.next += 1;
+        let (number, needs, dir) = (claims.next, self.clone(), dir.to_owned());
+        Claim { needs, number, dir, disk, with_known: disk == other }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Claims> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// So many bytes are to come. An error when there is no room for them, and for what is to come
+    /// of those that began before.
+    pub(super) fn check(&self, left: u64) -> Result<(), DiskError> {
+        let known = if self.with_known { left / KNOWN } else { 0 };
+        let mut claims = self.needs.lock();
+        claims.left.insert(self.number, (self.disk, left.saturating_add(known)));
+        let before = claims.left.range(..=self.number).map(|(_, claim)| claim);
+        let same = before.filter(|(disk, _)| *disk == self.disk).map(|(_, left)| left);
+        let all = same.fold(0u64, |all, left| all.saturating_add(*left));
+        drop(claims);
+        if left == 0 { Ok(()) } else { check(&self.dir, all, Place::Target) }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.needs.lock().left.remove(&self.number);
+    }
+}
+
+/// An error when there is no room for so many bytes more. Where the system does not say, there is.
+pub(super) fn check(dir: &Path, bytes: u64, place: Place) -> Result<(), DiskError> {
+    let full = DiskError { place, trouble: Trouble::Full };
+    match free(dir) {
+        Some(free) if bytes > 0 && free < bytes.saturating_add(RESERVE) => Err(full),
+        _ => Ok(()),
+    }
+}
+
+/// On which disk it is; the same for all where the system does not say.
+fn device(dir: &Path) -> u64 {
+    dir.metadata().map_or(0, |meta| at::id(&meta).device)
+}
+
+#[cfg(unix)]
+fn free(dir: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(dir).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_files_that_fit_alone_but_not_together_do_not_both_begin() {
+        let dir = tempfile::tempdir().unwrap();
+        let needs = Needs::default();
+        let claim = || needs.claim(dir.path(), dir.path());
+        let most = free(dir.path()).unwrap() / 8 * 5;
+        let (first, second) = (claim(), claim());
+        assert_eq!(first.check(most), Ok(()));
+        assert_eq!(second.check(most).map_err(|error| error.reason()), Err("target-full"));
+        assert_eq!(first.check(most), Ok(()), "who began before goes on");
+        drop(first);
+        assert_eq!(second.check(most), Ok(()));
+    }
+
+    #[test]
+    fn a_file_for_which_the_room_went_is_told_so_while_it_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (needs, free) = (Needs::default(), free(dir.path()).unwrap());
+        let claim = needs.claim(dir.path(), dir.path());
+        assert_eq!(claim.check(free / 2), Ok(()));
+        // As if somebody else had filled the disk meanwhile.
+        assert!(claim.check(free).is_err());
+        assert_eq!(claim.check(0), Ok(()), "and one that is all here needs none");
+    }
+}

@@ -1,0 +1,10 @@
+//! Transfers between people in one process: real disks and a real runtime, pipes for streams.
+
+mod copies;
+mod dropping;
+mod fetching;
+#[cfg(unix)]
+mod folders;
+mod person;
+mod resuming;
+mod serving;
