@@ -116,7 +116,7 @@ async fn members_give_one_another_what_the_sender_no_longer_can() {
     let mut stage = Stage::new(true).await;
     let alice = stage.person("alice").await;
     let (bob, carol) = (stage.person("bob").await, stage.person("carol").await);
-    stage.keep_files(Files { enabled: false, ..Files::default() }).await;
+    stage.keep_files(Files { enabled: false, ..stage.files() }).await;
     for node in [&alice, &bob, &carol] {
         node.reconnect().await;
         until_up(node).await;
@@ -142,7 +142,7 @@ async fn members_give_one_another_what_the_sender_no_longer_can() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_hub_does_not_keep_is_told_to_the_sender_and_still_goes_to_whoever_is_there() {
     let mut stage = Stage::new(true).await;
-    stage.keep_files(Files { largest_mib: 4, identity_mib: 4, ..Files::default() }).await;
+    stage.keep_files(Files { largest_mib: 4, identity_mib: 4, ..stage.files() }).await;
     let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
     let first = written(&stage, "mine/first.bin", &content(5));
     offer(&alice, &first, "bob").await;
@@ -194,7 +194,7 @@ async fn whoever_fetches_what_nobody_has_any_more_is_told_why_it_waits() {
     let offered = file_in(&bob, FileState::Offered).await;
     alice.stop().await;
     // Its time at the hub is over.
-    stage.keep_files(Files { enabled: false, ..Files::default() }).await;
+    stage.keep_files(Files { enabled: false, ..stage.files() }).await;
     until_up(&bob).await;
     let folder = stage.path("bobs");
     std::fs::create_dir(&folder).unwrap();

@@ -28,7 +28,7 @@ impl Stage {
     pub(crate) async fn new(open: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let files = hubbub_hub::config::Files::default();
+        let files = hubbub_hub::config::Files { reserve_mib: 0, ..Default::default() };
         let mut stage = Self { dir, address, hub: None, open, files };
         stage.start_hub().await;
         stage
@@ -50,6 +50,11 @@ impl Stage {
 
     pub(crate) async fn stop_hub(&mut self) {
         self.hub.take().unwrap().stop().await;
+    }
+
+    /// The hub's rules about files.
+    pub(crate) fn files(&self) -> hubbub_hub::config::Files {
+        self.files.clone()
     }
 
     /// Starts the hub anew, with other rules about files.

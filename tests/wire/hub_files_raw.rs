@@ -35,7 +35,7 @@ const MIB: u64 = 1024 * 1024;
 
 async fn hub_for(dir: &Path, open: bool) -> Running {
     let (dir, listen) = (dir.to_owned(), "127.0.0.1:0".parse().unwrap());
-    let files = Files { reserve_mib: 0, ..Files::default() };
+    let files = Files { identity_mib: 256, reserve_mib: 0, ..Files::default() };
     serve(ServeOptions { dir, listen, open, limits: Limits::default(), files }).await.unwrap()
 }
 

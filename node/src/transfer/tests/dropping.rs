@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hubbub_shared::limits::PIECE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::runtime::{Builder, Runtime};
 
@@ -59,7 +60,7 @@ fn a_receiver_that_is_killed_again_and_again_fetches_almost_nothing_twice() {
         (alice, offer)
     });
     let sent = source.block_on(async { counted(&switch, &alice) });
-    let mut kills = 0;
+    let mut kills: u64 = 0;
     // A moment that differs each time, and no chance.
     for round in 0u64..50 {
         let life = runtime();
@@ -83,7 +84,10 @@ fn a_receiver_that_is_killed_again_and_again_fetches_almost_nothing_twice() {
     assert!(fs::read(path).unwrap() == content);
     let (sent, sealed) = (sent.load(Ordering::Relaxed), offer.blob.shape.sealed());
     println!("killed {kills} times; {sent} bytes sent of {sealed}");
-    assert!(kills > 5 && sent * 100 <= sealed * 102, "{kills} kills, {sent} of {sealed}");
+    // What is on its way when somebody dies is lost, and how much that is depends on the machine:
+    // less than two pieces each time.
+    let lost = kills * 2 * PIECE as u64;
+    assert!(kills > 5 && sent <= sealed + lost, "{kills} kills, {sent} of {sealed}");
     assert_eq!(his.names(), ["b"]);
     drop(alice);
 }
