@@ -209,7 +209,7 @@ async fn health(operator: &Operator) -> Reply {
     let (done, answer) = oneshot::channel();
     let asked = operator.intake.send(Arrival::Ask(Ask::Health(done))).await;
     let seen = if asked.is_ok() { answer.await.ok() } else { None };
-    let Some(Seen { from, newest, held }) = seen else { return stopping() };
+    let Some(Seen { from, versions, newest, held }) = seen else { return stopping() };
     let nodes = from.len();
     let addresses: BTreeSet<IpAddr> = from.into_iter().collect();
     Reply::Health(Health {
@@ -221,6 +221,7 @@ async fn health(operator: &Operator) -> Reply {
         held,
         buffers: operator.buffers,
         open_files: getrlimit(Resource::Nofile).current,
+        versions,
     })
 }
 

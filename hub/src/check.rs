@@ -1,24 +1,26 @@
 //! What is well with a hub and its machine, what is worth a look, and what is wrong; with what to
 //! change.
 //!
-//! Judges [`Facts`] that others gathered: it asks neither the system nor the hub. What it cannot
-//! see is whether the outside world reaches the port; that nodes from outside are connected is the
-//! only proof, and their absence gives a hint.
+//! Judges [`Facts`] that others gathered: it asks neither the system nor the hub. `room` judges the
+//! disk, and `outside` what cannot be seen from here: whether the world reaches the port.
 
+mod outside;
+mod room;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hubbub_shared::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::room::{FileRoom, Room};
 use crate::admin::Status;
+use crate::firewall::Firewall;
 use crate::tls::SOCKET_BUFFER;
 
 const MIB: u64 = 1024 * 1024;
 /// Open files the store may want at once, and some for everything else.
 const FILES: u64 = 1_024;
-/// Below this much free space a hub may stop storing any hour; and it may soon.
-const DISK_FULL: u64 = 256 * MIB;
-const DISK_LOW: u64 = 2_048 * MIB;
 /// What two readings of one clock may lie apart.
 const CLOCK: Millis = Millis::minutes(1);
 
@@ -41,6 +43,9 @@ pub struct Health {
     pub buffers: Option<Buffers>,
     /// Files it may have open; `None` without a bound.
     pub open_files: Option<u64>,
+    /// How many nodes speak which protocol; empty from a hub of a version that does not say.
+    #[serde(default)]
+    pub versions: BTreeMap<u8, usize>,
 }
 
 /// What the system gave a socket, in bytes.
@@ -92,8 +97,10 @@ pub struct Facts {
     pub named: Vec<Named>,
     /// Where the store is, if the system says.
     pub disk: Option<Disk>,
-    /// Bytes that may wait in all.
-    pub total: u64,
+    /// What may come to lie there.
+    pub room: Room,
+    /// The firewalls installed here.
+    pub firewalls: Vec<Firewall>,
 }
 
 /// How it is.
@@ -117,7 +124,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was found.
     pub said: String,
-    /// What to change.
+    /// What to change; where there are several ways, a line each.
     pub advice: Option<String>,
 }
 
@@ -149,9 +156,15 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     if let Some(health) = health {
         all.extend([buffers(health.buffers), files(health.open_files)]);
     }
-    all.extend(facts.disk.map(|disk| space(disk, facts.total, health.map_or(0, |h| h.held))));
+    all.extend(
+        facts.disk.map(|disk| room::finding(disk, &facts.room, health.map_or(0, |h| h.held))),
+    );
+    // One that listens on this machine alone is told so by its port.
+    if !listen.ip().is_loopback() {
+        all.push(outside::firewall(&facts.firewalls, listen.port(), health));
+    }
     if let Some(health) = health {
-        all.extend([clock(health), nodes(health, listen.port())]);
+        all.extend([clock(health), outside::nodes(health, listen.port())]);
     }
     all
 }
@@ -250,25 +263,6 @@ fn files(limit: Option<u64>) -> Finding {
     Finding::ok(ABOUT, said)
 }
 
-fn space(disk: Disk, total: u64, held: u64) -> Finding {
-    const ABOUT: &str = "disk";
-    let said = format!("{} of {} free", size(disk.free), size(disk.size));
-    if disk.free < DISK_FULL {
-        let advice = "make room: a hub that cannot write tells everybody to wait";
-        return Finding::wrong(ABOUT, said, advice);
-    }
-    if disk.free < DISK_LOW {
-        return Finding::look(ABOUT, said, "make room");
-    }
-    let more = total.saturating_sub(held);
-    if disk.free < more {
-        let said = format!("{said}; {} more may come to wait", size(more));
-        let advice = "set limits.total_mib lower, so that senders wait before the disk is full";
-        return Finding::look(ABOUT, said, advice);
-    }
-    Finding::ok(ABOUT, said)
-}
-
 fn clock(health: &Health) -> Finding {
     const ABOUT: &str = "clock";
     let Some(newest) = health.newest else {
@@ -282,24 +276,6 @@ fn clock(health: &Health) -> Finding {
     Finding::ok(ABOUT, "not before the newest entry".to_owned())
 }
 
-fn nodes(health: &Health, port: u16) -> Finding {
-    const ABOUT: &str = "nodes";
-    let Health { nodes, addresses, private, .. } = health;
-    let said = match (nodes, addresses) {
-        (0, _) => return Finding::ok(ABOUT, "nobody is connected".to_owned()),
-        (_, 1) => format!("{nodes} connected, from one address"),
-        _ => format!("{nodes} connected, from {addresses} addresses"),
-    };
-    if private == addresses {
-        let said = format!("{said}, nobody from outside this network");
-        let advice = format!(
-            "if people outside cannot join: let UDP {port} in, and have the router forward it here"
-        );
-        return Finding::look(ABOUT, said, advice);
-    }
-    Finding::ok(ABOUT, said)
-}
-
 /// Whether an address is of no use outside its own network.
 #[must_use]
 pub fn is_private(ip: IpAddr) -> bool {
@@ -310,11 +286,6 @@ pub fn is_private(ip: IpAddr) -> bool {
         }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
-}
-
-fn size(bytes: u64) -> String {
-    let mib = bytes / MIB;
-    if mib < 10 * 1024 { format!("{mib} MiB") } else { format!("{} GiB", mib / 1024) }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use hubbub_shared::time::Millis;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::cache::Bounds;
+use crate::cache::{AHEAD, Bounds};
 use crate::relay::RelayConfig;
 
 /// The file `init` writes: every key, commented, at its default.
@@ -172,6 +172,7 @@ impl Files {
             total: bytes(self.total_mib),
             keep: Millis::days(self.keep_days.into()),
             reserve: bytes(self.reserve_mib),
+            ahead: AHEAD,
         }
     }
 }

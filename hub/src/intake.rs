@@ -3,6 +3,7 @@
 //! Invariant: a connection that sends faster than the hub stores waits here, and through QUIC's
 //! flow control its node waits too. Nothing is dropped but datagrams.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -72,6 +73,8 @@ pub(crate) enum Ask {
 pub(crate) struct Seen {
     /// Where each connected node comes from.
     pub(crate) from: Vec<IpAddr>,
+    /// How many of them speak which protocol.
+    pub(crate) versions: BTreeMap<u8, usize>,
     /// When the newest entry that waits came.
     pub(crate) newest: Option<Timestamp>,
     /// Sealed bytes that wait.

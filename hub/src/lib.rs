@@ -3,7 +3,8 @@
 //! * [`relay`]: the switchboard, pure
 //! * [`store`]: what survives
 //! * [`serve()`]: a running hub, embedded or of its own
-//! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`], [`check`]: the operator's side
+//! * [`config`], [`keys`], [`invites`], [`journal`], [`admin`], [`check`], [`firewall`]: the
+//!   operator's side
 
 pub mod admin;
 mod cache;
@@ -12,6 +13,7 @@ pub mod check;
 pub mod config;
 mod connection;
 mod datagrams;
+pub mod firewall;
 mod frames;
 mod gate;
 mod intake;
@@ -28,4 +30,5 @@ mod splice;
 pub mod store;
 pub mod tls;
 
+pub use cache::FOLDER as FILES;
 pub use serve::{NotStored, Running, ServeError, ServeOptions, serve};

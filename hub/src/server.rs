@@ -4,7 +4,7 @@
 //! could not be stored leaves at all. Batches form by themselves: whatever arrived while the one
 //! before was being stored shares the next commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -179,9 +179,13 @@ impl Server {
     }
 
     fn seen(&self) -> Seen {
-        let from = self.relay.presence().map(|present| present.from.ip().to_canonical());
-        let (from, held) = (from.collect(), self.relay.counts().bytes);
-        Seen { from, newest: self.relay.newest(), held }
+        let (mut from, mut versions) = (Vec::new(), BTreeMap::new());
+        for present in self.relay.presence() {
+            from.push(present.from.ip().to_canonical());
+            *versions.entry(present.version).or_default() += 1;
+        }
+        let (newest, held) = (self.relay.newest(), self.relay.counts().bytes);
+        Seen { from, versions, newest, held }
     }
 
     /// Stores and sends until the relay wants nothing more.
@@ -258,7 +262,8 @@ impl Server {
         match self.links.get(&to).map(|link| Arc::clone(&link.carrier)) {
             Some(to) => {
                 let first = self.precedence.clone();
-                let joined = async move { splice::join(opened, from, to, &first).await };
+                let still = splice::HALF_STANDS;
+                let joined = async move { splice::join(opened, from, to, &first, still).await };
                 self.splices.spawn(async move { (stream, joined.await) });
             }
             None => self.refuse_ends(stream, opened.ends, RefusalCode::NotConnected),

@@ -3,9 +3,11 @@
 //! Invariant: memory is bounded by QUIC's flow control alone: more is read only when what was read
 //! before was taken by the other side. A clean end of one direction lets the other finish; a break
 //! of either ends both. Of two ends that stand still a hub hears by their asking it to stop alone:
-//! quinn keeps a waker for each stream whose resets were waited for and that then ended well.
+//! quinn keeps a waker for each stream whose resets were waited for and that then ended well. When
+//! one direction has ended there is nobody left to ask that, so the other has to move.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hubbub_shared::id::NodeId;
@@ -34,6 +36,11 @@ const SPARSE: usize = 512;
 const BREATH: Duration = Duration::from_millis(1);
 /// How long the opener has to say whom it wants, and the receiver to take the stream.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When one direction of a stream has ended, how often it is looked whether a byte moved on the
+/// other; without one the stream is over. Whoever reads takes an eighth of a window in that time at
+/// some 1.3 KiB a second, and a node waits no longer for anything on a stream that it serves; but
+/// whoever ended its half and reads nothing would keep a place of the opener's for ever.
+pub(crate) const HALF_STANDS: Duration = Duration::from_secs(120);
 /// Below the frames: a file must not delay a message.
 const BULK: i32 = -1;
 /// QUIC code of a relayed stream that broke.
@@ -83,13 +90,14 @@ pub(crate) struct Opened {
     pub(crate) by: Arc<Carrier>,
 }
 
-/// Opens the other half on `to` and copies until both directions have ended. Returns the bytes
-/// relayed, both ways together.
+/// Opens the other half on `to` and copies until both directions have ended, or one has and the
+/// other stands `still`. Returns the bytes relayed, both ways together.
 pub(crate) async fn join(
     opened: Opened,
     from: NodeId,
     to: Arc<Carrier>,
     frames: &Precedence,
+    still: Duration,
 ) -> u64 {
     let Opened { ends: mut opener, by } = opened;
     let Some(mut receiver) = open(&to.connection, from).await else {
@@ -98,19 +106,44 @@ pub(crate) async fn join(
     };
     let _room = (by.widen(), to.widen());
     let answer = codec::frame(STREAM_ANSWER, &StreamAnswer { refused: None });
-    let (mut up, mut down) = (0, 0);
+    let moved = AtomicU64::new(0);
     let both = async {
         opener.0.set_priority(BULK).ok()?;
         opener.0.write_all(&answer).await.ok()?;
-        let there = copy(&mut opener.1, &mut receiver.0, (&by.pace, frames), &mut up);
-        let back = copy(&mut receiver.1, &mut opener.0, (&by.pace, frames), &mut down);
-        tokio::try_join!(there, back).ok()
+        let there = copy(&mut opener.1, &mut receiver.0, (&by.pace, frames), &moved);
+        let back = copy(&mut receiver.1, &mut opener.0, (&by.pace, frames), &moved);
+        tokio::pin!(there, back);
+        let went = tokio::select! {
+            ended = &mut there => ended.map(|()| true),
+            ended = &mut back => ended.map(|()| false),
+        };
+        let left = if went.ok()? { back } else { there };
+        while_it_moves(left, &moved, still).await.ok()
     };
     if both.await.is_none() {
         abort(&mut opener);
         abort(&mut receiver);
     }
-    up + down
+    moved.into_inner()
+}
+
+/// Waits for the direction that is left, as long as bytes move on it.
+async fn while_it_moves(
+    mut left: impl Future<Output = Result<(), Broken>> + Unpin,
+    moved: &AtomicU64,
+    still: Duration,
+) -> Result<(), Broken> {
+    let mut before = moved.load(Ordering::Relaxed);
+    loop {
+        if let Ok(ended) = tokio::time::timeout(still, &mut left).await {
+            return ended;
+        }
+        let now = moved.load(Ordering::Relaxed);
+        if now == before {
+            return Err(Broken);
+        }
+        before = now;
+    }
 }
 
 async fn open(to: &Connection, from: NodeId) -> Option<Ends> {
@@ -130,7 +163,7 @@ async fn copy(
     recv: &mut RecvStream,
     send: &mut SendStream,
     (pace, frames): (&Pace, &Precedence),
-    count: &mut u64,
+    moved: &AtomicU64,
 ) -> Result<(), Broken> {
     let mut pieces: [_; PIECES] = Default::default();
     loop {
@@ -144,18 +177,24 @@ async fn copy(
             return send.finish().map_err(|_| Broken);
         };
         let bytes: usize = taken.iter().map(|piece| piece.len()).sum();
-        let handing = async {
-            pace.pass(bytes).await;
-            frames.streams().await;
-            if bytes >= SPARSE * taken.len() {
-                return send.write_all_chunks(taken).await;
-            }
-            send.write_all(&taken.concat()).await?;
-            tokio::time::sleep(BREATH).await;
-            Ok(())
+        pace.pass(bytes).await;
+        frames.streams().await;
+        let mut joined;
+        let is_sparse = bytes < SPARSE * taken.len();
+        let mut left: &mut [_] = if is_sparse {
+            joined = [taken.concat().into()];
+            &mut joined
+        } else {
+            taken
         };
-        handing.await.map_err(|_| Broken)?;
-        *count += u64::try_from(bytes).unwrap_or(u64::MAX);
+        while !left.is_empty() {
+            let written = send.write_chunks(left).await.map_err(|_| Broken)?;
+            moved.fetch_add(u64::try_from(written.bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+            left = core::mem::take(&mut left).get_mut(written.chunks..).unwrap_or_default();
+        }
+        if is_sparse {
+            tokio::time::sleep(BREATH).await;
+        }
     }
 }
 
@@ -164,3 +203,6 @@ pub(crate) fn abort((send, recv): &mut Ends) {
     send.reset(BROKEN).ok();
     recv.stop(BROKEN).ok();
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -16,6 +16,10 @@ pub const HOME_VARIABLE: &str = "HUBBUB_HOME";
 /// Longest profile name in bytes: it becomes a directory.
 const PROFILE_NAME_MAX: usize = 64;
 
+/// Names tried for a file that is being written where a person said: who has so many of them there
+/// is to look why.
+const BESIDE: u32 = 1_000;
+
 /// No directory for a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -166,6 +170,40 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Writes a file where a person said, whole or not at all, for its owner alone. On its way it has a
+/// name that nothing had: whatever stands beside it is theirs.
+///
+/// # Errors
+/// What the system says; nothing else is there then, and what had the name is as it was.
+pub fn write_for_person(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (fresh, mut file) = beside(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
+        // The first error counts; it is our own, and nobody knows of it.
+        fs::remove_file(&fresh).ok();
+    })?;
+    sync_parent(path)
+}
+
+/// A new file in the same folder.
+fn beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    for number in 1..=BESIDE {
+        let mut fresh = name.to_owned();
+        fresh.push(format!(".{number}.new"));
+        let fresh = path.with_file_name(fresh);
+        match options.open(&fresh) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return Ok((fresh, opened?)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Removes a file and makes that durable; one that is not there is fine.
 ///
 /// # Errors
@@ -184,7 +222,10 @@ pub fn remove(path: &Path) -> io::Result<()> {
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened, and a rename is durable by itself.
     if cfg!(unix) {
-        path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())?;
+        // What is said without a folder is in the one where this program stands.
+        let here =
+            |dir: &Path| if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.into() };
+        path.parent().map_or(Ok(()), |dir| fs::File::open(here(dir))?.sync_all())?;
     }
     Ok(())
 }
@@ -201,11 +242,35 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_the_folder_where_this_stands_has_a_folder() {
+        assert!(sync_parent(Path::new("name-alone")).is_ok());
+        assert!(sync_parent(Path::new("no-such-folder/name")).is_err());
+    }
+
+    #[test]
     fn a_name_that_leaves_the_directory_is_refused() {
         for name in ["", "..", "../x", "a/b", ".hidden", &"x".repeat(65)] {
             let refused = ProfileDir::below("/x".into(), name);
             assert_eq!(refused, Err(PathError::Name(name.to_owned())));
         }
+    }
+
+    #[test]
+    fn what_is_written_for_a_person_touches_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["pic.new", "pic.jpg.new", "pic.jpg.1.new"] {
+            fs::write(at(name), "mine").unwrap();
+        }
+        write_for_person(&at("pic.jpg"), b"old").unwrap();
+        write_for_person(&at("pic.jpg"), b"new").unwrap();
+        assert_eq!(fs::read(at("pic.jpg")).unwrap(), b"new");
+        for name in ["pic.new", "pic.jpg.new", "pic.jpg.1.new"] {
+            assert_eq!(fs::read(at(name)).unwrap(), b"mine", "{name}");
+        }
+        fs::create_dir(at("folder")).unwrap();
+        assert!(write_for_person(&at("folder"), b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5, "nothing is left of that");
     }
 
     #[cfg(unix)]

@@ -37,6 +37,33 @@ impl Backoff {
     }
 }
 
+/// The waits for somebody who is there for a while each time.
+///
+/// Invariant: whoever is gone sooner than `served` after it was reached is tried ever later, since
+/// being reached may be what it dies of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returns {
+    waits: Backoff,
+    served: Millis,
+}
+
+impl Returns {
+    /// Waits as `waits` has them, from the first on after it gave signs of life for `served`.
+    #[must_use]
+    pub const fn new(waits: Backoff, served: Millis) -> Self {
+        Self { waits, served }
+    }
+
+    /// The wait after it was lost, or not reached; how long after it was reached it was last heard
+    /// from.
+    pub fn after(&mut self, lived: Millis, rng: &mut impl Rng) -> Millis {
+        if lived >= self.served {
+            self.waits.reset();
+        }
+        self.waits.next(rng)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha20Rng;
@@ -57,5 +84,74 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next(&mut rng).0 <= 500);
+    }
+
+    /// A hub that is up for so many milliseconds and down for so many, by turns.
+    struct Hub {
+        up: u64,
+        down: u64,
+    }
+
+    impl Hub {
+        fn at(&self, now: u64) -> u64 {
+            now % (self.up + self.down)
+        }
+
+        /// How long it was up until then.
+        fn was_up(&self, now: u64) -> u64 {
+            now / (self.up + self.down) * self.up + self.at(now).min(self.up)
+        }
+
+        /// Somebody comes back to it for an hour: how long it was there at most before they were,
+        /// and how often they knocked.
+        fn live(&self, seed: u8) -> (u64, u64) {
+            let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+            let waits = Backoff::new(Millis(500), Millis::secs(60));
+            let mut returns = Returns::new(waits, Millis::secs(5));
+            let (mut now, mut missed, mut longest, mut knocks) = (0, 0, 0, 0);
+            while now < 3_600_000 {
+                let lived = self.up.saturating_sub(self.at(now));
+                if lived > 0 {
+                    (longest, missed) = (missed.max(longest), 0);
+                }
+                let lost = now + lived;
+                now = lost + returns.after(Millis(lived), &mut rng).0;
+                missed += self.was_up(now) - self.was_up(lost);
+                knocks += 1;
+            }
+            (longest, knocks)
+        }
+    }
+
+    #[test]
+    fn a_hub_that_is_killed_again_and_again_and_served_in_between_is_found_again_soon() {
+        for seed in 0..20 {
+            let (missed, _) = Hub { up: 20_000, down: 2_000 }.live(seed);
+            assert!(missed <= 4_000, "not found for {missed} ms");
+        }
+    }
+
+    #[test]
+    fn a_hub_that_dies_of_being_reached_is_left_alone_ever_longer() {
+        for up in [0, 100, 4_900] {
+            let (_, knocks) = Hub { up, down: 1 }.live(1);
+            assert!(knocks <= 130, "knocked at {knocks} times in an hour");
+        }
+    }
+
+    #[test]
+    fn those_who_lost_a_hub_at_one_moment_do_not_come_back_at_one() {
+        let mut waits: Vec<u64> = (0..50)
+            .map(|seed| {
+                let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+                let waits = Backoff::new(Millis(500), Millis::secs(60));
+                let mut returns = Returns::new(waits, Millis::secs(5));
+                returns.after(Millis(0), &mut rng);
+                returns.after(Millis::secs(9), &mut rng).0
+            })
+            .collect();
+        waits.sort_unstable();
+        waits.dedup();
+        assert!(waits.len() > 25 && waits.iter().all(|wait| (250..=500).contains(wait)));
     }
 }

@@ -189,3 +189,6 @@ pub const FILE_PREVIEW_MAX: usize = 16 * 1024;
 /// Longest manifest of a folder in bytes: some hundred thousand names, and what a reader may have
 /// to hold of it.
 pub const FILE_MANIFEST_MAX: u32 = 16 * 1024 * 1024;
+/// Streams about files that a hub lets one identity have at once: blobs that are fetched, and
+/// beside them a large and a small thing that is left there or taken back.
+pub const FILE_STREAMS_EACH: u32 = 6;

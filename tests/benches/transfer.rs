@@ -246,7 +246,7 @@ impl<'a> Pair<'a> {
 
     fn transfer(&mut self) {
         self.file += 1;
-        let (file, blob) = (FileId(self.file), self.offer.blob);
+        let (file, reference) = (FileId(self.file), self.offer.reference());
         let (folder, name) = (self.downloads.clone(), FileName::clean("x"));
         let target = Target { folder, name, form: Form::File };
         let fetch = Fetch {
@@ -268,7 +268,7 @@ impl<'a> Pair<'a> {
             };
             std::fs::remove_file(path).unwrap();
             self.bob.order(Order::Unserve { file }).await;
-            self.bob.order(Order::Drop { file, blob, target }).await;
+            self.bob.order(Order::Drop { file, reference, target, keep: false }).await;
         });
     }
 }
@@ -293,7 +293,8 @@ async fn serve(connection: Connection, folder: &Path, content: &Path) -> Offer {
     tokio::spawn(async move {
         let _told = told;
         while let Ok((send, recv)) = connection.accept_bi().await {
-            alice.door().serve(person(2).id(), Box::new(join(recv, send)));
+            let opened = Opened { way: Box::new(join(recv, send)), direct: true };
+            alice.door().serve(person(2).id(), opened);
         }
     });
     offer

@@ -54,12 +54,22 @@ impl Ear {
     /// # Panics
     /// When it does not in time.
     pub fn until_said(&mut self, text: &str) {
+        self.until(text, |event| {
+            event.pointer("/message/body/text").and_then(Value::as_str) == Some(text)
+        });
+    }
+
+    /// Waits until something happens that `look` wants, called `claim` where it does not.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub fn until(&mut self, claim: &str, look: impl Fn(&Value) -> bool) {
         loop {
             let mut line = String::new();
             let heard = self.0.read_line(&mut line);
-            assert!(heard.is_ok_and(|bytes| bytes > 0), "never said: {text}");
-            let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            if event.pointer("/event/message/body/text").and_then(Value::as_str) == Some(text) {
+            assert!(heard.is_ok_and(|bytes| bytes > 0), "never said: {claim}");
+            let said: Value = serde_json::from_str(&line).unwrap_or_default();
+            if said.get("event").is_some_and(&look) {
                 return;
             }
         }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::ports;
 use crate::process::{Output, PATIENCE, Process, Stage, wait_until};
 
 /// A hub on a port of its own.
@@ -54,7 +55,7 @@ impl<'a> Hub<'a> {
             stage,
             dir: stage.path(name),
             level,
-            address: "127.0.0.1:0".to_owned(),
+            address: ports::own().to_string(),
             open: false,
             settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
             place: None,
@@ -89,6 +90,8 @@ impl<'a> Hub<'a> {
         let mut command = self.stage.command_in(self.place.as_deref(), "hubbub-hub");
         command.arg("--dir").arg(&self.dir).args(["run", "--listen", &self.address]);
         command.args(["--set", &format!("log.level={}", self.level)]);
+        // Whatever the machine's disk has left; a test that is about that says so below.
+        command.args(["--set", "files.reserve_mib=0"]);
         for setting in &self.settings {
             command.args(["--set", setting]);
         }

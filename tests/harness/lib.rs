@@ -26,6 +26,7 @@ mod network;
 pub mod past;
 mod people;
 pub mod person;
+pub mod ports;
 pub mod process;
 pub mod raw_node;
 pub mod scan;

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubbub_shared::crypto::label::EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, link_auth};
@@ -26,6 +27,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use serde::de::DeserializeOwned;
 
+/// How often a connection says something that has nothing to say, as a node's does.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
 /// DER of an Ed25519 public key up to its 32 bytes.
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 
@@ -173,6 +176,7 @@ pub async fn dial_with(to: SocketAddr, pin: HubId, mut transport: TransportConfi
         .with_no_client_auth();
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("QUIC")));
+    transport.keep_alive_interval(Some(KEEP_ALIVE)); // also where a test is slow
     transport.mtu_discovery_config(None); // as the hub: the first packets are like the later ones
     config.transport_config(Arc::new(transport));
     let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a UDP socket");

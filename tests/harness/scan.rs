@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
@@ -80,19 +80,23 @@ impl Scanner {
     }
 
     /// The names of everything in the files below `dir`, each with its file; and how many bytes
-    /// were looked at.
+    /// were looked at. What goes while it is looked for is passed over: files come and go below a
+    /// program that runs.
+    ///
+    /// # Panics
+    /// When something that is there cannot be read.
     #[must_use]
     pub fn in_files(&self, dir: &Path) -> (BTreeSet<String>, u64) {
         let (mut found, mut looked) = (BTreeSet::new(), 0);
-        for entry in std::fs::read_dir(dir).unwrap() {
+        for entry in there(std::fs::read_dir(dir)).into_iter().flatten() {
             let path = entry.unwrap().path();
-            let kind = std::fs::symlink_metadata(&path).unwrap();
+            let Some(kind) = there(std::fs::symlink_metadata(&path)) else { continue };
             if kind.is_dir() {
                 let (below, more) = self.in_files(&path);
                 found.extend(below);
                 looked += more;
             } else if kind.is_file() {
-                let bytes = std::fs::read(&path).unwrap();
+                let Some(bytes) = there(std::fs::read(&path)) else { continue };
                 looked += u64::try_from(bytes.len()).unwrap();
                 let here = self.in_bytes(&bytes);
                 found.extend(here.iter().map(|name| format!("{name} in {}", path.display())));
@@ -140,6 +144,15 @@ impl Scanner {
             bytes.drain(..bytes.len().saturating_sub(self.longest));
         }
         looked
+    }
+}
+
+/// None when there is nothing, or no longer.
+fn there<T>(found: io::Result<T>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -108,6 +108,10 @@ fn what_is_sent_while_the_hub_is_down_is_queued_and_arrives_once() {
     let stage = Stage::new();
     let mut hub = Hub::start(&stage);
     let mut people = Person::join_all(&stage, &hub, &["alice", "bob"]);
+    // The hub is to be the only way.
+    for person in &people {
+        person.cli(&["settings", "addresses", "never"]).fine();
+    }
     let (alice, bob) = (&people[0], &people[1]);
     let sent = ["send", "bob", "one", "--wait", "delivered", "--timeout", "60s"];
     alice.cli(&sent).fine();
@@ -124,10 +128,14 @@ fn what_is_sent_while_the_hub_is_down_is_queued_and_arrives_once() {
     people[0].come_back();
     people[1].until_reads("alice", &["one", "two", "three"]);
     people[1].crash();
-    let stored = people[0].cli(&["send", "bob", "four", "--wait", "delivered", "--timeout", "2s"]);
-    failed(&stored, 75, "not_yet_delivered", "stored");
+    let sent = ["send", "bob", "four", "--wait", "stored", "--timeout", "60s"];
+    let four = people[0].cli(&sent).fine().json()[0]["queued"]["message"].clone();
+    let info = people[0].cli(&["message", "info", four.as_str().unwrap()]).fine().json();
+    assert_eq!(info[0]["message_info"]["recipients"][0]["delivery"], "stored", "{info:?}");
+    let stored = people[0].cli(&["send", "bob", "five", "--wait", "delivered", "--timeout", "1s"]);
+    failed(&stored, 75, "not_yet_delivered", "");
     people[1].come_back();
-    people[1].until_reads("alice", &["one", "two", "three", "four"]);
+    people[1].until_reads("alice", &["one", "two", "three", "four", "five"]);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use hubbub_hub::config::Files;
-use hubbub_node::api::file::FileView;
-use hubbub_node::api::{Answer, Command, FileDeed, FileState, Query, Reply, SendFile};
+use hubbub_node::api::file::{FileTaker, FileView};
+use hubbub_node::api::view::Path as Way;
+use hubbub_node::api::{Answer, Command, FileChoice, FileDeed, FileState, Query, Reply, SendFile};
 use hubbub_node::runtime::Handle;
 
 use crate::stage::{Stage, delivered, send, until, until_up};
@@ -85,6 +86,43 @@ async fn a_file_is_offered_accepted_and_lands_whole_under_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_a_file_sees_to_whom_it_goes_how_much_and_by_which_way() {
+    let stage = Stage::new(true).await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    // So slow that it can be watched.
+    let slow = FileChoice { rate: Some(500_000), ..FileChoice::default() };
+    alice.command(Command::SetFiles(slow)).await.unwrap();
+    let path = written(&stage, "mine/notes.bin", &content(9));
+    offer(&alice, &path, "bob").await;
+    let takes = async |name: Option<&str>, some: u64| {
+        until(&format!("it goes to {name:?}"), async || {
+            let file = files(&alice).await.into_iter().next()?;
+            let mut takers = file.body.status?.takers.into_iter();
+            let is = |t: &FileTaker| t.person.as_ref().map(|person| person.name.as_str()) == name;
+            takers.find(|taker| is(taker) && taker.bytes >= some && taker.rate > 0)
+        })
+        .await
+    };
+    let hub = takes(None, 1).await;
+    assert!(hub.path == Way::Stored && hub.bytes < SIZE as u64, "{hub:?}");
+    let offered = file_in(&bob, FileState::Offered).await;
+    let folder = stage.path("bobs");
+    std::fs::create_dir(&folder).unwrap();
+    accept(&bob, &offered, &folder).await;
+    let to_bob = takes(Some("bob"), SIZE as u64 / 4).await;
+    assert!(to_bob.path != Way::Stored && to_bob.bytes <= SIZE as u64, "{to_bob:?}");
+    let whole = file_in(&bob, FileState::Whole).await;
+    assert!(std::fs::read(path_of(&whole)).unwrap() == content(9));
+    until("nobody takes it any more and the hub keeps it", async || {
+        let status = files(&alice).await.into_iter().next()?.body.status?;
+        (status.takers.is_empty() && status.kept_until.is_some()).then_some(())
+    })
+    .await;
+    alice.stop().await;
+    bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_who_are_never_online_together_exchange_a_file_through_the_hub() {
     let mut stage = Stage::new(true).await;
     let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
@@ -108,6 +146,88 @@ async fn people_who_are_never_online_together_exchange_a_file_through_the_hub() 
     accept(&bob, &offered, &folder).await;
     let whole = file_in(&bob, FileState::Whole).await;
     assert!(std::fs::read(path_of(&whole)).unwrap() == content(2));
+    bob.stop().await;
+}
+
+/// How many files the hub keeps.
+fn at_the_hub(stage: &Stage) -> usize {
+    let Ok(entries) = std::fs::read_dir(stage.path("hub").join("files")) else { return 0 };
+    let whole = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "blob");
+    entries.map(|entry| entry.unwrap().path()).filter(whole).count()
+}
+
+async fn until_at_the_hub(stage: &Stage, count: usize) {
+    until(&format!("{count} are kept"), async || (at_the_hub(stage) == count).then_some(())).await;
+}
+
+/// Files offered to bob that the hub keeps.
+async fn offer_many(stage: &Stage, node: &Handle, count: u8) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for n in 0..count {
+        let path = written(stage, &format!("mine/{n}"), &[n; 10_000]);
+        numbers.push(offer(node, &path, "bob").await);
+    }
+    until_at_the_hub(stage, count.into()).await;
+    until("all are known to be kept", async || {
+        let kept = files(node).await;
+        kept.iter()
+            .all(|file| file.body.status.as_ref().unwrap().kept_until.is_some())
+            .then_some(())
+    })
+    .await;
+    numbers
+}
+
+async fn cancel(node: &Handle, files: &[u64]) {
+    for file in files {
+        let cancel = Command::File { file: *file, deed: FileDeed::Cancel };
+        node.command(cancel).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_taken_back_goes_from_the_hub_also_if_that_was_away() {
+    let mut stage = Stage::new(true).await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    delivered(&alice, send(&alice, "bob", "hello").await).await;
+    let offered = offer_many(&stage, &alice, 20).await;
+    // All at once, far more than the hub answers about at once.
+    let (now, later) = offered.split_at(10);
+    cancel(&alice, now).await;
+    until_at_the_hub(&stage, 10).await;
+    // And while nobody could take them back, neither before nor after the node was started anew.
+    stage.stop_hub().await;
+    cancel(&alice, later).await;
+    alice.stop().await;
+    assert_eq!(at_the_hub(&stage), 10);
+    let alice = stage.reopen("alice").await;
+    stage.start_hub().await;
+    until_at_the_hub(&stage, 0).await;
+    until("none is shown as kept", async || {
+        let left = files(&alice).await;
+        left.iter()
+            .all(|file| file.body.status.as_ref().unwrap().kept_until.is_none())
+            .then_some(())
+    })
+    .await;
+    alice.stop().await;
+    bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_lost_its_files_is_given_them_again() {
+    let mut stage = Stage::new(true).await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    delivered(&alice, send(&alice, "bob", "hello").await).await;
+    offer_many(&stage, &alice, 3).await;
+    alice.stop().await;
+    stage.stop_hub().await;
+    std::fs::remove_dir_all(stage.path("hub").join("files")).unwrap();
+    stage.start_hub().await;
+    assert_eq!(at_the_hub(&stage), 0);
+    let alice = stage.reopen("alice").await;
+    until_at_the_hub(&stage, 3).await;
+    alice.stop().await;
     bob.stop().await;
 }
 

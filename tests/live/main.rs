@@ -23,6 +23,7 @@ mod local_socket;
 mod newcomer;
 mod operator;
 mod people;
+mod piped;
 mod profiles;
 mod pty;
 mod refusals;

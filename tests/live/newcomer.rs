@@ -67,6 +67,10 @@ fn an_interrupted_send_says_what_it_queued() {
     let stage = Stage::new();
     let mut hub = Hub::start(&stage);
     let mut people = Person::join_all(&stage, &hub, &["alice", "bob"]);
+    // The hub is to be the only way.
+    for person in &people {
+        person.cli(&["settings", "addresses", "never"]).fine();
+    }
     let sent = ["send", "bob", "one", "--wait", "delivered", "--timeout", "60s"];
     people[0].cli(&sent).fine();
     hub.stop();

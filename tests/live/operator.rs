@@ -83,6 +83,8 @@ fn a_check_says_what_is_worth_a_look_and_fails_only_where_something_is_wrong() {
         let line = lines.iter().find(|line| line["about"] == about);
         line.unwrap_or_else(|| panic!("nothing about {about}: {lines:?}"))["verdict"].clone()
     };
+    // Nor is a firewall asked about that nobody from outside comes to.
+    assert!(!lines.iter().any(|line| line["about"] == "firewall"), "{lines:?}");
     for well in ["hub", "files", "clock", "nodes"] {
         assert_eq!(verdict(well), "ok", "{well}: {lines:?}");
     }

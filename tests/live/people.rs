@@ -108,3 +108,34 @@ fn bob_is_verified_by_pasting_and_his_profile_and_settings_are_what_he_says() {
         if heard.is_null() { Ok(()) } else { Err(heard.to_string()) }
     });
 }
+
+#[test]
+fn paths_name_every_contact_say_who_is_away_and_what_our_own_settings_keep_back() {
+    let stage = Stage::new();
+    let hub = Hub::start(&stage);
+    let mut people = Person::join_all(&stage, &hub, &["alice", "bob"]);
+    let (mut bob, mut alice) = (people.remove(1), people.remove(0));
+    alice.send("bob", "hello");
+    bob.until_reads("alice", &["hello"]);
+    bob.send("alice", "hi");
+    alice.until_reads("bob", &["hello", "hi"]);
+
+    alice.cli(&["settings", "addresses", "never"]).fine();
+    let path = alice.path("bob").unwrap();
+    assert_eq!(path["path"], "relay");
+    assert!(path["why_not"].as_str().unwrap().starts_with("you show nobody your address"));
+    assert!(path["hub_rtt_ms"].is_u64() && path["rtt_ms"].is_null(), "{path}");
+
+    bob.go_offline();
+    alice.cli(&["settings", "addresses", "contacts"]).fine();
+    wait_until("bob is not called relayed any more", PATIENCE, || {
+        let path = alice.path("bob").unwrap();
+        if path["path"] == "stored" { Ok(()) } else { Err(path.to_string()) }
+    });
+    alice.go_offline();
+    alice.come_back();
+    let path = alice.path("bob").unwrap();
+    assert_eq!((&path["path"], &path["last_heard"]), (&"stored".into(), &Value::Null));
+    let shown = alice.cli(&["paths"]).fine().json();
+    assert_eq!(shown[0]["person"]["name"], "bob", "{shown:?}");
+}

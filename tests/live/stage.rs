@@ -1,6 +1,6 @@
 //! A hub and people with nodes, for a test to play with.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hubbub_hub::{Running, ServeOptions, serve};
@@ -27,7 +27,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn new(open: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let address = hubbub_tests::ports::own();
         let files = hubbub_hub::config::Files { reserve_mib: 0, ..Default::default() };
         let mut stage = Self { dir, address, hub: None, open, files };
         stage.start_hub().await;

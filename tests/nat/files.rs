@@ -13,10 +13,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::skipped;
+use crate::{alone, beside_others};
 
 const MIB: usize = 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Thirty-six pairs may have to meet on two processors.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// For all of a long file.
 const LONG: Duration = Duration::from_secs(900);
 
@@ -169,37 +170,33 @@ fn two_sources(prefix: &str, bytes: usize, rate: &str) -> (f64, f64) {
 }
 
 #[test]
-fn eight_who_are_connected_directly_make_the_hub_carry_a_file_hardly_more_than_once() {
-    if skipped() {
-        return;
-    }
+fn eight_who_are_connected_directly_do_not_make_the_hub_carry_a_file_for_each_of_them() {
+    let Some(_turn) = beside_others() else { return };
     let carried = swarm("swarm", 5 * MIB);
-    assert!(carried.iter().all(|times| *times <= 1.1), "{carried:?}");
+    // Once is for the copy that it keeps; eight times is what there would be without each other.
+    // What a connection costs that breaks on a slow machine is much of a small file.
+    assert!(carried.iter().all(|times| *times <= 2.0), "{carried:?}");
 }
 
 #[test]
 fn two_slow_sources_both_give_a_good_part() {
-    if skipped() {
-        return;
-    }
-    let (_, least) = two_sources("two", 4 * MIB, "1M");
+    let Some(_turn) = beside_others() else { return };
+    let (_, least) = two_sources("two", 16 * MIB, "1M");
     assert!(least >= 0.25, "{least}");
 }
 
 #[test]
 #[ignore = "it takes the machine for itself"]
 fn two_slow_sources_are_worth_more_than_one() {
-    if !skipped() {
-        let (worth, _) = two_sources("worth", 64 * MIB, "4M");
-        assert!(worth >= 1.7, "{worth}");
-    }
+    let Some(_turn) = alone() else { return };
+    let (worth, _) = two_sources("worth", 64 * MIB, "4M");
+    assert!(worth >= 1.7, "{worth}");
 }
 
 #[test]
 #[ignore = "it takes the machine for itself"]
-fn eight_of_a_large_file() {
-    if !skipped() {
-        let carried = swarm("large", 200 * MIB);
-        assert!(carried.iter().all(|times| *times <= 1.1), "{carried:?}");
-    }
+fn eight_of_a_large_file_make_the_hub_carry_it_hardly_more_than_once() {
+    let Some(_turn) = alone() else { return };
+    let carried = swarm("large", 200 * MIB);
+    assert!(carried.iter().all(|times| *times <= 1.1), "{carried:?}");
 }

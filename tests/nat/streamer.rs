@@ -28,8 +28,9 @@ const CHUNK: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(2);
 /// How long a direct connection may take to come about before the first stream.
 const MEETING: Duration = Duration::from_secs(10);
-/// A stream that gives nothing for so long is given up.
-const SILENCE: Duration = Duration::from_secs(4);
+/// A stream that gives nothing for so long is given up: longer than a node may take to notice by
+/// itself that a connection is dead.
+const SILENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() {

@@ -530,6 +530,29 @@ fn what_is_said_while_much_waits_comes_after_it_and_begins_nothing_anew() {
 }
 
 #[test]
+fn what_is_said_as_soon_as_two_are_connected_is_not_heard_before_what_waits() {
+    let mut world = friends(22);
+    // The hub brings bob nothing for a while.
+    world.devices[BOB].slow = 60_000;
+    world.say(ALICE, "bob", "older");
+    world.join(ALICE, BOB);
+    // Bob has not said a word on the connection.
+    world.say(ALICE, "bob", "newer");
+    let before = world.now;
+    while times(&world, BOB, "newer") == 0 {
+        world.run(Millis(1));
+        let [older, newer] = ["older", "newer"].map(|text| times(&world, BOB, text));
+        assert!(older >= newer, "the later was heard first");
+        assert!(world.now < before + Millis::secs(1), "nothing is carried");
+    }
+    world.run(Millis::minutes(5));
+    for text in ["older", "newer"] {
+        assert_eq!(times(&world, BOB, text), 1, "{text}");
+    }
+    assert_eq!((refusals(&world, ALICE), refusals(&world, BOB)), (vec![], vec![]));
+}
+
+#[test]
 fn what_was_said_first_is_shown_first_though_the_hub_lost_it_and_flaps() {
     let mut world = friends(21);
     world.join(ALICE, BOB);

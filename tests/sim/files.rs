@@ -2,10 +2,10 @@
 //! whoever has no business with it.
 
 use hubbub_node::api::file::AcceptFrom;
-use hubbub_node::api::view::Delivery;
+use hubbub_node::api::view::{Delivery, Path};
 use hubbub_node::api::{Code, Command, FileDeed, FileSettings, FileState, Strangers};
 use hubbub_node::engine::file::FETCHES;
-use hubbub_node::engine::file::order::{Order, Told};
+use hubbub_node::engine::file::order::{Order, Taker, Told};
 use hubbub_shared::content::ChatEvent;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_tests::liar::{Hand, Lie};
@@ -116,6 +116,107 @@ fn nothing_is_fetched_before_it_is_wanted_and_then_from_the_sender_first() {
     assert_eq!(fetch.folder, "/elsewhere");
 }
 
+/// Into which folders files are to be fetched, and out of which they are dropped.
+fn folders(orders: &[Order]) -> Vec<(&'static str, &str)> {
+    fn of(order: &Order) -> Option<(&'static str, &str)> {
+        match order {
+            Order::Fetch(fetch) => Some(("fetch", &fetch.folder)),
+            Order::Drop(dropped) => Some(("drop", &dropped.folder)),
+            _ => None,
+        }
+    }
+    orders.iter().filter_map(of).collect()
+}
+
+fn choose(world: &mut World, who: usize, folder: &str) {
+    let folder = Some(folder.to_owned());
+    let choice = hubbub_node::api::FileChoice { folder, ..Default::default() };
+    world.ask(who, Command::SetFiles(choice)).unwrap();
+}
+
+#[test]
+fn a_file_stays_in_the_folder_where_it_was_begun_whatever_is_chosen_later() {
+    let mut world = acquainted(25);
+    world.offer(BOB, "#team", TEXT, 5);
+    world.run(Millis::secs(10));
+    let to = |to: &str| FileDeed::Accept { to: Some(to.to_owned()) };
+    choose(&mut world, CAROL, "/one");
+    world.accept(CAROL, 1);
+    choose(&mut world, CAROL, "/two");
+    world.decide(CAROL, 1, FileDeed::Pause).unwrap();
+    for refused in [FileDeed::Resume, FileDeed::Accept { to: None }, to("/one")] {
+        world.decide(CAROL, 1, refused).unwrap();
+    }
+    assert_eq!(folders(&world.ordered(CAROL)), [("fetch", "/one"); 2]);
+    // Also after a restart.
+    world.crash(CAROL);
+    world.run(Millis::secs(20));
+    assert_eq!(folders(&world.ordered(CAROL)), [("fetch", "/one")]);
+    choose(&mut world, CAROL, "/two");
+    // Another folder is refused rather than taken for the one where it is, whatever it does there.
+    for state in ["on its way", "paused", "failed"] {
+        match state {
+            "paused" => drop(world.decide(CAROL, 1, FileDeed::Pause).unwrap()),
+            "failed" => {
+                world.decide(CAROL, 1, FileDeed::Resume).unwrap();
+                world.tell_file(CAROL, Told::Failed { file: 1, why: "full".to_owned() });
+            }
+            _ => {}
+        }
+        drop(world.ordered(CAROL));
+        let refused = world.decide(CAROL, 1, to("/big")).unwrap_err();
+        assert_eq!(refused.code, Code::Usage, "{state}");
+        assert!(refused.what.contains("/one") && refused.hint.contains("cancel"), "{refused:?}");
+        assert!(world.ordered(CAROL).is_empty(), "{state}");
+    }
+    // Nothing is there any more of what was whole once.
+    world.decide(CAROL, 1, FileDeed::Resume).unwrap();
+    world.fetched(CAROL, 1);
+    world.tell_file(CAROL, Told::Changed { file: 1 });
+    drop(world.ordered(CAROL));
+    world.decide(CAROL, 1, to("/other")).unwrap();
+    assert_eq!(folders(&world.ordered(CAROL)), [("fetch", "/other")]);
+    // What it says to do: what is in the one goes, and all of it comes to the other.
+    world.decide(CAROL, 1, FileDeed::Cancel).unwrap();
+    assert_eq!(folders(&world.ordered(CAROL)), [("drop", "/other")]);
+    world.decide(CAROL, 1, to("/big")).unwrap();
+    world.decide(CAROL, 1, FileDeed::Cancel).unwrap();
+    world.accept(CAROL, 1);
+    let expected = [("fetch", "/big"), ("drop", "/big"), ("fetch", "/two")];
+    assert_eq!(folders(&world.ordered(CAROL)), expected);
+}
+
+#[test]
+fn a_file_that_waits_in_turn_may_be_sent_elsewhere_until_it_begins() {
+    let mut world = acquainted(26);
+    let most = u64::try_from(FETCHES).unwrap();
+    for _ in 0..=most {
+        world.offer(BOB, "#team", TEXT, 5);
+        world.run(Millis::secs(5));
+    }
+    choose(&mut world, CAROL, "/one");
+    (1..=most + 1).for_each(|file| world.accept(CAROL, file));
+    drop(world.ordered(CAROL));
+    let to = Some("/big".to_owned());
+    world.decide(CAROL, most + 1, FileDeed::Accept { to }).unwrap();
+    world.fetched(CAROL, 1);
+    assert_eq!(folders(&world.ordered(CAROL)), [("fetch", "/big")]);
+}
+
+#[test]
+fn what_comes_of_a_file_after_it_was_taken_back_is_kept_nowhere() {
+    let mut world = acquainted(27);
+    world.send_file(ALICE, "bob", "cat.png").unwrap();
+    world.decide(ALICE, 1, FileDeed::Cancel).unwrap();
+    drop(world.ordered(ALICE));
+    let path = Some("/profile/sent/bare-1".to_owned());
+    let media = "image/png".to_owned();
+    world.tell_file(ALICE, Told::Looked { file: 1, size: 5, path, media, preview: None });
+    assert_eq!(world.ordered_words(ALICE), ["Discard(1)"]);
+    world.seal(ALICE, 1, 5);
+    assert_eq!(world.ordered_words(ALICE), ["Drop(1)"]);
+}
+
 #[test]
 fn small_pictures_of_contacts_come_by_themselves_and_nothing_else_does() {
     let mut world = acquainted(30);
@@ -176,7 +277,7 @@ fn what_becomes_of_a_file_survives_a_restart() {
     assert_eq!(before[1], own);
     assert_eq!(world.ordered_words(ALICE), ["Limit(0)", "Fetch(1)"]);
     let given = ["Limit(0)", "Serve(1)", "Put(1)", "Serve(2)", "Put(2)", "Serve(3)", "Put(3)"];
-    let given = given.into_iter().chain(["Look(5)"]).collect::<Vec<_>>();
+    let given = given.into_iter().chain(["TakeBack(4)", "Look(5)"]).collect::<Vec<_>>();
     assert_eq!(world.ordered_words(BOB), given);
     // What was never looked at before the crash is offered after it.
     let (size, path, media, preview) = (5, None, String::new(), None);
@@ -187,24 +288,68 @@ fn what_becomes_of_a_file_survives_a_restart() {
 }
 
 #[test]
-fn a_file_that_the_hub_keeps_is_not_brought_there_again() {
+fn the_hub_is_asked_at_each_start_to_keep_a_file_as_long_as_it_is_offered() {
     let mut world = acquainted(45);
     let (file, ..) = world.offer(BOB, "alice", TEXT, 5);
     let until = world.now + Millis::days(7);
     world.tell_file(BOB, Told::Kept { file, until });
-    drop(world.ordered(BOB));
-    world.crash(BOB);
-    world.run(Millis::secs(10));
-    assert_eq!(world.ordered_words(BOB), ["Limit(0)", "Serve(1)"]);
-    world.run(Millis::days(8));
-    drop(world.ordered(BOB));
-    world.crash(BOB);
-    world.run(Millis::secs(10));
-    assert_eq!(world.ordered_words(BOB), ["Limit(0)", "Serve(1)", "Put(1)"]);
+    for _ in 0..2 {
+        drop(world.ordered(BOB));
+        world.crash(BOB);
+        world.run(Millis::secs(10));
+        assert_eq!(world.ordered_words(BOB), ["Limit(0)", "Serve(1)", "Put(1)"]);
+        world.run(Millis::days(8));
+    }
     // A month later it is old news.
-    world.run(Millis::days(23));
-    assert_eq!(world.ordered_words(BOB), ["Drop(1)", "Discard(1)"]);
+    drop(world.ordered(BOB));
+    world.run(Millis::days(15));
+    assert_eq!(world.ordered_words(BOB), ["Drop(1)", "Discard(1)", "TakeBack(1)"]);
     assert_eq!(world.file_states(BOB), [(1, FileState::Withdrawn)]);
+}
+
+#[test]
+fn what_may_be_at_the_hub_is_taken_back_until_the_hub_says_so_whatever_crashes() {
+    let mut world = acquainted(46);
+    // The hub may have said that it keeps the first one; nobody knows about the other two.
+    let files = [0; 3].map(|_| world.offer(BOB, "alice", TEXT, 5).0);
+    let until = world.now + Millis::days(14);
+    world.tell_file(BOB, Told::Kept { file: 1, until });
+    for file in [1, 2] {
+        drop(world.ordered(BOB));
+        world.decide(BOB, file, FileDeed::Cancel).unwrap();
+        assert_eq!(world.ordered_words(BOB).last(), Some(&format!("TakeBack({file})")));
+    }
+    world.decide(BOB, 3, FileDeed::Pause).unwrap();
+    let view = |world: &World, file| world.engine(BOB).file_view(file).unwrap().body.status;
+    assert_eq!(view(&world, 1).unwrap().kept_until, Some(until), "the hub has it still");
+    let mut left = files.to_vec();
+    while !left.is_empty() {
+        drop(world.ordered(BOB));
+        world.crash(BOB);
+        world.run(Millis::secs(10));
+        let backs = world.ordered_words(BOB).into_iter().filter(|word| word.starts_with("TakeB"));
+        let expected: Vec<_> = left.iter().map(|file| format!("TakeBack({file})")).collect();
+        assert_eq!(backs.collect::<Vec<_>>(), expected);
+        let file = left.remove(0);
+        world.tell_file(BOB, Told::TakenBack { file });
+        assert_eq!(view(&world, file).unwrap().kept_until, None);
+    }
+    drop(world.ordered(BOB));
+    world.crash(BOB);
+    world.run(Millis::secs(10));
+    assert!(!world.ordered_words(BOB).iter().any(|word| word.starts_with("TakeBack")));
+}
+
+#[test]
+fn what_the_hub_does_not_keep_any_more_is_not_shown_as_kept() {
+    let mut world = acquainted(47);
+    let (file, ..) = world.offer(BOB, "alice", TEXT, 5);
+    let until = world.now + Millis::days(14);
+    world.tell_file(BOB, Told::Kept { file, until });
+    world.tell_file(BOB, Told::NotKept { file, why: "it is full".to_owned() });
+    let status = world.engine(BOB).file_view(file).unwrap().body.status.unwrap();
+    assert_eq!((status.state, status.kept_until), (FileState::Serving, None));
+    assert!(status.why.unwrap().contains("it is full"));
 }
 
 #[test]
@@ -408,6 +553,45 @@ fn a_file_that_arrives_after_all_is_here_whatever_was_thought_of_it() {
 }
 
 #[test]
+fn who_takes_a_file_is_seen_while_they_may_and_how_far_one_is_that_is_paused() {
+    let mut world = acquainted(112);
+    let (bob, carol) = (world.id(BOB), world.id(CAROL));
+    world.offer(ALICE, "#team", TEXT, 100);
+    world.run(Millis::secs(10));
+    let status = |world: &World, who| world.engine(who).file_view(1).unwrap().body.status.unwrap();
+    let taker = |to, path, bytes| Taker { to, path, bytes, rate: 7 };
+    let takers = vec![
+        taker(Some(bob), Path::Direct, 40),
+        // Asked for twice.
+        taker(Some(carol), Path::Relay, 170),
+        taker(None, Path::Stored, 10),
+    ];
+    let given = |world: &mut World| {
+        world.tell_file(ALICE, Told::Given { file: 1, takers: takers.clone() });
+    };
+    given(&mut world);
+    let seen = status(&world, ALICE).takers;
+    let seen = seen.iter().map(|t| (t.person.as_ref().map(|p| p.name.as_str()), t.path, t.bytes));
+    let told = [
+        (Some("bob"), Path::Direct, 40),
+        (Some("carol"), Path::Relay, 100),
+        (None, Path::Stored, 10),
+    ];
+    assert_eq!(seen.collect::<Vec<_>>(), told);
+    world.decide(ALICE, 1, FileDeed::Cancel).unwrap();
+    assert!(status(&world, ALICE).takers.is_empty());
+    given(&mut world);
+    assert!(status(&world, ALICE).takers.is_empty(), "said when it was over");
+
+    world.accept(BOB, 1);
+    world.decide(BOB, 1, FileDeed::Pause).unwrap();
+    let (sources, waits) = (vec![(Some(carol), Path::Relay)], None);
+    world.tell_file(BOB, Told::Progress { file: 1, bytes: 60, rate: 5, sources, waits });
+    let progress = status(&world, BOB).progress.unwrap();
+    assert_eq!((progress.bytes, progress.rate, progress.sources.len()), (60, 0, 0));
+}
+
+#[test]
 fn an_offer_that_goes_on_after_a_pause_is_left_at_the_hub_again() {
     let mut world = acquainted(115);
     let (file, ..) = world.offer(BOB, "alice", TEXT, 5);
@@ -420,12 +604,19 @@ fn an_offer_that_goes_on_after_a_pause_is_left_at_the_hub_again() {
     };
     assert_eq!(kept(&world), Some(until));
     world.decide(BOB, file, FileDeed::Pause).unwrap();
-    assert_eq!(kept(&world), None, "it was taken back");
+    assert_eq!(kept(&world), Some(until), "it is there yet");
+    world.tell_file(BOB, Told::TakenBack { file });
+    assert_eq!(kept(&world), None);
     // What was on its way says nothing about it any more.
     world.tell_file(BOB, Told::Kept { file, until });
     assert_eq!(kept(&world), None);
     world.decide(BOB, file, FileDeed::Resume).unwrap();
-    assert_eq!(world.ordered_words(BOB), ["Unserve(1)", "Serve(1)", "Put(1)"]);
+    let words = ["Unserve(1)", "TakeBack(1)", "Serve(1)", "Put(1)"];
+    assert_eq!(world.ordered_words(BOB), words);
+    // What was taken back before that says nothing about what is left there by now.
+    world.tell_file(BOB, Told::TakenBack { file });
+    world.decide(BOB, file, FileDeed::Cancel).unwrap();
+    assert_eq!(world.ordered_words(BOB).last().map(String::as_str), Some("TakeBack(1)"));
 }
 
 #[test]

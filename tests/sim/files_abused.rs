@@ -54,11 +54,14 @@ fn what_was_fetched_is_dropped_unless_another_offer_brought_it_here() {
     // A copy of the address, as small and innocent as it takes.
     world.offer_as(BOB, "alice", (PICTURE, 5), (blob, None));
     world.run(Millis::secs(5));
+    world.accept(ALICE, 2);
     assert_eq!(fetches(&world.ordered(ALICE)), [1, 2]);
-    world.decide(ALICE, 2, FileDeed::Cancel).unwrap();
-    assert_eq!(world.ordered_words(ALICE), ["Hold(2)", "Unserve(2)"]);
-    world.decide(ALICE, 1, FileDeed::Cancel).unwrap();
-    assert_eq!(world.ordered_words(ALICE), ["Drop(1)"]);
+    for (number, keep) in [(2, true), (1, false)] {
+        world.decide(ALICE, number, FileDeed::Cancel).unwrap();
+        let orders = world.ordered(ALICE);
+        let [Order::Drop(dropped)] = orders.as_slice() else { panic!("{orders:?}") };
+        assert_eq!((dropped.file, dropped.keep), (number, keep));
+    }
 }
 
 #[test]

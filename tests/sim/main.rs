@@ -11,6 +11,8 @@ mod doors;
 mod false_doors;
 mod files;
 mod files_abused;
+mod files_judged;
+mod files_waiting;
 mod forgery;
 mod forks;
 mod full;

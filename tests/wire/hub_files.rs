@@ -15,6 +15,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::ToHub;
 use hubbub_shared::wire::pieces::PieceRefusal;
 use hubbub_tests::blobs::{Bytes, fetch, have};
+use hubbub_tests::ports;
 use tokio::sync::mpsc;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +33,7 @@ async fn hub_at(dir: &Path, listen: &str, files: Files) -> Running {
 }
 
 async fn hub(dir: &Path, files: Files) -> Running {
-    hub_at(dir, "127.0.0.1:0", files).await
+    hub_at(dir, &ports::own().to_string(), files).await
 }
 
 /// Somebody whose link is up.

@@ -10,6 +10,7 @@ use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::label::EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, Secret32, link_auth};
 use hubbub_shared::id::BlobId;
+use hubbub_shared::limits::FILE_STREAMS_EACH;
 use hubbub_shared::wire::codec;
 use hubbub_shared::wire::files::{
     FILE_GET, FILE_KEPT, FILE_PUT, FILE_REFUSED, FILE_TAKE, FILE_TAKEN, FILE_WANTED, FILES_ASK,
@@ -192,7 +193,7 @@ async fn one_identity_has_a_few_streams_about_files_at_once() {
     let hub = hub_for(dir.path(), true).await;
     let alice = node(&hub, 1).await;
     let mut open = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..FILE_STREAMS_EACH {
         open.push(get(&alice).await);
     }
     let more = begin(&alice.connection, FILES_ASK, &FilesAsk {}).await;

@@ -128,6 +128,41 @@ async fn a_stream_to_one_who_is_away_is_refused_by_the_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_streams_without_end_is_told_to_wait_keeps_its_link_and_has_one_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path()).await;
+    let alice = Node::at(hub.local_addr, hub.hub, 1).await;
+    let mut bob = Node::at(hub.local_addr, hub.hub, 2).await;
+    let away = identity(7).id();
+    let mut asked = 0;
+    let refused = loop {
+        let why = alice.link.peers().open_stream(away).await.err();
+        if !matches!(why, Some(OpenError::Refused(RefusalCode::NotConnected))) {
+            break why;
+        }
+        asked += 1;
+        assert!(asked < 100_000, "as often as she likes");
+    };
+    assert!(matches!(refused, Some(OpenError::Refused(RefusalCode::TooFast))), "{refused:?}");
+    let later = async {
+        loop {
+            match alice.link.peers().open_stream(bob.id).await {
+                Ok(stream) => break stream,
+                Err(OpenError::Refused(RefusalCode::TooFast)) => {}
+                Err(other) => panic!("{other}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (hers, his) = tokio::join!(
+        tokio::time::timeout(PATIENCE, later),
+        tokio::time::timeout(PATIENCE, bob.incoming.next()),
+    );
+    assert_eq!((hers.unwrap().peer(), his.unwrap().unwrap().peer()), (bob.id, alice.id));
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_takes_no_streams_proves_itself_to_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(dir.path()).await;

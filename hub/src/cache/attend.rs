@@ -47,31 +47,35 @@ pub(super) struct Broken;
 pub(crate) async fn attend(cache: Arc<Cache>, node: NodeId, ask: FileAsk, opened: Opened) -> u64 {
     let Opened { mut ends, by } = opened;
     let _room = by.widen();
-    let (mut bytes, patience) = (0, cache.patience);
+    let (mut bytes, mut credit) = (0, cache.patience.begin());
     let served = async {
         splice::give_way(&ends.0);
-        patience.say(&mut ends.0, STREAM_ANSWER, &StreamAnswer { refused: None }).await?;
+        credit.say(&mut ends.0, STREAM_ANSWER, &StreamAnswer { refused: None }).await?;
         match ask {
             FileAsk::Limits => {
                 let told = cache.limits(&node).await;
-                patience.say(&mut ends.0, FILES_TOLD, &told).await?;
+                credit.say(&mut ends.0, FILES_TOLD, &told).await?;
             }
             FileAsk::Put(put) => match cache.put(node, put).await {
                 Put::Wanted(claim) => {
                     let arriving = receive::Arriving { cache: &cache, claim };
-                    arriving.receive(&mut ends, &by.pace, &mut bytes).await?;
+                    arriving.receive(&mut ends, (&by.pace, &mut credit), &mut bytes).await?;
                 }
                 Put::Kept(until, _) => {
-                    patience.say(&mut ends.0, FILE_KEPT, &FileKept { until }).await?;
+                    credit.say(&mut ends.0, FILE_KEPT, &FileKept { until }).await?;
                 }
                 Put::Refused(refused) => {
-                    patience.say(&mut ends.0, FILE_REFUSED, &refused).await?;
+                    credit.say(&mut ends.0, FILE_REFUSED, &refused).await?;
                 }
             },
-            FileAsk::Get => give::give(&cache, &mut ends, &by.pace, &mut bytes).await?,
+            FileAsk::Get => {
+                let mut giving =
+                    give::Giving { cache: &cache, pace: &by.pace, credit: &mut credit };
+                giving.give(&mut ends, &mut bytes).await?;
+            }
             FileAsk::Take(take) => match cache.take_back(node, take.blob).await {
-                Ok(was) => patience.say(&mut ends.0, FILE_TAKEN, &FileTaken { was }).await?,
-                Err(refused) => patience.say(&mut ends.0, FILE_REFUSED, &refused).await?,
+                Ok(was) => credit.say(&mut ends.0, FILE_TAKEN, &FileTaken { was }).await?,
+                Err(refused) => credit.say(&mut ends.0, FILE_REFUSED, &refused).await?,
             },
         }
         ends.0.finish().map_err(|_| Broken)

@@ -21,11 +21,11 @@ use hubbub_shared::limits::PIECE;
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::codec;
 
-use super::book::{Change, Holders};
+use super::book::{Came, Change, Holders};
 use crate::keys::private_dir;
 
 /// Its name in a hub's directory.
-const FOLDER: &str = "files";
+pub const FOLDER: &str = "files";
 /// The layout of a record; another one is no record.
 const FORMAT: u8 = 1;
 /// Endings of the files of a whole blob, and of one on its way.
@@ -42,7 +42,7 @@ pub(super) struct Folder(PathBuf);
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) whole: Vec<(Blob, Holders)>,
-    pub(super) parts: Vec<(NodeId, Blob, Timestamp)>,
+    pub(super) parts: Vec<(NodeId, Blob, Came)>,
     /// Files that a crash left behind, deleted.
     pub(super) swept: usize,
 }
@@ -159,7 +159,7 @@ impl Folder {
     }
 
     /// What came of a blob, as its name says; none where no whole piece did.
-    fn part(&self, stem: &str) -> io::Result<Option<(NodeId, Blob, Timestamp)>> {
+    fn part(&self, stem: &str) -> io::Result<Option<(NodeId, Blob, Came)>> {
         let mut words = stem.split('-');
         let read = || {
             let address = address(words.next()?)?;
@@ -172,7 +172,8 @@ impl Folder {
         let touched = file.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let touched = Timestamp(u64::try_from(touched.as_millis()).unwrap_or(u64::MAX));
         let counts = PIECE as u64..=blob.shape.sealed();
-        Ok(counts.contains(&file.len()).then_some((node, blob, touched)))
+        let came = Came { bytes: file.len(), at: touched };
+        Ok(counts.contains(&came.bytes).then_some((node, blob, came)))
     }
 
     fn at(&self, stem: &str, ending: &str) -> PathBuf {

@@ -17,52 +17,17 @@ use hubbub_shared::wire::pieces::{
 use quinn::SendStream;
 
 use super::attend::Broken;
+use super::patience::Credit;
 use super::whole_file::WholeFile;
 use super::{Cache, blocking};
 use crate::pace::Pace;
 use crate::splice::Ends;
 
-/// Answers until the node has no more questions, or asks none for a while. A question has 16 spans
-/// at most, so it is no larger than a hello.
-pub(super) async fn give(
-    cache: &Arc<Cache>,
-    (send, recv): &mut Ends,
-    pace: &Pace,
-    bytes: &mut u64,
-) -> Result<(), Broken> {
-    let giving = Giving { cache, pace };
-    while let Some((kind, body)) = cache.patience.question(recv).await? {
-        match kind {
-            PIECE_ASK => {
-                let ask: PieceAsk = codec::decode(&body).map_err(|_| Broken)?;
-                let req = ask.req;
-                if let Err(code) = giving.pieces(ask, send, bytes).await? {
-                    let refused = PiecesRefused { req, code, retry_after: None };
-                    cache.patience.say(send, PIECES_REFUSED, &refused).await?;
-                }
-            }
-            HAVE_ASK => {
-                let ask: HaveAsk = codec::decode(&body).map_err(|_| Broken)?;
-                have(cache, ask, send).await?;
-            }
-            _ => return Err(Broken),
-        }
-    }
-    Ok(())
-}
-
-async fn have(cache: &Cache, ask: HaveAsk, send: &mut SendStream) -> Result<(), Broken> {
-    let HaveAsk { req, blob, sealed } = ask;
-    match find(cache, &blob, sealed) {
-        Ok(blob) => {
-            let have = ByteBuf::from(HaveMap::all(blob.shape.pieces()).encode());
-            cache.patience.say(send, HAVE_TOLD, &HaveTold { req, have }).await
-        }
-        Err(code) => {
-            let refused = PiecesRefused { req, code, retry_after: None };
-            cache.patience.say(send, PIECES_REFUSED, &refused).await
-        }
-    }
+/// A stream on which pieces are asked for.
+pub(super) struct Giving<'a> {
+    pub(super) cache: &'a Arc<Cache>,
+    pub(super) pace: &'a Pace,
+    pub(super) credit: &'a mut Credit,
 }
 
 /// A blob that is here whole, if it is as long as the asker says.
@@ -74,15 +39,57 @@ fn find(cache: &Cache, address: &BlobId, sealed: u64) -> Result<Blob, PieceRefus
     }
 }
 
-struct Giving<'a> {
-    cache: &'a Arc<Cache>,
-    pace: &'a Pace,
-}
-
 impl Giving<'_> {
+    /// Answers until the node has no more questions, or asks none for a while. A question has 16
+    /// spans at most, so it is no larger than a hello.
+    pub(super) async fn give(
+        &mut self,
+        (send, recv): &mut Ends,
+        bytes: &mut u64,
+    ) -> Result<(), Broken> {
+        while let Some((kind, body)) = self.credit.question(recv).await? {
+            match kind {
+                PIECE_ASK => {
+                    let ask: PieceAsk = codec::decode(&body).map_err(|_| Broken)?;
+                    let req = ask.req;
+                    if let Err(code) = self.pieces(ask, send, bytes).await? {
+                        self.refuse(send, req, code).await?;
+                    }
+                }
+                HAVE_ASK => {
+                    let ask = codec::decode(&body).map_err(|_| Broken)?;
+                    self.have(ask, send).await?;
+                }
+                _ => return Err(Broken),
+            }
+        }
+        Ok(())
+    }
+
+    async fn have(&mut self, ask: HaveAsk, send: &mut SendStream) -> Result<(), Broken> {
+        let HaveAsk { req, blob, sealed } = ask;
+        match find(self.cache, &blob, sealed) {
+            Ok(blob) => {
+                let have = ByteBuf::from(HaveMap::all(blob.shape.pieces()).encode());
+                self.credit.say(send, HAVE_TOLD, &HaveTold { req, have }).await
+            }
+            Err(code) => self.refuse(send, req, code).await,
+        }
+    }
+
+    async fn refuse(
+        &mut self,
+        send: &mut SendStream,
+        req: u32,
+        code: PieceRefusal,
+    ) -> Result<(), Broken> {
+        let refused = PiecesRefused { req, code, retry_after: None };
+        self.credit.say(send, PIECES_REFUSED, &refused).await
+    }
+
     /// Answers with pieces, or why not, or no further ones.
     async fn pieces(
-        &self,
+        &mut self,
         ask: PieceAsk,
         send: &mut SendStream,
         bytes: &mut u64,
@@ -101,7 +108,7 @@ impl Giving<'_> {
                 Err(code) => return Ok(Err(code)),
             };
             self.pace.pass(answer.len()).await;
-            self.cache.patience.write(send, &answer).await?;
+            self.credit.write(send, &answer).await?;
             *bytes += answer.len() as u64;
         }
         Ok(Ok(()))

@@ -36,9 +36,10 @@ use tokio::sync::watch;
 
 use crate::server::{now, stopped};
 pub(crate) use attend::{FileAsk, attend};
-pub(crate) use book::bounds::Bounds;
+pub(crate) use book::bounds::{AHEAD, Bounds};
 use book::owed::Owed;
 use book::{Book, Change, Claim, Held, Put};
+pub use folder::FOLDER;
 use folder::{Folder, Found};
 use part_file::PartFile;
 use patience::Patience;
@@ -69,7 +70,7 @@ impl Cache {
         }
         let mut book = Book::new(bounds);
         whole.into_iter().for_each(|(blob, holders)| book.found(blob, holders));
-        parts.into_iter().for_each(|(node, blob, at)| book.found_part(node, blob, at));
+        parts.into_iter().for_each(|(node, blob, came)| book.found_part(node, blob, came));
         for change in book.expire(now()) {
             folder.carry_out(&change)?;
         }

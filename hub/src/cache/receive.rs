@@ -1,7 +1,8 @@
 //! A blob on its way in: some pieces from the network, the same to the disk.
 //!
 //! Invariant: memory is one batch and what QUIC's flow control lets wait: while the disk writes,
-//! nothing more is read. Whatever ends the stream, whole pieces that came stay for the next one.
+//! nothing more is read. Nothing is written that there was no room set aside for. Whatever ends the
+//! stream, whole pieces that came stay for the next one.
 
 use std::io;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hubbub_shared::wire::files::{
 use super::attend::Broken;
 use super::book::Claim;
 use super::part_file::{PartFile, PartPlace};
+use super::patience::Credit;
 use super::{Cache, blocking, failing};
 use crate::pace::Pace;
 use crate::splice::Ends;
@@ -31,6 +33,8 @@ pub(super) struct Arriving<'a> {
 enum Stopped {
     /// The stream ended: what came waits for the next one.
     Broken(PartFile),
+    /// There is no more room: what came waits for some, and it is said to whoever sends it.
+    Full(PartFile, FileRefused),
     /// Said to whoever sends it.
     Refused(FileRefused),
 }
@@ -57,32 +61,40 @@ impl Arriving<'_> {
     pub(super) async fn receive(
         &self,
         ends: &mut Ends,
-        pace: &Pace,
+        (pace, credit): (&Pace, &mut Credit),
         bytes: &mut u64,
     ) -> Result<(), Broken> {
         let mut writing = Writing(Some(self));
-        let taken = self.take_all(ends, pace, bytes).await;
+        let taken = self.take_all(ends, (pace, credit), bytes).await;
         writing.0 = None;
         let kept = match taken {
             Ok(()) => self.cache.arrived(&self.claim).await,
-            // Room is set aside for those who send, not for those who said they would.
-            Err(Stopped::Broken(part)) if part.len() == 0 => {
-                self.cache.discard(&self.claim).await;
+            Err(Stopped::Broken(part)) => {
+                self.put_down(part).await;
                 return Err(Broken);
             }
-            Err(Stopped::Broken(part)) => {
-                self.cache.rest(&self.claim, part).await;
-                return Err(Broken);
+            Err(Stopped::Full(part, refused)) => {
+                self.put_down(part).await;
+                Err(refused)
             }
             Err(Stopped::Refused(refused)) => {
                 self.cache.discard(&self.claim).await;
                 Err(refused)
             }
         };
-        let patience = self.cache.patience;
         match kept {
-            Ok(until) => patience.say(&mut ends.0, FILE_KEPT, &FileKept { until }).await,
-            Err(refused) => patience.say(&mut ends.0, FILE_REFUSED, &refused).await,
+            Ok(until) => credit.say(&mut ends.0, FILE_KEPT, &FileKept { until }).await,
+            Err(refused) => credit.say(&mut ends.0, FILE_REFUSED, &refused).await,
+        }
+    }
+
+    /// What came waits for the rest. Places are for those who send, not for those who said they
+    /// would.
+    async fn put_down(&self, part: PartFile) {
+        if part.len() == 0 {
+            self.cache.discard(&self.claim).await;
+        } else {
+            self.cache.rest(&self.claim, part).await;
         }
     }
 
@@ -90,38 +102,56 @@ impl Arriving<'_> {
     async fn take_all(
         &self,
         (send, recv): &mut Ends,
-        pace: &Pace,
+        (pace, credit): (&Pace, &mut Credit),
         bytes: &mut u64,
     ) -> Result<(), Stopped> {
         let mut part = self.open().await?;
-        let from = part.len();
-        let patience = self.cache.patience;
-        if patience.say(send, FILE_WANTED, &FileWanted { from }).await.is_err() {
+        let (mut here, sealed) = (part.len(), self.claim.blob.shape.sealed());
+        if credit.say(send, FILE_WANTED, &FileWanted { from: here }).await.is_err() {
             return Err(Stopped::Broken(part));
         }
-        let mut left = self.claim.blob.shape.sealed().saturating_sub(from);
-        while left > 0 {
-            let wanted = left.min(BATCH);
-            let mut batch = patience.fill(recv, wanted, pace).await;
+        while here < sealed {
+            let wanted = (sealed - here).min(BATCH);
+            if let Err(refused) = self.make_room(here, here + wanted).await {
+                return Err(match refused.code {
+                    FileRefusal::Full => Stopped::Full(part, refused),
+                    _ => Stopped::Refused(refused),
+                });
+            }
+            let mut batch = credit.fill(recv, wanted, pace).await;
             let came = batch.len() as u64;
             *bytes += came;
             if came < wanted {
                 batch.truncate(batch.len() - batch.len() % PIECE);
             }
+            here += batch.len() as u64;
             part = take(part, batch).await?;
             if came < wanted {
+                self.cache.book().came(&self.claim, here);
                 return Err(Stopped::Broken(part));
             }
-            if !self.cache.book().holds(&self.claim) {
-                return Err(Stopped::Refused(FileRefusal::TakenBack.plain()));
-            }
-            left -= came;
+        }
+        if !self.cache.book().came(&self.claim, here) {
+            return Err(Stopped::Refused(FileRefusal::TakenBack.plain()));
         }
         let made = blocking(move || part.finish()).await?;
         if made == Some(self.claim.blob) {
             return Ok(());
         }
         Err(Stopped::Refused(FileRefusal::WrongBytes.plain()))
+    }
+
+    /// Writes down what is here, and has room set aside up to there.
+    async fn make_room(&self, here: u64, upto: u64) -> Result<(), FileRefused> {
+        let taken_back = FileRefusal::TakenBack.plain();
+        if !self.cache.book().came(&self.claim, here) {
+            return Err(taken_back);
+        }
+        if self.cache.book().reaches(&self.claim, upto) {
+            return Ok(());
+        }
+        let free = self.cache.free().await;
+        self.cache.book().reserve(&self.claim, upto, free)
     }
 
     /// Opens the files while nothing else is decided: a claim that is worth nothing any more must

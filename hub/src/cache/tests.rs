@@ -10,11 +10,9 @@ use hubbub_shared::blob::{Blob, MemoryNodes, Shape};
 use hubbub_shared::limits::{HELLO_MAX, PIECE};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::codec;
-use hubbub_shared::wire::files::FILE_REFUSED;
-use hubbub_shared::wire::pieces::{PIECE_ASK, PieceAsk, Span};
+use hubbub_shared::wire::files::{FILE_REFUSED, FILE_WANTED};
+use hubbub_shared::wire::pieces::{HAVE_ASK, HaveAsk, PIECE_ASK, PieceAsk, Span};
 use hubbub_shared::wire::stream::STREAM_ANSWER;
-use quinn::rustls::{RootCertStore, pki_types::PrivateKeyDer};
-use quinn::{ClientConfig, Connection, Endpoint, ServerConfig, TransportConfig};
 use tempfile::TempDir;
 
 use super::part_file::PartPlace;
@@ -22,19 +20,19 @@ use super::*;
 use crate::carrier::Carrier;
 use crate::frames;
 use crate::pace::Pace;
+use crate::splice::tests::{Linked, linked};
 use crate::splice::{Ends, Opened};
 
 const ALICE: NodeId = NodeId([1; 32]);
 const BOB: NodeId = NodeId([2; 32]);
-const LOCAL: std::net::SocketAddr =
-    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-/// How long a stream may stand still here, and when at the latest it has ended then.
-const STILL: Duration = Duration::from_millis(200);
+/// How long a stream may stand still here: longer than packets take on a slow machine. And when at
+/// the latest it has ended then.
+const STILL: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(20);
 
 fn bounds() -> Bounds {
     let (all, keep) = (1 << 30, Millis::days(14));
-    Bounds { on: true, largest: all, each: all, total: all, keep, reserve: 0 }
+    Bounds { on: true, largest: all, each: all, total: all, keep, reserve: 0, ahead: PIECE as u64 }
 }
 
 fn cache() -> (TempDir, Arc<Cache>) {
@@ -153,12 +151,42 @@ async fn what_is_still_to_be_deleted_never_takes_what_came_after_it() {
     assert_eq!(names(&dir).len(), 2);
 }
 
+#[tokio::test]
+async fn a_disk_that_damages_what_shows_that_a_piece_belongs_is_not_taken_for_a_liar() {
+    let (dir, cache) = cache();
+    let file = blob_of(5 * PIECE);
+    keep(&cache, ALICE, &file).await;
+    let tree = path_of(&dir, file.0, "tree");
+    let [data, kept] = cache.folder.whole_paths(file.0);
+    let answer = |known| {
+        let file = whole_file::WholeFile::open([&data, &kept], file.0).unwrap();
+        file.answer(1, Span { first: 3, count: 1, known })
+    };
+    let right = fs::read(&tree).unwrap();
+    let answers: Vec<_> = (0..3).map(|known| answer(known).unwrap()).collect();
+    let mut refused = 0;
+    for at in (0..right.len()).step_by(7) {
+        let mut wrong = right.clone();
+        wrong[at] ^= 1;
+        fs::write(&tree, wrong).unwrap();
+        for (known, before) in (0..3).zip(&answers) {
+            match answer(known) {
+                Ok(given) => assert_eq!(given, *before, "what is not true has left"),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 0);
+    fs::write(&tree, right).unwrap();
+    assert!(answer(0).is_ok());
+}
+
 // --- People who change their minds, or go silent ---
 
 /// A stream of alice's to the hub.
 struct Stream {
     hers: Ends,
-    _alive: [(Endpoint, Connection); 2],
+    _alive: Linked,
 }
 
 /// It, and what the hub has of it.
@@ -169,27 +197,13 @@ struct Pair {
 }
 
 async fn pair() -> Pair {
-    let made = rcgen::generate_simple_self_signed(vec!["hub".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let server = ServerConfig::with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let mut client = ClientConfig::with_root_certificates(Arc::new(roots)).unwrap();
-    // She takes little at once, so that whoever sends to her soon sees that she does not read.
-    let mut transport = TransportConfig::default();
-    transport.stream_receive_window(100_000_u32.into());
-    client.transport_config(Arc::new(transport));
-    let hub = Endpoint::server(server, LOCAL).unwrap();
-    let alice = Endpoint::client(LOCAL).unwrap();
-    let dialled = alice.connect_with(client, hub.local_addr().unwrap(), "hub").unwrap();
-    let accepted = async { hub.accept().await.unwrap().await };
-    let (one, other) = tokio::try_join!(dialled, accepted).unwrap();
-    let mut hers = one.open_bi().await.unwrap();
+    let linked = linked().await;
+    let mut hers = linked.node.open_bi().await.unwrap();
     hers.0.write_all(b"!").await.unwrap();
-    let mut hubs = other.accept_bi().await.unwrap();
+    let mut hubs = linked.hub.accept_bi().await.unwrap();
     hubs.1.read_exact(&mut [0]).await.unwrap();
-    let by = Carrier::new(other.clone(), Pace::new(0));
-    Pair { stream: Stream { hers, _alive: [(alice, one), (hub, other)] }, hubs, by }
+    let by = Carrier::new(linked.hub.clone(), Pace::new(0));
+    Pair { stream: Stream { hers, _alive: linked }, hubs, by }
 }
 
 impl Stream {
@@ -219,7 +233,8 @@ async fn a_claim_that_was_lost_before_its_files_were_there_makes_none() {
     let turn = cache.turn.lock().await;
     let receiving = async {
         let arriving = receive::Arriving { cache: &cache, claim };
-        arriving.receive(&mut hubs, &Pace::new(0), &mut 0).await.is_ok()
+        let (pace, mut credit) = (Pace::new(0), cache.patience.begin());
+        arriving.receive(&mut hubs, (&pace, &mut credit), &mut 0).await.is_ok()
     };
     let taking = async {
         tokio::time::sleep(STILL / 4).await;
@@ -260,6 +275,56 @@ async fn no_room_is_set_aside_for_an_upload_of_which_no_piece_came() {
     drop(cache);
     let cache = Cache::open(dir.path(), bounds()).unwrap();
     assert_eq!((cache.held(), names(&dir)), (Held::default(), vec![]));
+}
+
+#[tokio::test]
+async fn an_upload_for_which_there_is_no_more_room_says_so_and_waits_for_it_with_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let total = 11 * PIECE as u64;
+    let cache = Arc::new(Cache::open(dir.path(), Bounds { total, ..bounds() }).unwrap());
+    let ((blob, bytes), other) = (blob_of(10 * PIECE), blob_of(3 * PIECE));
+    let Pair { mut stream, hubs, by } = pair().await;
+    let (ask, opened) = (FileAsk::Put(put_of(blob)), Opened { ends: hubs, by });
+    let attended = tokio::spawn(attend(Arc::clone(&cache), ALICE, ask, opened));
+    assert_eq!(stream.frame().await.unwrap().0, STREAM_ANSWER);
+    assert_eq!(stream.frame().await.unwrap().0, FILE_WANTED);
+    // While she has sent next to nothing, bob takes the room that she will need.
+    keep(&cache, BOB, &other).await;
+    // She may be stopped in the middle of it.
+    stream.hers.0.write_all(&bytes).await.ok();
+    let (kind, body) = stream.frame().await.unwrap();
+    assert_eq!(kind, FILE_REFUSED);
+    let refused: FileRefused = codec::decode(&body).unwrap();
+    assert_eq!(refused.code, FileRefusal::Full);
+    attended.await.unwrap();
+    let claim = match cache.put(ALICE, put_of(blob)).await {
+        Put::Refused(refused) => {
+            assert_eq!(refused.code, FileRefusal::Full, "there is still none");
+            cache.take_back(BOB, other.0.address).await.unwrap();
+            begin(&cache, ALICE, blob).await
+        }
+        other => panic!("{other:?}"),
+    };
+    assert!(part_of(&cache, &claim).len() > 0, "what came is not sent again");
+}
+
+#[tokio::test]
+async fn whoever_asks_a_little_now_and_then_does_not_keep_a_stream_for_ever() {
+    let (_dir, cache) = cache();
+    let Pair { mut stream, hubs, by } = pair().await;
+    let have = HaveAsk { req: 1, blob: BlobId([1; 32]), sealed: 4_144 };
+    let asking = async {
+        loop {
+            let asked = stream.hers.0.write_all(&codec::frame(HAVE_ASK, &have)).await;
+            if asked.is_err() {
+                break;
+            }
+            tokio::time::sleep(STILL / 4).await;
+        }
+    };
+    let attended = attend(Arc::clone(&cache), ALICE, FileAsk::Get, Opened { ends: hubs, by });
+    let both = async { tokio::join!(attended, asking) };
+    tokio::time::timeout(LATEST, both).await.expect("it ends");
 }
 
 #[tokio::test]

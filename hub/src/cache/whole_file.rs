@@ -1,7 +1,7 @@
 //! A blob that is here, opened for reading: pieces, each with what shows that it belongs.
 //!
-//! Everything here blocks. Invariant: nothing leaves that does not verify, so that a failing disk
-//! is never taken for a lying hub.
+//! Everything here blocks. Invariant: neither a piece nor a parent leaves that does not verify, so
+//! that a failing disk is never taken for a lying hub.
 
 use std::fs::File;
 use std::io;
@@ -37,9 +37,8 @@ impl WholeFile {
             self.piece(index, &mut piece)?;
             let parents = self.blob.shape.depth(index).saturating_sub(known);
             out.extend_from_slice(&PieceGiven::head(req, index, parents, piece.len()));
-            if !self.blob.prove(&&self.tree, index, known, &mut out)? {
-                return Err(io::Error::other("a blob's tree is not whole any more"));
-            }
+            let proven = self.blob.prove(&&self.tree, index, known, &mut out);
+            proven.map_err(|why| io::Error::other(why.to_string()))?;
             out.extend_from_slice(&piece);
         }
         Ok(out)

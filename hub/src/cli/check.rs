@@ -2,17 +2,23 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use hubbub_hub::admin::{self, Reply, Request, Status};
-use hubbub_hub::check::{self, Alive, Disk, Facts, Finding, Health, Named, Verdict};
-use hubbub_hub::{invites, keys};
+use hubbub_hub::check::{
+    self, Alive, Disk, Facts, FileRoom, Finding, Health, Named, Room, Verdict,
+};
+use hubbub_hub::config::HubConfig;
+use hubbub_hub::{FILES, firewall, invites, keys};
 
 use super::{Failure, Place, watch};
 
 /// How long a name server may take.
 const NAMES: Duration = Duration::from_secs(5);
+/// What the system counts a file's blocks in.
+const BLOCK: u64 = 512;
 /// Addresses shown of one name.
 const SHOWN: usize = 4;
 
@@ -42,7 +48,8 @@ fn print(out: &mut impl io::Write, finding: &Finding) -> io::Result<()> {
         Verdict::Wrong => "wrong",
     };
     writeln!(out, "{verdict:<6} {about:<8} {said}")?;
-    advice.iter().try_for_each(|advice| writeln!(out, "{:<15} → {advice}", ""))
+    let mut lines = advice.iter().flat_map(|advice| advice.lines());
+    lines.try_for_each(|advice| writeln!(out, "{:<15} → {advice}", ""))
 }
 
 async fn facts(place: &Place) -> Result<Facts, Failure> {
@@ -64,7 +71,8 @@ async fn facts(place: &Place) -> Result<Facts, Failure> {
         alive,
         named,
         disk: disk(&place.dir),
-        total: config.limits.relay(false).total.bytes,
+        room: room(&place.dir, config),
+        firewalls: firewall::installed(),
     })
 }
 
@@ -87,6 +95,25 @@ async fn means(address: &str) -> Result<Vec<SocketAddr>, String> {
         Ok(found) => Ok(found.map_err(|error| error.to_string())?.take(SHOWN).collect()),
         Err(_) => Err("no name server answers".to_owned()),
     }
+}
+
+fn room(dir: &Path, config: &HubConfig) -> Room {
+    let files = &config.files;
+    let bytes = |mib: u32| u64::from(mib) * 1024 * 1024;
+    let files = files.enabled.then(|| FileRoom {
+        total: bytes(files.total_mib),
+        reserve: bytes(files.reserve_mib),
+        taken: taken(&dir.join(FILES)),
+    });
+    Room { messages: config.limits.relay(false).total.bytes, files }
+}
+
+/// What the files in a folder take of the disk: what is set aside for one and has not come does
+/// not count. What goes away meanwhile takes nothing.
+fn taken(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let files = entries.flatten().filter_map(|entry| entry.metadata().ok());
+    files.map(|file| file.blocks().saturating_mul(BLOCK)).fold(0, u64::saturating_add)
 }
 
 /// The disk a folder is on, as far as its user may fill it.

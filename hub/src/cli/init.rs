@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use hubbub_hub::config::{FILE, TEMPLATE};
-use hubbub_hub::{invites, keys};
+use hubbub_hub::{firewall, invites, keys};
 
 use super::invite::{self, Shown};
 use super::{Failure, Place};
@@ -55,8 +55,9 @@ fn print(shown: &Shown, listen: SocketAddr) -> Result<(), Failure> {
     let port = listen.port();
     let mut err = io::stderr().lock();
     writeln!(err, "\nLet UDP in, if a firewall runs here:")?;
-    writeln!(err, "  ufw allow {port}/udp")?;
-    writeln!(err, "  nft add rule inet filter input udp dport {port} accept")?;
+    for line in firewall::openings(&firewall::installed(), port) {
+        writeln!(err, "  {line}")?;
+    }
     writeln!(err, "Then start it: hubbub-hub run")?;
     Ok(())
 }

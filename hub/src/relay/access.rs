@@ -34,9 +34,10 @@ impl Relay {
             let code = RefusalCode::Replaced;
             self.batch.out.push_back(Command::Disconnect { conn: former, code });
         }
-        let Arrival { conn, node, from, at, .. } = arrival;
-        let flow = Flow::default();
-        self.presence.insert(conn, Connection { node, from, since: at, relayed: (0, 0), flow });
+        let Arrival { conn, node, from, version, at } = arrival;
+        let (relayed, flow) = ((0, 0), Flow::default());
+        let connection = Connection { node, from, since: at, version, relayed, flow };
+        self.presence.insert(conn, connection);
         self.welcome(&arrival);
         self.tell_where(conn, from);
         let nickname = self.nicknames.of(&node);

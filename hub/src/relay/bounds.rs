@@ -2,6 +2,7 @@
 //!
 //! Everything the relay keeps in memory is bounded by a number here or in `hubbub_shared::limits`.
 
+use hubbub_shared::limits::FILE_STREAMS_EACH;
 use hubbub_shared::time::Millis;
 
 use super::quota::Rate;
@@ -41,9 +42,15 @@ pub const CONTROL_READ_COST: u64 = 512;
 /// that.
 pub const LOBBY_JOINS: usize = 16;
 
-/// Streams about files one identity may have open, beside the relayed ones: some blobs fetched and
-/// one left at once.
-pub const FILE_STREAMS_PER_NODE: u32 = 4;
+/// What asking for a stream to another node counts for, in questions: both connections are widened
+/// and narrowed again, and the other node makes a TLS handshake. 50 a second, and 200 at once for
+/// somebody who has asked nothing else: far above what a node opens that fetches from many.
+pub const STREAM_COST: u64 = 10;
+/// The same for a stream about files: it concerns the hub alone.
+pub const FILE_STREAM_COST: u64 = 1;
+/// Streams about files one identity may have open, beside the relayed ones: as many as a node makes
+/// use of.
+pub const FILE_STREAMS_PER_NODE: u32 = FILE_STREAMS_EACH;
 /// Streams about files of all: each may hold a mebibyte in hand and a window of 1.5 MiB.
 pub const FILE_STREAMS: usize = 128;
 

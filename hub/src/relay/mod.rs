@@ -124,6 +124,8 @@ pub struct Present {
     pub from: SocketAddr,
     /// Since when.
     pub since: Timestamp,
+    /// The protocol version spoken.
+    pub version: u8,
 }
 
 /// How much the relay holds, for the operator and for tests of its bounds.
@@ -159,6 +161,7 @@ impl Relay {
             nickname: self.nicknames.of(&connection.node),
             from: connection.from,
             since: connection.since,
+            version: connection.version,
         })
     }
 
@@ -208,8 +211,8 @@ impl Relay {
             Input::Closed { conn } => self.closed(conn),
             Input::Frame { conn, frame } => self.frame(conn, frame, at),
             Input::Datagram { conn, to, payload } => self.datagram(conn, to, payload, at),
-            Input::StreamWanted { conn, stream, to } => self.stream_wanted(conn, stream, to),
-            Input::FilesWanted { conn, stream } => self.files_wanted(conn, stream),
+            Input::StreamWanted { conn, stream, to } => self.stream_wanted(conn, stream, to, at),
+            Input::FilesWanted { conn, stream } => self.files_wanted(conn, stream, at),
             Input::StreamEnded { stream, bytes } => self.stream_ended(stream, bytes),
             Input::Loaded { conn, log, items } => self.loaded(conn, log, items),
             Input::InviteMade { token_hash, uses, ttl } => {

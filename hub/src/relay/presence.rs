@@ -15,6 +15,8 @@ pub(super) struct Connection {
     pub(super) node: NodeId,
     pub(super) from: SocketAddr,
     pub(super) since: Timestamp,
+    /// The protocol version spoken.
+    pub(super) version: u8,
     /// Sealed bytes it sent and received.
     pub(super) relayed: (u64, u64),
     pub(super) flow: Flow,

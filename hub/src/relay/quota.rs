@@ -82,9 +82,19 @@ impl Quotas {
         size: usize,
         now: Timestamp,
     ) -> Result<(), Millis> {
-        let frames = self.frames;
-        self.account(node, now).0.take(frames, 1, now)?;
+        self.charge_questions(node, 1, now)?;
         self.charge_bytes(node, u64::try_from(size).unwrap_or(u64::MAX), now)
+    }
+
+    /// Charges what costs as much as so many questions and brings no bytes.
+    pub(super) fn charge_questions(
+        &mut self,
+        node: NodeId,
+        questions: u64,
+        now: Timestamp,
+    ) -> Result<(), Millis> {
+        let frames = self.frames;
+        self.account(node, now).0.take(frames, questions, now)
     }
 
     /// Charges bytes alone, of a question that was charged.

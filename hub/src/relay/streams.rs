@@ -10,7 +10,7 @@ use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::RefusalCode;
 
 use super::Relay;
-use super::bounds::{FILE_STREAMS, FILE_STREAMS_PER_NODE};
+use super::bounds::{FILE_STREAM_COST, FILE_STREAMS, FILE_STREAMS_PER_NODE, STREAM_COST};
 use super::command::{Command, Note};
 use super::input::ConnId;
 
@@ -55,8 +55,8 @@ impl Streams {
 }
 
 impl Relay {
-    pub(super) fn stream_wanted(&mut self, conn: ConnId, stream: u64, to: NodeId) {
-        let command = match self.may_splice(conn, &to) {
+    pub(super) fn stream_wanted(&mut self, conn: ConnId, stream: u64, to: NodeId, at: Timestamp) {
+        let command = match self.may_splice(conn, &to, at) {
             Ok((from, there)) => {
                 self.streams.begin(stream, from, to);
                 Command::Splice { stream, from, to: there }
@@ -66,8 +66,8 @@ impl Relay {
         self.batch.out.push_back(command);
     }
 
-    pub(super) fn files_wanted(&mut self, conn: ConnId, stream: u64) {
-        let command = match self.may_come_to_files(conn) {
+    pub(super) fn files_wanted(&mut self, conn: ConnId, stream: u64, at: Timestamp) {
+        let command = match self.may_come_to_files(conn, at) {
             Ok(node) => {
                 self.streams.files.insert(stream, node);
                 Command::Files { stream, node }
@@ -102,8 +102,8 @@ impl Relay {
 
     /// Whoever was let in may: what may be fetched hangs on knowing its address, and what may be
     /// left on the bounds of the files.
-    fn may_come_to_files(&self, conn: ConnId) -> Result<NodeId, RefusalCode> {
-        let node = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
+    fn may_come_to_files(&mut self, conn: ConnId, at: Timestamp) -> Result<NodeId, RefusalCode> {
+        let node = self.opens(conn, FILE_STREAM_COST, at)?;
         let each = usize::try_from(FILE_STREAMS_PER_NODE).unwrap_or(usize::MAX);
         let full = self.streams.files.len() >= FILE_STREAMS;
         if full || self.streams.files_of(&node) >= each {
@@ -112,13 +112,26 @@ impl Relay {
         Ok(node)
     }
 
-    fn may_splice(&self, conn: ConnId, to: &NodeId) -> Result<(NodeId, ConnId), RefusalCode> {
-        let from = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
+    fn may_splice(
+        &mut self,
+        conn: ConnId,
+        to: &NodeId,
+        at: Timestamp,
+    ) -> Result<(NodeId, ConnId), RefusalCode> {
+        let from = self.opens(conn, STREAM_COST, at)?;
         let there = self.presence.of(to).ok_or(RefusalCode::NotConnected)?;
         let full = self.streams.len() >= usize::try_from(self.config.streams).unwrap_or(usize::MAX);
         if full || self.streams.opened_by(&from) >= self.config.streams_per_node {
             return Err(RefusalCode::TooFast);
         }
         Ok((from, there))
+    }
+
+    /// Who opens a stream, and has paid for it whatever comes of it: asking alone costs the hub
+    /// something.
+    fn opens(&mut self, conn: ConnId, cost: u64, at: Timestamp) -> Result<NodeId, RefusalCode> {
+        let node = self.presence.get(conn).ok_or(RefusalCode::NotAdmitted)?.node;
+        let paid = self.quotas.charge_questions(node, cost, at);
+        paid.map(|()| node).map_err(|_| RefusalCode::TooFast)
     }
 }

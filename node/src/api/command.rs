@@ -4,7 +4,7 @@ use hubbub_shared::id::MessageId;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::ConversationId;
-use super::file::{FileChoice, FileDeed, SendFile};
+use super::file::{FileChoice, FileDeed, FileRule, SendFile};
 use super::group::SettingsChange;
 use super::secret::SecretText;
 use super::settings::Choice;
@@ -244,6 +244,13 @@ pub enum Command {
     },
     /// Change the settings about files, in `node.toml` too. What is left out stays as it is.
     SetFiles(FileChoice),
+    /// Have a contact's files fetched without asking always, or never, or as those of others.
+    SetFileRule {
+        /// Whose.
+        contact: Target,
+        /// Which.
+        rule: FileRule,
+    },
 }
 
 /// A safety number in one of its forms, as the other device shows it.

@@ -25,8 +25,9 @@ pub struct SendFile {
     /// Without a small picture of it.
     #[serde(default)]
     pub no_preview: bool,
-    /// Without what stands beside the pixels of a JPEG or PNG: place, time, camera, words. A copy
-    /// without them is sent; what cannot be stripped is not.
+    /// Without what stands beside the pixels of a JPEG or PNG: place, time, camera, words; or of a
+    /// video, where ffmpeg is installed. A copy without them is sent; what cannot be stripped is
+    /// not.
     #[serde(default)]
     pub strip: bool,
 }
@@ -47,6 +48,8 @@ pub enum FileDeed {
     Pause,
     /// Go on.
     Resume,
+    /// Fetch it before others.
+    First,
     /// Give up fetching, or take back what was offered.
     Cancel,
 }
@@ -64,6 +67,28 @@ pub enum AcceptFrom {
     Contacts,
     /// Those of contacts, and of members of closed groups of ours.
     Members,
+}
+
+/// Whether somebody's files are fetched without asking, whatever holds for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileRule {
+    /// As those of others.
+    #[default]
+    Default,
+    /// They are, of whatever type and size; so many bytes a day, and folders never.
+    Always,
+    /// They are not.
+    Never,
+}
+
+/// The rule for one contact's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRuleView {
+    /// Whose.
+    pub person: PersonView,
+    /// Which.
+    pub rule: FileRule,
 }
 
 /// A node's settings about files.
@@ -183,10 +208,17 @@ pub struct FileStatus {
     pub state: FileState,
     /// Why, when it failed.
     pub why: Option<String>,
+    /// What to look out for before it is fetched, in words for people: a name that is made to look
+    /// like another.
+    #[serde(default)]
+    pub caution: Option<String>,
     /// Where it is, once it is here.
     pub path: Option<String>,
     /// How far it is, while something moves.
     pub progress: Option<FileProgress>,
+    /// Who takes it from here just now.
+    #[serde(default)]
+    pub takers: Vec<FileTaker>,
     /// Until when the hub keeps a sealed copy, where it does.
     pub kept_until: Option<Timestamp>,
 }
@@ -204,6 +236,9 @@ pub struct FileProgress {
     pub sources: Vec<FileSource>,
     /// Why nothing comes, in words for people; none while something does.
     pub waits: Option<String>,
+    /// Who is asked for it besides the hub, while nothing comes.
+    #[serde(default)]
+    pub asked: Vec<PersonView>,
 }
 
 /// Where a file comes from.
@@ -213,6 +248,19 @@ pub struct FileSource {
     pub person: Option<PersonView>,
     /// How its bytes come.
     pub path: Path,
+}
+
+/// Where a file goes from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTaker {
+    /// Who fetches it; none for the hub, which keeps what it cannot read.
+    pub person: Option<PersonView>,
+    /// How its bytes go.
+    pub path: Path,
+    /// How many went there from here since this node runs; to the hub: how many it has.
+    pub bytes: u64,
+    /// Bytes a second.
+    pub rate: u64,
 }
 
 /// A file known here.

@@ -22,7 +22,7 @@ pub use command::{Command, Reply};
 pub use conversation::ConversationId;
 pub use error::{ApiError, Code};
 pub use event::Event;
-pub use file::{FileChoice, FileDeed, FileSettings, FileState, SendFile};
+pub use file::{FileChoice, FileDeed, FileRule, FileSettings, FileState, SendFile};
 pub use node::{Events, Later, Node};
 pub use query::{Answer, Query};
 pub use settings::{Addresses, Choice, Settings, Strangers};

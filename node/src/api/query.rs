@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
-use super::file::{FileSettings, FileView};
+use super::file::{FileRuleView, FileSettings, FileView};
 use super::group::{DoorsView, KnockView};
 use super::people::{ContactInfoView, PictureView, RequestView};
 use super::settings::Settings;
@@ -105,6 +105,8 @@ pub enum Query {
     },
     /// The settings about files.
     FileSettings,
+    /// Contacts whose files have a rule of their own.
+    FileRules,
 }
 
 /// What a query found.
@@ -160,4 +162,6 @@ pub enum Answer {
     Preview(Option<PictureView>),
     /// To [`Query::FileSettings`].
     FileSettings(FileSettings),
+    /// To [`Query::FileRules`], by name.
+    FileRules(Vec<FileRuleView>),
 }

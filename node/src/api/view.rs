@@ -262,11 +262,18 @@ pub struct PathView {
     pub direct_since: Option<Timestamp>,
     /// Round trip of the direct connection in milliseconds, while there is one.
     pub rtt_ms: Option<u32>,
+    /// Round trip to the hub, which passes on what is relayed; how far they are from it, nobody
+    /// here knows.
+    pub hub_rtt_ms: Option<u32>,
     /// Where its other end is.
     pub address: Option<String>,
+    /// Whether both share when they are there.
+    pub presence: bool,
+    /// When their device was last heard from since this node started, if both share that.
+    pub last_heard: Option<Timestamp>,
     /// Whether a direct connection is being made just now.
     pub trying: bool,
-    /// Why the last attempt at one came to nothing.
+    /// Why there is none: what is in the way here, or why the last attempt came to nothing.
     pub why_not: Option<String>,
     /// When the next one is made, if the two are in touch then.
     pub next_try: Option<Timestamp>,

@@ -14,6 +14,7 @@ use crate::api::{
 };
 use crate::display::bytes;
 use crate::paths::{self, ProfileDir};
+use crate::runtime::sent;
 
 /// Carries one of them out.
 pub(super) async fn run(node: &dyn Node, args: File, dir: &ProfileDir, out: &mut Out) -> Done {
@@ -24,13 +25,20 @@ pub(super) async fn run(node: &dyn Node, args: File, dir: &ProfileDir, out: &mut
         File::Decline(which) => decide(node, &which, FileDeed::Decline, out).await,
         File::Pause(which) => decide(node, &which, FileDeed::Pause, out).await,
         File::Resume(which) => decide(node, &which, FileDeed::Resume, out).await,
+        File::First(which) => decide(node, &which, FileDeed::First, out).await,
         File::Cancel(which) => decide(node, &which, FileDeed::Cancel, out).await,
         File::Preview { which, out: path } => preview(node, &which, &path, out).await,
         File::Limit { rate } => {
             let choice = FileChoice { rate: Some(rate), ..FileChoice::default() };
             change(node, choice, out).await
         }
-        File::Rules(rules) => change(node, choice(rules)?, out).await,
+        File::Rules(mut rules) => {
+            if let (Some(contact), Some(rule)) = (rules.contact.take(), rules.rule) {
+                let rule = rule.into();
+                node.command(Command::SetFileRule { contact, rule }).await?;
+            }
+            change(node, choice(rules)?, out).await
+        }
     }
 }
 
@@ -65,19 +73,9 @@ async fn send(node: &dyn Node, args: FileSend, dir: &ProfileDir, out: &mut Out) 
 /// Keeps what comes from stdin, as long as it is offered: it is read again whenever somebody
 /// fetches it.
 async fn written_down(folder: PathBuf) -> Result<PathBuf, ApiError> {
-    let written = tokio::task::spawn_blocking(move || {
-        paths::private_dir(&folder)?;
-        let path = folder.join(format!("{}-{}", super::start::now().0, std::process::id()));
-        let mut file = paths::private_file(&path)?;
-        let copied = std::io::copy(&mut std::io::stdin().lock(), &mut file);
-        let copied = copied.and_then(|_| file.sync_all());
-        match copied {
-            Ok(()) => Ok(path),
-            Err(error) => paths::remove(&path).and(Err(error)),
-        }
-    });
-    let written = written.await.map_err(|error| wrong_disk(&std::io::Error::other(error)))?;
-    written.map_err(|error| wrong_disk(&error))
+    let written =
+        tokio::task::spawn_blocking(move || sent::write_down(&folder, std::io::stdin().lock()));
+    written.await.map_err(|error| wrong_disk(&std::io::Error::other(error)))?
 }
 
 fn wrong_disk(error: &std::io::Error) -> ApiError {
@@ -104,6 +102,7 @@ async fn decide(node: &dyn Node, which: &FileWhich, deed: FileDeed, out: &mut Ou
         FileDeed::Decline => "declined",
         FileDeed::Pause => "paused",
         FileDeed::Resume => "goes on",
+        FileDeed::First => "goes first",
         FileDeed::Cancel => "withdrawn",
         FileDeed::Accept { .. } => "wanted",
     };
@@ -249,7 +248,7 @@ async fn preview(node: &dyn Node, which: &FileWhich, path: &Path, out: &mut Out)
         return Err(ApiError::new(Code::NotFound, what, "fetch the file itself").into());
     };
     let bytes = BASE64.decode(picture.bytes.as_bytes()).map_err(|_| open::unexpected())?;
-    paths::replace_private(path, &bytes).map_err(|error| {
+    paths::write_for_person(path, &bytes).map_err(|error| {
         let what = format!("cannot write {}: {error}", path.display());
         ApiError::new(Code::Usage, what, "choose another place")
     })?;
@@ -263,7 +262,11 @@ async fn change(node: &dyn Node, choice: FileChoice, out: &mut Out) -> Done {
     let Answer::FileSettings(settings) = node.query(Query::FileSettings).await? else {
         return Err(open::unexpected().into());
     };
-    out.result(&settings, |settings, _| render::rules(settings, bytes))
+    let Answer::FileRules(files_of) = node.query(Query::FileRules).await? else {
+        return Err(open::unexpected().into());
+    };
+    let rules = render::Rules { settings, files_of };
+    out.result(&rules, |rules, _| render::rules(rules, bytes))
 }
 
 fn choice(rules: FileRules) -> Result<FileChoice, ApiError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::api::file::AcceptFrom;
+use crate::api::file::{AcceptFrom, FileRule};
 
 /// `hubbub file`.
 #[derive(Clone, Debug, Subcommand)]
@@ -21,6 +21,8 @@ pub(super) enum File {
     Pause(FileWhich),
     /// Go on
     Resume(FileWhich),
+    /// Fetch a file before others
+    First(FileWhich),
     /// Give up fetching it, or take back what you offered
     Cancel(FileWhich),
     /// Save the small picture that came with a file
@@ -56,7 +58,8 @@ pub(super) struct FileSend {
     /// No small picture of it
     #[arg(long)]
     pub(super) no_preview: bool,
-    /// Leave out what stands beside the pixels of a JPEG or PNG: place, time, camera, words
+    /// Leave out what stands beside the pixels of a JPEG, a PNG or (with ffmpeg) a video: place,
+    /// time, camera, words, subtitles
     #[arg(long)]
     pub(super) strip: bool,
     /// Wait until it is offered, and show how far it is
@@ -99,6 +102,34 @@ pub(super) struct FileRules {
     /// Where files land
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
+    /// One contact, whose files are fetched without asking always, or never, or by default as
+    /// those of others
+    #[arg(long, value_name = "NAME", requires = "rule")]
+    pub(super) contact: Option<String>,
+    /// What holds for that contact
+    #[arg(value_enum, requires = "contact")]
+    pub(super) rule: Option<RuleName>,
+}
+
+/// As typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RuleName {
+    /// Of whatever type and size, so many bytes a day; folders never
+    Always,
+    /// You are always asked
+    Never,
+    /// As those of others
+    Default,
+}
+
+impl From<RuleName> for FileRule {
+    fn from(name: RuleName) -> Self {
+        match name {
+            RuleName::Always => Self::Always,
+            RuleName::Never => Self::Never,
+            RuleName::Default => Self::Default,
+        }
+    }
 }
 
 /// As typed.

@@ -1,10 +1,15 @@
 //! Files as people read them on the command line. Pure.
 
-use super::render::{Look, fields, table};
-use crate::api::file::{AcceptFrom, FileSettings, FileView};
-use crate::display::{file, file_state, line, progress};
+use serde::Serialize;
 
-/// Files, one a line.
+use super::render::{Look, fields, table};
+use crate::api::file::{AcceptFrom, FileRule, FileRuleView, FileSettings, FileView};
+use crate::display::{caution, file, file_facts, file_state, how_it_is, line, progress};
+
+/// Columns by which what is said about a file is moved in below it.
+const INDENT: &str = "    ";
+
+/// Files, one a line, and below each what more there is to say about it.
 pub(super) fn files(list: &[FileView], look: &Look) -> String {
     let row = |view: &FileView| {
         let status = view.body.status.as_ref();
@@ -16,22 +21,17 @@ pub(super) fn files(list: &[FileView], look: &Look) -> String {
             from.into_owned(),
             line(&view.body.name).into_owned(),
             crate::display::bytes(view.body.size),
-            status.map_or_else(String::new, |status| file_state(status.state).to_owned()),
-            detail(view),
+            status.map_or_else(String::new, how_it_is),
         ]
     };
-    table(&list.iter().map(row).collect::<Vec<_>>())
-}
-
-/// How far it got; or why it does not go on; or where it is.
-fn detail(view: &FileView) -> String {
-    let Some(status) = &view.body.status else { return String::new() };
-    match (&status.progress, &status.why, &status.path) {
-        (Some(moving), ..) => progress(moving, view.body.size),
-        (None, Some(why), _) => line(why).into_owned(),
-        (None, None, Some(path)) => line(path).into_owned(),
-        (None, None, None) => String::new(),
-    }
+    let rows = table(&list.iter().map(row).collect::<Vec<_>>());
+    let below = |view: &FileView| {
+        let Some(status) = &view.body.status else { return String::new() };
+        let lines = caution(status).into_iter().chain(file_facts(status, view.body.size));
+        lines.map(|line| format!("\n{INDENT}{line}")).collect::<String>()
+    };
+    let rows = rows.lines().zip(list).map(|(row, view)| format!("{row}{}", below(view)));
+    rows.collect::<Vec<_>>().join("\n")
 }
 
 /// One file with how it is with it.
@@ -50,8 +50,17 @@ pub(super) fn moving(view: &FileView) -> String {
     }
 }
 
-/// The settings about files, as they are changed.
-pub(super) fn rules(settings: &FileSettings, bytes: impl Fn(u64) -> String) -> String {
+/// The settings about files, and whose files have a rule of their own.
+#[derive(Serialize)]
+pub(super) struct Rules {
+    #[serde(flatten)]
+    pub(super) settings: FileSettings,
+    pub(super) files_of: Vec<FileRuleView>,
+}
+
+/// All of these, as they are changed.
+pub(super) fn rules(rules: &Rules, bytes: impl Fn(u64) -> String) -> String {
+    let Rules { settings, files_of } = rules;
     let from = match settings.from {
         AcceptFrom::Nobody => "nobody",
         AcceptFrom::Verified => "verified",
@@ -71,13 +80,22 @@ pub(super) fn rules(settings: &FileSettings, bytes: impl Fn(u64) -> String) -> S
         0 => "off".to_owned(),
         rate => format!("{}/s", bytes(rate)),
     };
-    fields(&[
+    let mut all = vec![
         ("from", from.to_owned()),
         ("up-to", bytes(settings.up_to)),
         ("type", if types.is_empty() { "(none)".to_owned() } else { types }),
         ("folder", folder),
         ("limit", rate),
-    ])
+    ];
+    all.extend(files_of.iter().map(|of| {
+        let rule = match of.rule {
+            FileRule::Default => "default",
+            FileRule::Always => "always",
+            FileRule::Never => "never",
+        };
+        ("contact", format!("{} {rule}", line(&of.person.name)))
+    }));
+    fields(&all)
 }
 
 #[cfg(test)]

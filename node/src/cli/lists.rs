@@ -54,7 +54,7 @@ pub(super) async fn paths(node: &dyn Node, out: &mut Out) -> Done {
         return Err(open::unexpected().into());
     };
     if list.is_empty() {
-        out.hint("nobody was heard from since this node started");
+        out.hint("no contacts yet, and nobody else was heard from since this node started");
     }
     out.results(&list, render::paths)
 }

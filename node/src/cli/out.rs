@@ -105,8 +105,9 @@ impl Out {
     /// A line that takes the place of the one before it; the empty one clears it away.
     pub(super) fn progress(&mut self, text: &str) {
         if !self.quiet {
-            // What is written is for eyes only.
-            write!(self.asides, "\r\x1b[2K{text}").unwrap_or_default();
+            // What is written is for eyes only. A line that were broken could not be replaced, so
+            // what the terminal has no room for is left out.
+            write!(self.asides, "\r\x1b[2K\x1b[?7l{text}\x1b[?7h").unwrap_or_default();
             self.asides.flush().unwrap_or_default();
         }
     }

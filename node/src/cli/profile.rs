@@ -87,7 +87,7 @@ async fn show(
 
 fn write(path: &Path, picture: &PictureView, out: &mut Out) -> Done {
     let bytes = BASE64.decode(picture.bytes.as_bytes()).map_err(|_| open::unexpected())?;
-    paths::replace_private(path, &bytes).map_err(|error| {
+    paths::write_for_person(path, &bytes).map_err(|error| {
         let what = format!("cannot write {}: {error}", path.display());
         ApiError::new(Code::Usage, what, "choose another place")
     })?;

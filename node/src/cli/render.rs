@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::api::group::KnockView;
 use crate::api::view::{
     CheckView, ContactView, ConversationKind, ConversationView, Delivery, Health, MemberView,
-    MessageView, PastView, PathView, PersonView, RecipientView, SafetyView, StatusView, WhoamiView,
+    MessageView, PastView, Path, PathView, PersonView, RecipientView, SafetyView, StatusView,
+    WhoamiView,
 };
 use crate::display::{
     Charset, Clock, LOBBY_LABEL, block, body, delivery_mark, delivery_word, excerpt, history_since,
@@ -97,11 +98,8 @@ pub(super) fn contacts(list: &[ContactView], look: &Look) -> String {
 /// How peers are reached.
 pub(super) fn paths(list: &[PathView], look: &Look) -> String {
     let row = |p: &PathView| {
-        let how = match (&p.address, p.rtt_ms) {
-            (Some(address), Some(rtt)) => format!("{address}, {rtt} ms"),
-            _ if p.trying => "a direct connection is being made".to_owned(),
-            _ => p.why_not.clone().unwrap_or_default(),
-        };
+        let how = [there(p, look), not_directly(p)].into_iter().flatten();
+        let how = how.collect::<Vec<_>>().join("; ");
         let next = p.next_try.map(|at| format!("tried again {}", look.clock.brief(at, look.now)));
         vec![
             line(&p.person.name).into_owned(),
@@ -111,6 +109,26 @@ pub(super) fn paths(list: &[PathView], look: &Look) -> String {
         ]
     };
     table(&list.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Where somebody is, or was.
+fn there(p: &PathView, look: &Look) -> Option<String> {
+    match (p.path, p.last_heard) {
+        (Path::Direct, _) => Some(format!("{}, {} ms", p.address.as_deref()?, p.rtt_ms?)),
+        (Path::Relay, _) => Some(format!("via the hub, {} ms to it", p.hub_rtt_ms?)),
+        (Path::Stored, Some(at)) => Some(format!("last heard {}", look.clock.brief(at, look.now))),
+        (Path::Stored, None) if p.presence => {
+            Some("not heard from since this node started".to_owned())
+        }
+        (Path::Stored, None) => Some("you two do not share when you are there".to_owned()),
+    }
+}
+
+fn not_directly(p: &PathView) -> Option<String> {
+    match p.trying {
+        true => Some("a direct connection is being made".to_owned()),
+        false => p.why_not.clone(),
+    }
 }
 
 /// What was looked at, each with what to do about it below.

@@ -154,28 +154,41 @@ fn the_past_says_since_when_it_goes_and_whose_word_each_line_is() {
 
 #[test]
 fn paths_say_how_each_peer_is_reached_and_why_not_directly() {
+    let stored = PathView {
+        person: person("erin"),
+        path: Path::Stored,
+        direct_since: None,
+        rtt_ms: None,
+        hub_rtt_ms: None,
+        address: None,
+        presence: true,
+        last_heard: None,
+        trying: false,
+        why_not: None,
+        next_try: None,
+    };
     let direct = PathView {
         person: person("bob"),
         path: Path::Direct,
         direct_since: Some(NOON),
         rtt_ms: Some(23),
         address: Some("203.0.113.7:4711".to_owned()),
-        trying: false,
-        why_not: None,
-        next_try: None,
+        ..stored.clone()
     };
     let relayed = PathView {
         person: person("carol"),
         path: Path::Relay,
-        direct_since: None,
-        rtt_ms: None,
-        address: None,
+        hub_rtt_ms: Some(12),
+        last_heard: Some(NOON),
         why_not: Some("the routers between you let nothing through".to_owned()),
         next_try: Some(Timestamp(NOON.0 + 90_000)),
-        trying: direct.trying,
+        ..stored.clone()
     };
     let trying = PathView { why_not: None, next_try: None, trying: true, ..relayed.clone() };
-    assert_snapshot!(paths(&[direct, relayed, trying], &look()));
+    let hidden = Some("you show nobody your address".to_owned());
+    let left = PathView { last_heard: Some(NOON), why_not: hidden, ..stored.clone() };
+    let quiet = PathView { presence: false, ..stored.clone() };
+    assert_snapshot!(paths(&[direct, relayed, trying, stored, left, quiet], &look()));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::api::view::{
     WhoamiView,
 };
 use crate::api::{
-    Answer, ApiError, Code, Command, ConversationId, Event, Events, FileChoice, FileDeed,
+    Answer, ApiError, Code, Command, ConversationId, Event, Events, FileChoice, FileDeed, FileRule,
     FileSettings, FileState, Later, Node, Query, Reply,
 };
 use crate::display::{Charset, Clock};
@@ -64,6 +64,7 @@ impl Node for Pretend {
             Query::History { after, limit, .. } => Answer::History(said(after, limit)),
             Query::Files => Answer::Files(vec![offer(FileState::Fetching, 5), stray()]),
             Query::FileSettings => Answer::FileSettings(FileSettings::default()),
+            Query::FileRules => Answer::FileRules(Vec::new()),
             _ => Answer::Conversations(Vec::new()),
         };
         Box::pin(async { Ok(answer) })
@@ -145,7 +146,16 @@ fn whoever_follows_and_missed_much_is_shown_all_of_it_page_by_page() {
 fn offer(state: FileState, bytes: u64) -> FileView {
     let progress = FileProgress { bytes, ..FileProgress::default() };
     let progress = (state == FileState::Fetching).then_some(progress);
-    let status = FileStatus { file: 7, state, why: None, path: None, progress, kept_until: None };
+    let status = FileStatus {
+        file: 7,
+        state,
+        why: None,
+        caution: None,
+        path: None,
+        progress,
+        takers: Vec::new(),
+        kept_until: None,
+    };
     FileView {
         message: ID,
         conversation: GROUP,
@@ -205,6 +215,11 @@ fn a_file_is_sent_by_its_whole_path_and_one_of_two_with_an_id_is_never_guessed()
     assert!(done.is_ok() && printed.contains("2.0 MiB"));
     let choice = FileChoice { rate: Some(2 << 20), ..FileChoice::default() };
     assert_eq!(*node.told.lock().unwrap(), [Command::SetFiles(choice)]);
+    node.told.lock().unwrap().clear();
+    let (done, ..) = typed(&node, &["file", "rules", "--contact", "bob", "always"]);
+    assert!(done.is_ok());
+    let rule = Command::SetFileRule { contact: "bob".to_owned(), rule: FileRule::Always };
+    assert_eq!(*node.told.lock().unwrap(), [rule]);
 }
 
 fn alice() -> WhoamiView {

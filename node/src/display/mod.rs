@@ -16,7 +16,7 @@ mod words;
 pub use charset::Charset;
 pub use clean::{block, line};
 pub use clock::Clock;
-pub use files::{bytes, file, file_state, progress};
+pub use files::{bytes, caution, facts as file_facts, file, file_state, how_it_is, progress};
 pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use past::{history_since, past_is_warning, past_mark};

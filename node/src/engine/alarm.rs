@@ -42,6 +42,8 @@ pub(super) enum Alarm {
     Knocks,
     /// What waits is carried to connected peers.
     Carry,
+    /// Files that wait for a place, or for what was here to come back.
+    Files,
     /// Rotation and expiry, hourly.
     Upkeep,
 }
@@ -101,6 +103,7 @@ impl Engine {
                 Alarm::Newcomers => self.look_back(),
                 Alarm::Knocks => self.knock_on(),
                 Alarm::Carry => self.carry_late(),
+                Alarm::Files => self.tend_files(),
                 Alarm::Upkeep => self.upkeep(),
             }
         }

@@ -87,6 +87,10 @@ impl Engine {
             Command::SetFiles(choice) => {
                 self.configure_files(choice.over(self.file_settings().clone()));
             }
+            Command::SetFileRule { contact, rule } => {
+                let node = self.person_meant(&contact, found)?;
+                self.set_file_rule(node, rule)?;
+            }
             Command::SendFile(send) => {
                 let conversation = self.conversation(&send.to, found)?;
                 if let ConversationId::Direct(node) = conversation {

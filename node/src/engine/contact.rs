@@ -12,7 +12,7 @@ use super::Engine;
 use super::record::Key;
 use crate::api::people::Past;
 use crate::api::view::{ContactView, NodeText, PersonView};
-use crate::api::{ConversationId, Event, Strangers};
+use crate::api::{ConversationId, Event, FileRule, Strangers};
 
 /// People known at most; beyond it strangers are refused.
 pub(super) const PEOPLE: usize = 20_000;
@@ -69,6 +69,9 @@ pub(super) struct Person {
     pub(super) reset_in: Option<SessionId>,
     /// Began anew a moment after it had: what follows from that is still to be done.
     pub(super) reset_again: bool,
+    /// Whether their files are fetched without asking, whatever holds for others.
+    #[serde(default)]
+    pub(super) files: FileRule,
 }
 
 impl Person {
@@ -97,6 +100,7 @@ impl Person {
             owes_reset: false,
             reset_in: None,
             reset_again: false,
+            files: FileRule::Default,
         }
     }
 
@@ -236,8 +240,15 @@ impl Engine {
         views
     }
 
+    /// Whether somebody and we show each other when we are there.
+    #[must_use]
+    pub fn shares_presence(&self, node: &NodeId) -> bool {
+        let theirs = |person: &Person| person.presence && person.blocked.is_none();
+        self.settings.presence && self.people.get(node).is_some_and(theirs)
+    }
+
     pub(super) fn contact(&self, node: &NodeId, person: &Person) -> ContactView {
-        let both = self.settings.presence && person.presence && person.blocked.is_none();
+        let both = self.shares_presence(node);
         ContactView {
             person: self.person(node),
             display_name: person.display_name.clone(),

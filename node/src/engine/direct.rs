@@ -143,14 +143,13 @@ fn mark(log: &LogId, envelope: &[u8]) -> Mark {
 
 impl Engine {
     /// There is a connection with a peer, or another one is used from now on. What was on its way
-    /// on the last one may be lost, so all of it is said again; what the peer said holds.
+    /// on the last one may be lost, so all of it is said again; what the peer said holds. What is
+    /// sealed before the peer says anything does not overtake what waits.
     pub fn handle_peer_up(&mut self, peer: NodeId, now: Timestamp) {
         self.now = now;
-        let said = *self.direct.peers.entry(peer).or_default();
+        self.direct.peers.entry(peer).or_default();
         self.say_hub_to(peer);
-        if said.is_some() {
-            self.carry_waiting(peer);
-        }
+        self.carry_waiting(peer);
     }
 
     /// There is no connection with a peer any more.
@@ -225,6 +224,19 @@ impl Engine {
     #[must_use]
     pub fn answers_where(&self, node: &NodeId) -> bool {
         !self.is_blocked(node) && (self.is_contact(node) || self.shares_closed_group(node))
+    }
+
+    /// Contacts who are not blocked: whom this node is there to reach.
+    pub fn reachable(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let people = self.people.iter();
+        let near = people.filter(|(_, person)| person.contact && person.blocked.is_none());
+        near.map(|(node, _)| *node)
+    }
+
+    /// Whether somebody is a contact or in a group with us, be it the lobby, and not blocked.
+    #[must_use]
+    pub fn is_company(&self, node: &NodeId) -> bool {
+        !self.is_blocked(node) && (self.is_contact(node) || self.shares_group(node))
     }
 
     /// Whose announcement on the local network this is, of those who may know where this node is.
@@ -355,6 +367,11 @@ impl Engine {
         }
         let now = self.now;
         for (peer, late) in core::mem::take(&mut self.direct.late) {
+            if self.direct.peers.get(&peer).is_some_and(Option::is_none) {
+                // As soon as it has said whether it reaches the hub.
+                self.direct.late.insert(peer, late);
+                continue;
+            }
             let left = if may(&mut self.direct.carried, peer, now, AGAIN) {
                 self.carry_all(peer, late)
             } else {
@@ -467,13 +484,11 @@ impl Engine {
         }
     }
 
-    /// Somebody was heard from: perhaps there is a shorter way.
+    /// Somebody was heard from: perhaps there is a shorter way, and what failed with them before
+    /// may work now.
     pub(super) fn is_near(&mut self, node: NodeId) {
         let now = self.now;
-        if !self.direct.has(&node)
-            && self.shows_address(&node)
-            && may(&mut self.direct.near, node, now, NEAR_EVERY)
-        {
+        if !self.direct.has(&node) && may(&mut self.direct.near, node, now, NEAR_EVERY) {
             self.out.push_back(Output::Near(node));
         }
     }
@@ -536,6 +551,21 @@ mod tests {
         assert!(alice.answers_where(&bob) && !alice.shows_address(&bob));
         alice.meet(bob).blocked = Some(NOW);
         assert!(!alice.answers_where(&bob));
+    }
+
+    #[test]
+    fn whoever_is_heard_from_is_there_though_they_may_not_know_where_this_node_is() {
+        let (mut alice, mut bob) = (engine(1), engine(2));
+        let mut theirs = session(&mut alice, &mut bob);
+        bob.settings.addresses = Addresses::Never;
+        let seal = |_| theirs.seal(PairPlain::Nothing.encode().expose(), NOW, &mut alice.rng);
+        let envelopes: Vec<Vec<u8>> = (0..3).map(seal).map(Result::unwrap).collect();
+        let frame = mail(&bob, alice.me.id(), &envelopes, 1);
+        bob.handle_frame(frame, NOW);
+        let outputs = core::iter::from_fn(|| bob.poll_output());
+        let near = outputs.filter(|output| matches!(output, Output::Near(_))).count();
+        assert_eq!(near, 1, "once, however much they say at once");
+        assert!(!bob.shows_address(&alice.me.id()));
     }
 
     fn tell(alice: &mut Engine, bob: NodeId, times: usize) {

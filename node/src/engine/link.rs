@@ -49,6 +49,8 @@ pub(super) struct Link {
     since: Option<Timestamp>,
     /// How far this clock and the hub's are apart, and whether this one is ahead.
     clock: Option<(Millis, bool)>,
+    /// The version spoken with the hub.
+    version: Option<u8>,
     next: u32,
     /// The hub has the beacon of this link: what is sealed may leave.
     pub(super) confirmed: bool,
@@ -75,6 +77,7 @@ impl Default for Link {
         Self {
             since: None,
             clock: None,
+            version: None,
             next: 0,
             confirmed: false,
             asked: BTreeMap::new(),
@@ -137,6 +140,7 @@ impl Engine {
         self.link.since = Some(now);
         let apart = now.since(welcome.now).max(welcome.now.since(now));
         self.link.clock = Some((apart, now > welcome.now));
+        self.link.version = Some(welcome.version);
         if apart > CLOCK {
             let words = "the clocks of this machine and the hub are more than ten minutes apart";
             self.warn("clock-off", words.to_owned());
@@ -190,6 +194,12 @@ impl Engine {
     #[must_use]
     pub fn clock_off(&self) -> Option<(Millis, bool)> {
         self.link.clock
+    }
+
+    /// The version spoken with the hub, while it is there.
+    #[must_use]
+    pub fn spoken(&self) -> Option<u8> {
+        self.link.version
     }
 
     /// A frame came.

@@ -27,7 +27,7 @@ pub enum Output {
     /// Seal this for a peer with [`seal_signal`](super::Engine::seal_signal), and send it if there
     /// is a way.
     Signal(NodeId, Signal),
-    /// A peer that may know where this node is was heard from.
+    /// A peer that is not connected with this node was heard from.
     Near(NodeId),
     /// A command is carried out or refused.
     Answer(Ticket, Result<Reply, ApiError>),

@@ -199,7 +199,9 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::GroupHandOver { member, .. }
         | Command::GroupDecide { member, .. } => vec![member],
         Command::Verify { contact, .. } | Command::Compare { contact, .. } => vec![contact],
-        Command::Block { contact } | Command::Unblock { contact } => vec![contact],
+        Command::Block { contact }
+        | Command::Unblock { contact }
+        | Command::SetFileRule { contact, .. } => vec![contact],
         Command::SetNickname { .. }
         | Command::MarkRead { .. }
         | Command::GroupDescribe { .. }

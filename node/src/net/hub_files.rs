@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// is still on its way, at whatever pace, and syncs it to its disk. A hub that is gone ends the
 /// connection much sooner; this is for one that is there and does nothing.
 const LONG: Duration = Duration::from_secs(600);
-/// Bytes asked of a source at once, and so held: a span of pieces.
+/// Bytes asked of a source at most, and so held: a span of pieces.
 const STEP: u64 = SPAN_PIECES as u64 * PIECE as u64;
 
 /// Why a file is not at the hub, for people.
@@ -101,6 +101,12 @@ pub enum FilesError {
         /// When to ask again.
         retry_after: Millis,
     },
+    /// Others of this identity are, and it is let in when one of them is there.
+    #[error("as many files as may be are on their way to the hub already; it is tried again")]
+    TooMany {
+        /// When to ask again.
+        retry_after: Millis,
+    },
     /// The hub's disk.
     #[error("the hub's disk fails; its operator can see why in its log")]
     HubStore,
@@ -118,6 +124,7 @@ pub enum FilesError {
 impl FilesError {
     fn refused(refused: FileRefused, sealed: u64) -> Self {
         let limit = refused.limit.unwrap_or(0);
+        let retry_after = refused.retry_after.unwrap_or(Millis::secs(1));
         match refused.code {
             FileRefusal::Off => Self::Off,
             FileRefusal::TooLarge => Self::TooLarge { largest: limit, sealed },
@@ -125,9 +132,8 @@ impl FilesError {
             FileRefusal::Full => Self::Full { left: limit },
             FileRefusal::WrongBytes => Self::WrongBytes,
             FileRefusal::NoBlob => Self::NoBlob,
-            FileRefusal::Busy => {
-                Self::Busy { retry_after: refused.retry_after.unwrap_or(Millis::secs(1)) }
-            }
+            FileRefusal::Busy => Self::Busy { retry_after },
+            FileRefusal::TooMany => Self::TooMany { retry_after },
             FileRefusal::StoreFailing => Self::HubStore,
             FileRefusal::TakenBack => Self::TakenBack,
             FileRefusal::Other(code) => Self::Newer(code),
@@ -143,7 +149,8 @@ impl From<io::Error> for FilesError {
 
 /// Gives the sealed bytes of a blob, from wherever the hub wants them.
 pub trait SealedSource: Send {
-    /// The bytes from `from` on, exactly so many. Both are whole pieces, but at the end.
+    /// Some of the bytes from `from` on, as soon as there are any: one at least, and at most so
+    /// many. Whole pieces, but at the end.
     ///
     /// # Errors
     /// The source's own: nothing more is sent then.
@@ -278,7 +285,8 @@ async fn put_over<S: SealedSource>(
     }
 }
 
-/// Sends the bytes, a step in memory at once, each in the time there is for one.
+/// Sends the bytes as the source has them, at most a step in memory, each portion in the time there
+/// is for a step: the hub gives up on whoever sends nothing for a minute.
 async fn send_from<S: SealedSource>(
     send: &mut (impl AsyncWrite + Unpin),
     source: &mut S,
@@ -289,12 +297,12 @@ async fn send_from<S: SealedSource>(
         let step = (bytes.end - at).min(STEP);
         let wanted = usize::try_from(step).unwrap_or(0);
         let read = source.read(at, wanted).await.map_err(FilesError::Source)?;
-        if read.len() != wanted {
-            let short = io::Error::other("it is not as long as it was");
-            return Err(FilesError::Source(short));
+        if read.is_empty() || read.len() > wanted {
+            let other = io::Error::other("it is not as long as it was");
+            return Err(FilesError::Source(other));
         }
         within(long, send.write_all(&read)).await?;
-        at += step;
+        at += u64::try_from(read.len()).unwrap_or(step);
     }
     within(long, send.shutdown()).await
 }
@@ -378,7 +386,7 @@ fn in_words(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{duplex, split};
+    use tokio::io::{AsyncReadExt as _, duplex, split};
 
     use super::*;
 
@@ -406,6 +414,33 @@ mod tests {
         }
     }
 
+    /// A source that has one piece and no more for now.
+    struct OnePiece;
+
+    impl SealedSource for OnePiece {
+        async fn read(&mut self, from: u64, _: usize) -> io::Result<Vec<u8>> {
+            if from > 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![0; PIECE])
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_source_has_goes_out_before_it_has_more() {
+        let (here, mut hub) = duplex(4 * PIECE);
+        hub.write_all(&codec::frame(FILE_WANTED, &FileWanted { from: 0 })).await.unwrap();
+        let (mut recv, mut send) = split(here);
+        let (mut source, time) = (OnePiece, (STEP, LONG));
+        let putting = put_over((&mut send, &mut recv), &mut source, time);
+        let mut came = vec![1; PIECE];
+        let coming = tokio::time::timeout(Duration::from_secs(20), hub.read_exact(&mut came));
+        tokio::select! {
+            _ = putting => panic!("it is not through"),
+            came = coming => assert_eq!(came.unwrap().unwrap(), PIECE),
+        }
+    }
+
     #[test]
     fn a_file_that_is_too_large_is_refused_in_words() {
         let (largest, sealed) = (2 << 30, 3_355_443_200);
@@ -414,6 +449,8 @@ mod tests {
         assert_eq!(said, "the hub keeps files of up to 2 GiB; this one has 3.1 GiB");
         let said = FilesError::refused(refused, largest + 1).to_string();
         assert!(said.ends_with("up to 2147483648 bytes; this one has 2147483649 bytes"), "{said}");
+        let said = FilesError::refused(FileRefusal::TooMany.plain(), sealed).to_string();
+        assert!(said.contains("on their way") && !said.contains("share"), "{said}");
         let left = FilesError::refused(FileRefusal::NoQuota.about(0), 4_144).to_string();
         assert!(left.starts_with("of your share at the hub 0 bytes are left; this file has 4 KiB"));
     }

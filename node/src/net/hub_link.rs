@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hubbub_shared::backoff::Backoff;
+use hubbub_shared::backoff::{Backoff, Returns};
 use hubbub_shared::crypto::{Identity, SecretBytes};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
@@ -32,8 +32,9 @@ use crate::api::view::LinkState;
 const INPUTS: usize = 64;
 const FIRST_WAIT: Millis = Millis(500);
 const LONGEST_WAIT: Millis = Millis::secs(60);
-/// A link that held this long was a good one: the next loss starts with a short wait.
-const STEADY: Duration = Duration::from_secs(30);
+/// A hub that was heard from for so long serves: the next loss starts with a short wait. One that
+/// dies of those who come back at once does so sooner, since all of them come within a second.
+const SERVED: Millis = Millis::secs(5);
 /// How long the last frames may take when the node stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -118,7 +119,8 @@ impl HubLink {
             wake: Arc::clone(&wake),
             doubted: Arc::clone(&doubted),
             stopping,
-            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            returns: Returns::new(Backoff::new(FIRST_WAIT, LONGEST_WAIT), SERVED),
+            lived: Duration::ZERO,
         };
         let (task, operator) = (tokio::spawn(keeper.run()), tokio::spawn(operator.run()));
         let incoming = Some(incoming);
@@ -134,6 +136,12 @@ impl HubLink {
     /// Somebody says that the hub is gone: whether it is shows within seconds.
     pub fn doubt(&self) {
         self.doubted.notify_one();
+    }
+
+    /// Round trip to the hub, as measured up to now; none while there is no connection.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.hub.borrow().as_ref().map(Connection::rtt)
     }
 
     /// Hands the hub a sealed datagram for a peer; lost without a word when there is no way for it.
@@ -223,7 +231,9 @@ struct Keeper {
     wake: Arc<Notify>,
     doubted: Arc<Notify>,
     stopping: watch::Receiver<bool>,
-    backoff: Backoff,
+    returns: Returns,
+    /// How long the hub was heard from on the last connection.
+    lived: Duration,
 }
 
 impl Keeper {
@@ -242,6 +252,7 @@ impl Keeper {
 
     /// One connection from dialling to its end.
     async fn once(&mut self) -> Ended {
+        self.lived = Duration::ZERO;
         if self.tell(LinkInput::State(LinkState::Connecting)).await.is_none() {
             return Ended::Stopping;
         }
@@ -257,14 +268,10 @@ impl Keeper {
             Err(error) => return self.said(error).await,
         };
         self.settings.admission = None;
-        let since = tokio::time::Instant::now();
         let ended = match self.exchange(dialled).await {
             Ended::Lost(error) => self.said(error).await,
             Ended::Stopping => Ended::Stopping,
         };
-        if since.elapsed() >= STEADY {
-            self.backoff.reset();
-        }
         match self.tell(LinkInput::Down).await {
             Some(()) => ended,
             None => Ended::Stopping,
@@ -303,6 +310,7 @@ impl Keeper {
             tokio::time::timeout(FAREWELL, send.stopped()).await.is_ok()
         };
         let accepting = Arc::clone(&self.peers).accept(connection.clone(), self.taken.clone());
+        let mut lived = Duration::ZERO;
         let ended = tokio::select! {
             ended = read(&connection, recv, &self.out) => ended,
             _ = writing => self.written(&connection),
@@ -310,9 +318,11 @@ impl Keeper {
             () = pulse::lost(&connection, &self.doubted) => {
                 Ended::Lost(DialError::NoAnswer("the hub".to_owned()))
             }
+            never = pulse::heard(&connection, &mut lived) => match never {},
             // Only the connection's end ends this, and the reader says that better.
             never = async { accepting.await; std::future::pending().await } => never,
         };
+        self.lived = lived;
         self.connected.send_replace(None);
         connection.close(VarInt::from_u32(0), b"");
         ended
@@ -328,7 +338,8 @@ impl Keeper {
 
     /// Tells why, then waits for the next try; `None` when stopping.
     async fn pause(&mut self, error: &DialError) -> Option<()> {
-        let wait = self.backoff.next(&mut self.rng);
+        let lived = Millis(u64::try_from(self.lived.as_millis()).unwrap_or(u64::MAX));
+        let wait = self.returns.after(lived, &mut self.rng);
         let stay = error.is_final();
         let retry_at = (!stay).then(|| now() + wait);
         let state = LinkState::Down { code: error.code(), why: error.to_string(), retry_at };

@@ -3,10 +3,12 @@
 //! QUIC itself waits for its idle timeout, half a minute: right for a connection at rest, too long
 //! for one that somebody waits on.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use quinn::Connection;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// How often a connection is looked at; one in use is asked for a sign of life as often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -16,6 +18,19 @@ const DEAD: u32 = 3;
 /// A connection is in use for so many looks after anything moved on a stream, or somebody doubted
 /// it.
 const IN_USE: u32 = 10;
+
+/// Notes how long after now something was heard on a connection, to a look. A fresh one is in use,
+/// so [`lost`] asks it for signs of life.
+pub(super) async fn heard(connection: &Connection, lived: &mut Duration) -> Infallible {
+    let (began, mut heard) = (Instant::now(), connection.stats().udp_rx.datagrams);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = connection.stats().udp_rx.datagrams;
+        if now != heard {
+            (heard, *lived) = (now, began.elapsed());
+        }
+    }
+}
 
 /// Ends when a connection in use, or in doubt, gives no sign of life.
 pub(super) async fn lost(connection: &Connection, doubt: &Notify) {

@@ -71,7 +71,8 @@ pub(super) struct Attempt {
     state: State,
     failures: u32,
     next: Option<Timestamp>,
-    why: Option<Why>,
+    /// Why the last one came to nothing, and when that was.
+    why: Option<(Why, Timestamp)>,
     /// When the peer was last answered, and how often since the last steady connection.
     answered: Option<(Timestamp, u32)>,
     /// To which attempt of the peer's that was; the answer may be lost, and is given again as often
@@ -89,7 +90,11 @@ impl Attempt {
     }
 
     pub(super) fn why(&self) -> Option<Why> {
-        self.why
+        self.why.map(|(why, _)| why)
+    }
+
+    pub(super) fn failed_at(&self) -> Option<Timestamp> {
+        self.why.map(|(_, at)| at)
     }
 
     pub(super) fn next(&self) -> Option<Timestamp> {
@@ -101,7 +106,7 @@ impl Attempt {
         if matches!(self.state, State::Asked { .. }) {
             self.state = State::Idle;
         }
-        if self.why == Some(Why::Silent) {
+        if self.why() == Some(Why::Silent) {
             self.failures = 0;
             self.next = None;
         }
@@ -109,7 +114,7 @@ impl Attempt {
 
     /// The peer is there after all: what it did not hear, it may hear now.
     pub(super) fn heard(&mut self) {
-        if self.why == Some(Why::Silent) && self.failures <= DEAF {
+        if self.why() == Some(Why::Silent) && self.failures <= DEAF {
             self.next = None;
         }
     }
@@ -144,7 +149,7 @@ impl Attempt {
         let half = whole / 2;
         self.failures = self.failures.saturating_add(1);
         self.next = Some(now + Millis(half + random % half.saturating_add(1)));
-        self.why = Some(why);
+        self.why = Some((why, now));
         self.state = State::Idle;
         self.renew = false;
     }
@@ -184,6 +189,7 @@ impl Attempt {
         self.next = self.next.map(|next| next.min(now + LONGEST));
         self.answered = self.answered.map(|(at, times)| (at.min(now), times));
         self.found = self.found.map(|at| at.min(now));
+        self.why = self.why.map(|(why, at)| (why, at.min(now)));
     }
 
     /// Whether a peer repeats what it was answered to.

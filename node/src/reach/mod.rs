@@ -78,6 +78,8 @@ pub struct Way {
     pub trying: bool,
     /// Why the last attempt came to nothing.
     pub why: Option<Why>,
+    /// When that was.
+    pub failed: Option<Timestamp>,
     /// When the next one is made, if anything is to be said to the peer then.
     pub next: Option<Timestamp>,
 }
@@ -258,6 +260,7 @@ impl Reach {
             link: link.map(|link| (link, peer.since)),
             trying: peer.attempt.is_running(),
             why: if link.is_some() { None } else { peer.attempt.why() },
+            failed: if link.is_some() { None } else { peer.attempt.failed_at() },
             next: if link.is_some() { None } else { peer.attempt.next() },
         })
     }

@@ -126,6 +126,7 @@ impl Driver {
             stopping: None,
         };
         driver.rebuild()?;
+        driver.engine.iter().for_each(|engine| driver.files.sweep_shelf(engine));
         Ok(driver)
     }
 
@@ -386,6 +387,8 @@ impl Driver {
         let mut engine = engine.map_err(|error| damaged(&error))?;
         engine.configure(self.owned.settings, now());
         engine.configure_files(self.owned.file_settings.clone());
+        engine.know_usual_folder(self.files.usual());
+        self.files.sweep(engine.own_files());
         if self.files.connected() {
             engine.handle_movers(true, now());
         }

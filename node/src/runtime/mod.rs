@@ -8,13 +8,17 @@
 //! * `driver`: the loop; `ways`: to peers without the hub; `views`: what is looked up; `doctor`:
 //!   what is wrong; `failure`: what a failing store says; `handle`: what faces hold
 //! * `files`: orders about files, and what is told of them; `preview`: what a file looks like;
-//!   `strip`: pictures without what stands beside their pixels; `movers`: who moves files, over
-//!   `roads`, and to the hub (`upkeep`)
+//!   `strip`: pictures without what stands beside their pixels; `video`: both for videos, by a
+//!   program that may be there, which `child` runs; [`sent`]: what is written down to be sent
+//! * `movers`: who moves files, in the `background`, over `roads`, and to the hub (`upkeep`,
+//!   `kept_for`)
 //! * [`streams`]: bytes between nodes, for what is too large for messages
 //! * [`profile`]: makes and opens profiles; [`backup`]: keeps them; [`socket`] and [`client`]: the
 //!   same API for other processes
 
+mod background;
 pub mod backup;
+mod child;
 pub mod client;
 mod doctor;
 mod driver;
@@ -22,16 +26,20 @@ mod failure;
 mod files;
 pub mod handle;
 mod hub_file;
+mod kept_for;
 pub mod lines;
 mod movers;
 pub mod node;
+mod paths;
 mod preview;
 pub mod profile;
 mod roads;
+pub mod sent;
 pub mod socket;
 pub mod streams;
 mod strip;
 mod upkeep;
+mod video;
 mod views;
 mod ways;
 

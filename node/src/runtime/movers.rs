@@ -16,10 +16,12 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::background::Background;
+use super::kept_for::KeptFor;
 use super::roads::{self, Doorkeeper, Roads};
 use super::upkeep::Upkeep;
 use crate::api::view::Path;
-use crate::engine::file::order::{Dropped, Fetch, Order, Serve, Told};
+use crate::engine::file::order::{Dropped, Fetch, Order, Serve, Taker, Told};
 use crate::net::{HubFiles, Incoming, Peers};
 use crate::transfer::disk::{Form, Reference, Shelf, Target};
 use crate::transfer::plan::{FileId, Kind, Limits, Priority, Progress, SourceId, State, Stuck};
@@ -57,10 +59,14 @@ pub(super) struct Ground {
 
 /// The transfers, and what is known of the orders they have.
 pub(super) struct Movers {
+    shelf: Shelf,
     transfers: Transfers,
+    /// The threads these run on; they end after them.
+    _background: Background,
     tells: mpsc::Receiver<Tell>,
     wanted: mpsc::Receiver<Wanted>,
     upkeep: Upkeep,
+    kept_for: KeptFor,
     /// At most some for each file, since each order replaces the one before it.
     orders: VecDeque<transfer::Order>,
     fetching: BTreeMap<u64, Fetching>,
@@ -76,6 +82,7 @@ struct Fetching {
     hub: bool,
     sources: BTreeSet<NodeId>,
     paused: bool,
+    first: bool,
 }
 
 impl Movers {
@@ -83,15 +90,36 @@ impl Movers {
         let Ground { me, seed, shelf, peers, incoming, hub } = ground;
         let (ask, wanted) = mpsc::channel(ASKED);
         let streams = Arc::new(Roads::new(Arc::clone(&peers), hub.clone()));
-        let means = Means { me, seed, shelf, streams, may: roads::permission(ask.clone()) };
-        let (transfers, tells) = Transfers::start(means);
+        let may = roads::permission(ask.clone());
+        let means = Means { me, seed, shelf: shelf.clone(), streams, may };
+        let background = Background::start();
+        let (transfers, tells) = background.begin(|| Transfers::start(means));
         let (mut door, within) = (JoinSet::new(), transfers.door());
-        let keeper = Doorkeeper::new(ask, move |peer, way| within.serve(peer, way));
+        let keeper = Doorkeeper::new(ask, move |peer, opened| within.serve(peer, opened));
         door.spawn(roads::let_in(peers, incoming, keeper));
+        let kept_for = KeptFor::new(hub.clone());
         let upkeep = Upkeep::new(hub, transfers.sealed());
         let (orders, fetching, direct) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
-        let heard = BTreeMap::new();
-        Self { transfers, tells, wanted, upkeep, orders, fetching, direct, heard, _door: door }
+        let (heard, _background, _door) = (BTreeMap::new(), background, door);
+        Self {
+            shelf,
+            transfers,
+            _background,
+            tells,
+            wanted,
+            upkeep,
+            kept_for,
+            orders,
+            fetching,
+            direct,
+            heard,
+            _door,
+        }
+    }
+
+    /// Where what is known about files is kept.
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// What happens next. May be given up.
@@ -101,6 +129,7 @@ impl Movers {
             let tell = tokio::select! {
                 Some(tell) = self.tells.recv() => tell,
                 told = self.upkeep.next() => return FromMovers::Told(told),
+                told = self.kept_for.next() => return FromMovers::Told(told),
                 Some(wanted) = self.wanted.recv() => return FromMovers::Wanted(wanted),
                 Ok(place) = orders.reserve(), if !self.orders.is_empty() => {
                     if let Some(order) = self.orders.pop_front() {
@@ -158,10 +187,11 @@ impl Movers {
             }
             Order::Serve(serve) => self.serve(*serve),
             Order::Unserve(file) => {
-                self.upkeep.take_back(file);
+                self.upkeep.unserves(file);
                 self.give(transfer::Order::Unserve { file: FileId(file) });
             }
             Order::Put(file) => self.upkeep.put(file),
+            Order::TakeBack { file, blob } => self.upkeep.take_back(file, blob),
             Order::Fetch(fetch) => self.fetch(*fetch),
             Order::Hold(file) => self.hold(file, true),
             Order::Drop(dropped) => self.drop_file(*dropped),
@@ -191,7 +221,9 @@ impl Movers {
     fn fetch(&mut self, fetch: Fetch) {
         let (file, sources) = (fetch.file, fetch.sources.iter().copied().collect());
         if self.fetching.contains_key(&file) {
+            // It lands where it was begun: that is settled in its row, and nothing else is ordered.
             self.hold(file, false);
+            self.rank(file, fetch.first);
             return self.change_sources(file, sources);
         }
         let kinds = fetch.sources.iter().map(|peer| (SourceId::Node(*peer), self.kind(peer)));
@@ -201,11 +233,11 @@ impl Movers {
             sources: kinds.chain(hub).collect(),
             reference: Reference { blob: fetch.blob, key: fetch.key, size: fetch.size },
             target: target(fetch.folder, fetch.name, fetch.manifest.map(Some)),
-            priority: Priority::Normal,
+            priority: priority(fetch.first),
             paused: false,
         };
-        let size = fetch.size;
-        self.fetching.insert(file, Fetching { size, hub: fetch.hub, sources, paused: false });
+        let (size, hub, first) = (fetch.size, fetch.hub, fetch.first);
+        self.fetching.insert(file, Fetching { size, hub, sources, paused: false, first });
         self.give(transfer::Order::Fetch(Box::new(order)));
     }
 
@@ -213,6 +245,13 @@ impl Movers {
         let Some(fetching) = self.fetching.get_mut(&file) else { return };
         if core::mem::replace(&mut fetching.paused, paused) != paused {
             self.give(transfer::Order::Hold { file: FileId(file), paused });
+        }
+    }
+
+    fn rank(&mut self, file: u64, first: bool) {
+        let Some(fetching) = self.fetching.get_mut(&file) else { return };
+        if core::mem::replace(&mut fetching.first, first) != first {
+            self.give(transfer::Order::Rank { file: FileId(file), priority: priority(first) });
         }
     }
 
@@ -283,14 +322,15 @@ impl Movers {
     }
 
     fn drop_file(&mut self, dropped: Dropped) {
-        let Dropped { file, blob, folder, name, is_folder } = dropped;
+        let Dropped { file, blob, size, folder, name, is_folder, keep } = dropped;
         self.fetching.remove(&file);
-        self.upkeep.take_back(file);
+        self.upkeep.unserves(file);
         let number = FileId(file);
         self.give(transfer::Order::Unserve { file: number });
-        if let Some(blob) = blob {
+        if let Some((blob, key)) = blob {
             let target = target(folder, name, is_folder.then_some(None));
-            self.give(transfer::Order::Drop { file: number, blob, target });
+            let reference = Reference { blob, key, size };
+            self.give(transfer::Order::Drop { file: number, reference, target, keep });
         }
     }
 
@@ -307,10 +347,24 @@ impl Movers {
                 Told::Sealed { file: file.0, blob, key, stamp, manifest }
             }
             Tell::NotSealed { file, why } => Told::Failed { file: file.0, why: why.to_string() },
-            Tell::Changed { file } => Told::Changed { file: file.0 },
-            Tell::Gone { file } => Told::Gone { file: file.0 },
-            Tell::Given { .. } => return None,
-            Tell::Progress { file, progress } => self.progress(file.0, &progress)?,
+            Tell::Changed { file } => {
+                self.upkeep.unserves(file.0);
+                Told::Changed { file: file.0 }
+            }
+            Tell::Gone { file } => {
+                self.upkeep.unserves(file.0);
+                Told::Gone { file: file.0 }
+            }
+            Tell::Given { file, takers } => {
+                let takers = takers.into_iter().map(taker).collect();
+                Told::Given { file: file.0, takers }
+            }
+            Tell::Progress { file, progress } => {
+                if matches!(progress.state, State::Stuck(Stuck::Unknown, _)) {
+                    self.kept_for.ask();
+                }
+                self.progress(file.0, &progress)?
+            }
             Tell::Blamed { file, source, .. } => {
                 let peer = match source {
                     SourceId::Node(peer) => Some(peer),
@@ -318,6 +372,7 @@ impl Movers {
                 };
                 Told::Blamed { file: file.0, peer }
             }
+            Tell::Dropped { file } => Told::Dropped { file: file.0 },
             Tell::Done { file, path, stamp } => {
                 self.fetching.remove(&file.0);
                 let (file, path) = (file.0, path.to_string_lossy().into_owned());
@@ -336,15 +391,34 @@ impl Movers {
         let share = u128::from(progress.here) * u128::from(size);
         let bytes = share.checked_div(u128::from(progress.of)).unwrap_or(0);
         let bytes = u64::try_from(bytes).unwrap_or(size).min(size);
+        if progress.state == State::Queued {
+            return Some(Told::Queued { file, bytes });
+        }
         let open = progress.sources.iter().filter(|source| source.open && source.rate > 0);
         let sources = open.map(|source| match (source.source, source.kind) {
             (SourceId::Hub, _) => (None, Path::Stored),
             (SourceId::Node(peer), Kind::Direct) => (Some(peer), Path::Direct),
             (SourceId::Node(peer), _) => (Some(peer), Path::Relay),
         });
-        let (rate, sources) = (progress.rate, sources.collect());
+        let sources: Vec<_> = sources.collect();
+        // What nobody gives any more has no speed, however recently somebody did.
+        let rate = if sources.is_empty() { 0 } else { progress.rate };
         Some(Told::Progress { file, bytes, rate, sources, waits: waits(&progress.state) })
     }
+}
+
+fn taker(taker: transfer::Taker) -> Taker {
+    let transfer::Taker { to, direct, bytes, rate } = taker;
+    let path = match (to, direct) {
+        (None, _) => Path::Stored,
+        (Some(_), true) => Path::Direct,
+        (Some(_), false) => Path::Relay,
+    };
+    Taker { to, path, bytes, rate }
+}
+
+fn priority(first: bool) -> Priority {
+    if first { Priority::High } else { Priority::Normal }
 }
 
 /// For a folder: how long its list is to be, where that is known.
@@ -365,7 +439,9 @@ fn waits(state: &State) -> Option<&'static str> {
 /// Why nothing comes, and what may help.
 fn words(why: Stuck) -> &'static str {
     match why {
-        Stuck::StoreFailing => "this machine's disk fails; look at its free space",
+        Stuck::StoreFailing => {
+            "this machine's disk is full or fails; make room, and it goes on by itself"
+        }
         Stuck::NoSource | Stuck::Unreachable => {
             "nobody who has it is connected; it goes on when somebody is"
         }

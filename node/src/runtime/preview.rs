@@ -3,16 +3,19 @@
 //! What is made here is drawn anew from the pixels, so nothing that stands beside them in the
 //! original (place, camera, comments) is in it. The original is somebody's own file and still read
 //! as if it were hostile: its sides and the memory it may take are bounded before it is decoded.
+//! Of a video a frame is drawn likewise, where a program is installed that knows how to take one.
 //! Invariant: a preview is a JPEG that every reader of references accepts, or there is none.
 
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use hubbub_shared::limits::FILE_PREVIEW_MAX;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::strip::strip;
+use super::video::{self, Container, Ffmpeg};
 use crate::engine::media;
 use crate::paths;
 
@@ -51,6 +54,9 @@ pub(super) fn look(path: &Path, name: &str, wanted: Wanted<'_>) -> Result<Looked
     let most = u64::try_from(media::HEAD).unwrap_or(0);
     file.by_ref().take(most).read_to_end(&mut head).map_err(refused)?;
     let media = media::of(name, &head);
+    if let Some(container) = video::container(media) {
+        return look_at_video((path, facts.len()), (media, container), wanted);
+    }
     let small_enough = facts.len() <= SOURCE_MAX && (wanted.preview || wanted.bare.is_some());
     let format = format_of(media).filter(|_| small_enough);
     let read = format.and_then(|format| Some((whole(head, &mut file)?, format)));
@@ -60,6 +66,25 @@ pub(super) fn look(path: &Path, name: &str, wanted: Wanted<'_>) -> Result<Looked
         None => (facts.len(), None),
         Some(to) => (keep_bare(read, media, to)?, Some(to.to_path_buf())),
     };
+    Ok(Looked { size, media, preview, bare })
+}
+
+fn look_at_video(
+    (path, size): (&Path, u64),
+    (media, container): (&'static str, Container),
+    wanted: Wanted<'_>,
+) -> Result<Looked, String> {
+    let Wanted { ffmpeg, stop, .. } = wanted;
+    let (size, bare) = match (wanted.bare, ffmpeg) {
+        (None, _) => (size, None),
+        (Some(_), None) => return Err(video::not_installed()),
+        (Some(to), Some(ffmpeg)) => {
+            (ffmpeg.strip(path, container, to, stop)?, Some(to.to_path_buf()))
+        }
+    };
+    let frame = ffmpeg.filter(|_| wanted.preview);
+    let frame = frame.and_then(|ffmpeg| ffmpeg.frame(path, container, stop));
+    let preview = frame.and_then(|frame| small(&frame, ImageFormat::Png));
     Ok(Looked { size, media, preview, bare })
 }
 
@@ -93,6 +118,10 @@ pub(super) struct Wanted<'a> {
     pub(super) preview: bool,
     /// A copy here without what stands beside the pixels.
     pub(super) bare: Option<&'a Path>,
+    /// What takes videos apart, where it is installed.
+    pub(super) ffmpeg: Option<&'a Ffmpeg>,
+    /// Set when nobody wants it any more.
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// What a file looks like.
@@ -169,6 +198,10 @@ mod tests {
 
     use super::*;
 
+    static GOES_ON: AtomicBool = AtomicBool::new(false);
+    /// A small picture and nothing else, on a machine where videos cannot be taken apart.
+    const WANTED: Wanted<'_> = Wanted { preview: true, bare: None, ffmpeg: None, stop: &GOES_ON };
+
     /// A picture in which no two neighbours are alike, hard to make small.
     fn noisy(width: u32, height: u32) -> DynamicImage {
         let mut state = 1u32;
@@ -241,18 +274,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cat.dat");
         std::fs::write(&path, encoded(&noisy(9, 9), ImageFormat::Png)).unwrap();
-        let wanted = Wanted { preview: true, bare: None };
-        let looked = look(&path, "cat.dat", wanted).ok().unwrap();
+        let looked = look(&path, "cat.dat", WANTED).ok().unwrap();
         assert!(looked.media == "image/png" && looked.preview.is_some());
         let copy = dir.path().join("sent").join("1");
-        let bare = Wanted { preview: false, bare: Some(&copy) };
+        let bare = Wanted { preview: false, bare: Some(&copy), ..WANTED };
         let looked = look(&path, "cat.dat", bare).ok().unwrap();
         assert!(looked.preview.is_none() && looked.bare.is_some_and(|path| path == copy));
         assert_eq!(std::fs::metadata(&copy).unwrap().len(), looked.size);
         std::fs::write(&path, "words").unwrap();
         assert!(look(&path, "cat.txt", bare).err().unwrap().contains("cannot be taken off"));
-        let wrong = |path: &Path| look(path, "x", wanted).err().unwrap();
-        assert!(look(dir.path(), "x", wanted).is_ok_and(|looked| looked.media.is_empty()));
+        let wrong = |path: &Path| look(path, "x", WANTED).err().unwrap();
+        assert!(look(dir.path(), "x", WANTED).is_ok_and(|looked| looked.media.is_empty()));
         assert!(wrong(&dir.path().join("absent")).contains("cannot be read"));
         assert!(wrong(Path::new("relative")).contains("absolute"));
     }
@@ -265,11 +297,24 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &path, of, mode, 0).unwrap();
         let (told, looked) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let look = look(&path, "pipe.png", Wanted { preview: true, bare: None });
+            let look = look(&path, "pipe.png", WANTED);
             told.send(look.err()).unwrap();
         });
         let refused = looked.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
         assert!(refused.unwrap().contains("neither a file nor a folder"));
+    }
+
+    #[test]
+    fn without_the_program_a_video_goes_without_a_picture_and_is_not_said_to_be_stripped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("film.mp4");
+        std::fs::write(&path, "film").unwrap();
+        let looked = look(&path, "film.mp4", WANTED).ok().unwrap();
+        assert_eq!((looked.media, looked.size, looked.preview), ("video/mp4", 4, None));
+        let copy = dir.path().join("sent").join("1");
+        let bare = Wanted { bare: Some(&copy), ..WANTED };
+        let refused = look(&path, "film.mp4", bare).err().unwrap();
+        assert!(refused.contains("install it") && !copy.exists(), "{refused}");
     }
 
     #[test]

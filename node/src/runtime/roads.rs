@@ -7,13 +7,14 @@ use std::io;
 use std::sync::Arc;
 
 use hubbub_shared::id::{BlobId, NodeId};
+use hubbub_shared::wire::RefusalCode;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::movers::Wanted;
-use crate::net::{HubFiles, Incoming, Peers};
+use crate::net::{FilesError, HubFiles, Incoming, OpenError, Peers};
 use crate::transfer::serve::May;
-use crate::transfer::streams::{Opened, Opening, Streams, Way};
+use crate::transfer::streams::{CROWDED, Opened, Opening, Streams};
 
 /// Streams of which it is asked at once whether their peers may ask for anything; the others wait
 /// with the link. The loop answers within a turn.
@@ -34,14 +35,20 @@ impl Roads {
 impl Streams for Roads {
     fn open(&self, peer: NodeId) -> Opening<'_> {
         Box::pin(async move {
-            let stream = self.peers.open_stream(peer).await.map_err(io::Error::other)?;
+            let stream = self.peers.open_stream(peer).await.map_err(|error| match &error {
+                OpenError::Refused(RefusalCode::TooFast) => io::Error::new(CROWDED, error),
+                _ => io::Error::other(error),
+            })?;
             Ok(Opened { direct: stream.is_direct(), way: Box::new(stream) })
         })
     }
 
     fn open_hub(&self) -> Opening<'_> {
         Box::pin(async move {
-            let stream = self.hub.open().await.map_err(io::Error::other)?;
+            let stream = self.hub.open().await.map_err(|error| match &error {
+                FilesError::NotNow(RefusalCode::TooFast) => io::Error::new(CROWDED, error),
+                _ => io::Error::other(error),
+            })?;
             Ok(Opened { direct: false, way: Box::new(stream) })
         })
     }
@@ -51,27 +58,28 @@ impl Streams for Roads {
 pub(super) async fn let_in(peers: Arc<Peers>, mut incoming: Incoming, mut keeper: Doorkeeper) {
     peers.offer();
     while let Some(stream) = incoming.next().await {
-        keeper.answer(stream.peer(), Box::new(stream)).await;
+        let (peer, direct) = (stream.peer(), stream.is_direct());
+        keeper.answer(peer, Opened { way: Box::new(stream), direct }).await;
     }
 }
 
 /// Lets in whoever may ask for anything; the streams of all others end without a word.
 pub(super) struct Doorkeeper {
     ask: mpsc::Sender<Wanted>,
-    serve: Arc<dyn Fn(NodeId, Way) + Send + Sync>,
+    serve: Arc<dyn Fn(NodeId, Opened) + Send + Sync>,
     asking: JoinSet<()>,
 }
 
 impl Doorkeeper {
     pub(super) fn new(
         ask: mpsc::Sender<Wanted>,
-        serve: impl Fn(NodeId, Way) + Send + Sync + 'static,
+        serve: impl Fn(NodeId, Opened) + Send + Sync + 'static,
     ) -> Self {
         Self { ask, serve: Arc::new(serve), asking: JoinSet::new() }
     }
 
     /// Somebody is at the door. Waits only while too many others are.
-    pub(super) async fn answer(&mut self, peer: NodeId, way: Way) {
+    pub(super) async fn answer(&mut self, peer: NodeId, opened: Opened) {
         while self.asking.try_join_next().is_some() {}
         if self.asking.len() >= ADMITTING {
             self.asking.join_next().await;
@@ -79,7 +87,7 @@ impl Doorkeeper {
         let (ask, serve) = (self.ask.clone(), Arc::clone(&self.serve));
         self.asking.spawn(async move {
             if may(&ask, peer, None).await {
-                serve(peer, way);
+                serve(peer, opened);
             } else {
                 tracing::debug!("a stream for files was dropped: nothing is here for its opener");
             }
@@ -104,10 +112,16 @@ async fn may(ask: &mpsc::Sender<Wanted>, peer: NodeId, blob: Option<BlobId>) -> 
 mod tests {
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt, duplex};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::time::timeout;
 
     use super::*;
+
+    /// A stream of somebody, and their end of it.
+    fn stream() -> (DuplexStream, Opened) {
+        let (end, way) = duplex(64);
+        (end, Opened { way: Box::new(way), direct: false })
+    }
 
     const FRIEND: NodeId = NodeId([1; 32]);
     const STRANGER: NodeId = NodeId([2; 32]);
@@ -127,12 +141,12 @@ mod tests {
         });
         let mut ends = Vec::new();
         for _ in 0..3 * ADMITTING {
-            let (end, way) = duplex(64);
-            keeper.answer(STRANGER, Box::new(way)).await;
+            let (end, opened) = stream();
+            keeper.answer(STRANGER, opened).await;
             ends.push(end);
         }
-        let (_hers, way) = duplex(64);
-        keeper.answer(FRIEND, Box::new(way)).await;
+        let (_hers, opened) = stream();
+        keeper.answer(FRIEND, opened).await;
         let (peer, _way) = served.recv().await.unwrap();
         assert_eq!(peer, FRIEND);
         for mut end in ends {
@@ -148,12 +162,12 @@ mod tests {
         let mut keeper = Doorkeeper::new(ask, |_, _| panic!("let in by nobody"));
         let mut ends = Vec::new();
         for _ in 0..ADMITTING {
-            let (end, way) = duplex(64);
-            keeper.answer(STRANGER, Box::new(way)).await;
+            let (end, opened) = stream();
+            keeper.answer(STRANGER, opened).await;
             ends.push(end);
         }
-        let (_end, way) = duplex(64);
-        let more = keeper.answer(STRANGER, Box::new(way));
+        let (_end, opened) = stream();
+        let more = keeper.answer(STRANGER, opened);
         assert!(timeout(Duration::from_millis(50), more).await.is_err());
     }
 }

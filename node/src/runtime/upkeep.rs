@@ -1,39 +1,43 @@
-//! Own files at the hub: left there for those who are away, and taken back.
+//! Own files at the hub: left there for those who are away, kept there as long as they are offered,
+//! and taken back.
 //!
-//! One at a time, since they share one line; [`turns`] says which. Invariant: nothing is told to be
-//! at the hub before the hub has said that it is durable there; what the hub refuses is told to the
-//! person once, and tried again later.
+//! One large file at a time, since they share one line, and what is short beside it: [`turns`] says
+//! which, `lanes` has the two. Invariant: nothing is told to be at the hub before the hub has said
+//! that it is durable there, nor to be taken back before it has said so; what the hub refuses is
+//! told to the person once, and tried again later.
 
+mod lanes;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use hubbub_shared::blob::Blob;
 use hubbub_shared::id::BlobId;
-use hubbub_shared::time::Timestamp;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use self::turns::Turns;
+use self::lanes::{Errand, Lane};
+use self::turns::{Outcome, Turns};
 use crate::engine::file::order::Told;
 use crate::net::{FilesError, HubFiles};
 use crate::transfer::SealedBytes;
 
-/// Files that wait to be taken back; of more, the hub forgets them when their time is over.
-const TAKEN_BACK: usize = 64;
+/// What is done in one lane, until that has ended: also if it was given up. One at most.
+type Task = JoinSet<Result<Outcome, FilesError>>;
 
 /// See the top of the file.
 pub(super) struct Upkeep {
     hub: HubFiles,
     sealed: SealedBytes,
     turns: Turns,
-    /// The one that is put, until that has ended: also if it was given up.
-    task: JoinSet<Result<Timestamp, FilesError>>,
-    back: JoinSet<BlobId>,
+    short: Task,
+    long: Task,
 }
 
 impl Upkeep {
     pub(super) fn new(hub: HubFiles, sealed: SealedBytes) -> Self {
-        let (turns, task, back) = (Turns::default(), JoinSet::new(), JoinSet::new());
-        Self { hub, sealed, turns, task, back }
+        let (turns, short, long) = (Turns::default(), JoinSet::new(), JoinSet::new());
+        Self { hub, sealed, turns, short, long }
     }
 
     pub(super) fn serves(&mut self, file: u64, blob: Blob) {
@@ -47,42 +51,52 @@ impl Upkeep {
 
     /// The hub is reached again: what waits for that goes on at once.
     pub(super) fn hub_is_back(&mut self) {
-        self.turns.hub_is_back();
+        self.turns.hub_is_back(Instant::now());
         self.begin();
     }
 
-    /// Nobody is to fetch it there any more. Where the hub is away, it goes when its time is over.
-    pub(super) fn take_back(&mut self, file: u64) {
-        let Some((blob, is_going)) = self.turns.take_back(file) else { return };
-        if is_going {
-            self.task.abort_all();
-        }
-        while let Some(gone) = self.back.try_join_next() {
-            self.gone(gone);
-        }
-        if self.back.len() < TAKEN_BACK {
-            self.turns.leaves(blob);
-            let hub = self.hub.clone();
-            self.back.spawn(async move {
-                if let Err(error) = hub.take_back(&blob).await {
-                    tracing::debug!("a file stays at the hub until its time is over: {error}");
-                }
-                blob
-            });
+    /// It is not to be left there, or not any more.
+    pub(super) fn unserves(&mut self, file: u64) {
+        let lane = self.turns.unserves(file);
+        self.give_up(lane);
+    }
+
+    /// Nobody is to fetch it there any more. Where the hub is away, it goes when that is back.
+    pub(super) fn take_back(&mut self, file: u64, blob: BlobId) {
+        let lane = self.turns.take_back(file, blob);
+        self.give_up(lane);
+        self.begin();
+    }
+
+    fn give_up(&mut self, lane: Option<Lane>) {
+        if let Some(lane) = lane {
+            self.task(lane).abort_all();
         }
     }
 
-    fn gone(&mut self, gone: Result<BlobId, JoinError>) {
-        // One that panicked cannot say which it was.
-        if let Ok(blob) = gone {
-            self.turns.left(&blob);
+    fn task(&mut self, lane: Lane) -> &mut Task {
+        match lane {
+            Lane::Short => &mut self.short,
+            Lane::Long => &mut self.long,
         }
     }
 
     fn begin(&mut self) {
-        let Some(blob) = self.turns.next() else { return };
-        let (hub, mut sealed) = (self.hub.clone(), self.sealed.of(blob.address));
-        self.task.spawn(async move { hub.put(&blob, &mut sealed).await });
+        for lane in Lane::ALL {
+            let Some(errand) = self.turns.next(lane) else { continue };
+            let (hub, sealed) = (self.hub.clone(), self.sealed.clone());
+            self.task(lane).spawn(async move {
+                match errand {
+                    Errand::Put(blob) => {
+                        let mut bytes = sealed.of(blob.address);
+                        hub.put(&blob, &mut bytes).await.map(Outcome::Kept)
+                    }
+                    Errand::TakeBack(blob) => {
+                        hub.take_back(&blob).await.map(|_| Outcome::TakenBack)
+                    }
+                }
+            });
+        }
     }
 
     /// What came of one. May be given up.
@@ -96,20 +110,22 @@ impl Upkeep {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                Some(done) = self.task.join_next() => {
-                    if let Some(told) = self.turns.ended(done.ok(), Instant::now()) {
-                        return told;
-                    }
+            let (lane, done) = tokio::select! {
+                Some(done) = self.short.join_next() => (Lane::Short, done),
+                Some(done) = self.long.join_next() => (Lane::Long, done),
+                () = again => {
+                    self.turns.wake(Instant::now());
+                    continue;
                 }
-                Some(gone) = self.back.join_next() => self.gone(gone),
-                () = again => self.turns.wake(Instant::now()),
+            };
+            if let Some(told) = self.turns.ended(lane, done.ok(), Instant::now()) {
+                return told;
             }
         }
     }
 
     pub(super) async fn stop(&mut self) {
-        self.task.shutdown().await;
-        self.back.shutdown().await;
+        self.short.shutdown().await;
+        self.long.shutdown().await;
     }
 }

@@ -7,17 +7,18 @@ use hubbub_shared::group::link::GroupCode;
 use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::invite::Invite;
 
-use super::doctor;
 use super::failure::from_store;
 use super::hub_file::HubFile;
+use super::video::Ffmpeg;
 use super::ways::Ways;
+use super::{doctor, now};
 use crate::api::command::MessageText;
 use crate::api::file::FileBody;
 use crate::api::group::DoorsView;
 use crate::api::people::PictureView;
 use crate::api::view::{
-    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, PersonView,
-    RecipientView, StatusView, WhoamiView,
+    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, PathView,
+    PersonView, RecipientView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
@@ -87,17 +88,11 @@ impl Looker<'_> {
                 };
                 Answer::Picture(self.engine.picture(&node))
             }
-            Query::Paths => Answer::Paths(self.ways.0.views(self.engine, self.ways.1)),
-            Query::Doctor => Answer::Doctor(doctor::examine(&doctor::Findings {
-                link: self.link,
-                clock: self.engine.clock_off(),
-                place: self.ways.0.place(),
-                addresses: self.engine.settings().addresses,
-            })),
+            Query::Paths => Answer::Paths(self.paths()),
+            Query::Doctor => self.doctor(),
             Query::Settings => Answer::Settings(self.engine.settings()),
-            Query::Files => Answer::Files(self.engine.files()),
             Query::Preview { file } => Answer::Preview(self.preview(file)?),
-            Query::FileSettings => self.file_settings(),
+            Query::Files | Query::FileSettings | Query::FileRules => self.about_files(&query),
             Query::Status => Answer::Status(self.status()),
         })
     }
@@ -171,8 +166,29 @@ impl Looker<'_> {
         StatusView { link: self.link.clone(), ..self.engine.status() }
     }
 
-    fn file_settings(&self) -> Answer {
-        Answer::FileSettings(self.engine.file_settings().clone())
+    fn paths(&self) -> Vec<PathView> {
+        let (ways, link) = self.ways;
+        ways.views(self.engine, link, now())
+    }
+
+    fn doctor(&self) -> Answer {
+        let ffmpeg = Ffmpeg::find();
+        Answer::Doctor(doctor::examine(&doctor::Findings {
+            link: self.link,
+            clock: self.engine.clock_off(),
+            place: self.ways.0.place(),
+            addresses: self.engine.settings().addresses,
+            spoken: self.engine.spoken(),
+            ffmpeg: ffmpeg.as_ref().map(Ffmpeg::path),
+        }))
+    }
+
+    fn about_files(&self, query: &Query) -> Answer {
+        match query {
+            Query::Files => Answer::Files(self.engine.files()),
+            Query::FileRules => Answer::FileRules(self.engine.file_rules()),
+            _ => Answer::FileSettings(self.engine.file_settings().clone()),
+        }
     }
 
     /// The small picture that came with a file.

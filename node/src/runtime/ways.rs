@@ -1,8 +1,9 @@
 //! Between the core that decides which way peers are reached, the engine that seals what it says,
 //! and the sockets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hubbub_shared::content::Signal;
 use hubbub_shared::id::{NodeId, RunKey};
@@ -11,6 +12,7 @@ use hubbub_shared::wire::to_peer::Hub;
 use hubbub_shared::wire::{ToPeer, address};
 
 use super::doctor::Place;
+use super::paths::{self, Known, LastHeard};
 use crate::api::view::PathView;
 use crate::api::{Addresses, Event};
 use crate::engine::Engine;
@@ -27,8 +29,9 @@ pub(super) struct Ways {
     doubted: Option<Timestamp>,
     /// Peers reached directly since it was asked last, or not any more; emptied in each turn.
     turns: Vec<(NodeId, bool)>,
-    /// Peers whose signals came since it was asked last; emptied in each turn, too.
+    /// Peers who were heard from since it was asked last; emptied in each turn, too.
     heard: Vec<NodeId>,
+    last: LastHeard,
 }
 
 /// A peer that is reached directly.
@@ -42,7 +45,8 @@ impl Ways {
     /// `seed` must be new each time.
     pub(super) fn new(me: (NodeId, RunKey), seed: [u8; 32]) -> Self {
         let (reach, up) = (Reach::new(me, seed), BTreeMap::new());
-        Self { reach, up, doubted: None, turns: Vec::new(), heard: Vec::new() }
+        let (turns, heard, last) = (Vec::new(), Vec::new(), LastHeard::default());
+        Self { reach, up, doubted: None, turns, heard, last }
     }
 
     /// Who is reached directly since this was asked last, and who no more.
@@ -50,7 +54,7 @@ impl Ways {
         core::mem::take(&mut self.turns)
     }
 
-    /// Whose signals came since this was asked last.
+    /// Who was heard from since this was asked last.
     pub(super) fn heard(&mut self) -> Vec<NodeId> {
         core::mem::take(&mut self.heard)
     }
@@ -70,9 +74,18 @@ impl Ways {
         self.reach.handle_observed(address, now);
     }
 
-    /// A peer was heard from.
+    /// A peer was heard from. It is dialled only if it may know where this node is, but through the
+    /// hub it is reached all the same.
     pub(super) fn near(&mut self, engine: &Engine, peer: NodeId, now: Timestamp) {
-        self.reach.handle_interest(peer, engine.shows_address(&peer), now);
+        self.note_heard(peer, now);
+        if engine.shows_address(&peer) {
+            self.reach.handle_interest(peer, true, now);
+        }
+    }
+
+    fn note_heard(&mut self, peer: NodeId, now: Timestamp) {
+        self.heard.push(peer);
+        self.last.note(peer, now);
     }
 
     /// A datagram came, from whom the hub says or a connection proves; what faces are told.
@@ -83,7 +96,7 @@ impl Ways {
         now: Timestamp,
     ) -> Option<Event> {
         let (peer, signal) = engine.open_signal(from, payload, now)?;
-        self.heard.push(peer);
+        self.note_heard(peer, now);
         match signal {
             Signal::Typing { conversation } => return engine.typing(&peer, conversation),
             Signal::Here => return engine.is_here(&peer),
@@ -232,6 +245,7 @@ impl Ways {
                     let hub = self.up.get(&peer).and_then(|up| up.hub);
                     self.up.insert(peer, Up { by, hub });
                     link.direct().keep(peer, Some(by));
+                    self.last.note(peer, now);
                     self.turns.push((peer, true));
                     if let Some(engine) = &mut engine {
                         engine.handle_peer_up(peer, now);
@@ -240,6 +254,7 @@ impl Ways {
                 Deed::Down(peer) => {
                     self.up.remove(&peer);
                     link.direct().keep(peer, None);
+                    self.last.note(peer, now);
                     self.turns.push((peer, false));
                     if let Some(engine) = &mut engine {
                         engine.handle_peer_down(peer, now);
@@ -263,34 +278,58 @@ impl Ways {
         }
     }
 
-    /// How peers are reached, for people.
-    pub(super) fn views(&self, engine: &Engine, link: &HubLink) -> Vec<PathView> {
-        let view = |(peer, way): (NodeId, Way)| {
-            let measured = way.link.and_then(|(by, _)| link.direct().measure(by));
-            PathView {
-                person: engine.person(&peer),
-                path: engine.path_to(&peer),
-                direct_since: way.link.map(|(_, since)| since),
-                rtt_ms: measured.map(|(rtt, _)| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX)),
-                address: measured.map(|(_, address)| address.to_string()),
-                trying: way.trying,
-                why_not: way.why.map(|why| words(why).to_owned()),
-                next_try: way.next,
-            }
-        };
-        let mut views: Vec<PathView> = self.reach.ways().map(view).collect();
+    /// How contacts, and everybody else who was heard from, are reached, for people.
+    pub(super) fn views(&self, engine: &Engine, link: &HubLink, now: Timestamp) -> Vec<PathView> {
+        let hub = link.rtt().map(millis);
+        let row = |peer: NodeId| paths::row(self.known(engine, link, peer), hub, now);
+        let mut views: Vec<PathView> = self.company(engine).into_iter().map(row).collect();
         views.sort_by(|a, b| a.person.name.cmp(&b.person.name));
         views
     }
+
+    /// Whoever is neither a contact nor in a group with us, such as a stranger whose request waits,
+    /// is shown to nobody as one who is there.
+    fn company(&self, engine: &Engine) -> BTreeSet<NodeId> {
+        let tried = self.reach.ways().map(|(peer, _)| peer);
+        let heard = self.last.peers().chain(tried).filter(|peer| engine.is_company(peer));
+        engine.reachable().chain(heard).collect()
+    }
+
+    fn known(&self, engine: &Engine, link: &HubLink, peer: NodeId) -> Known {
+        let way = self.reach.way(&peer);
+        let by = way.and_then(|way| way.link);
+        let measured = by.and_then(|(by, _)| link.direct().measure(by));
+        Known {
+            person: engine.person(&peer),
+            way,
+            measured: measured.map(|(rtt, address)| (millis(rtt), address.to_string())),
+            heard: self.last.of(&peer),
+            presence: engine.shares_presence(&peer),
+            hidden: (!engine.shows_address(&peer)).then(|| engine.settings().addresses),
+        }
+    }
 }
 
-fn words(why: Why) -> &'static str {
-    match why {
-        Why::Silent => "the other device is not connected, or does not answer",
-        Why::Hidden => "the other device shows you no address",
-        Why::Nowhere => "the other device knows no address of its own",
-        Why::Busy => "the other device was asked too often",
-        Why::Blocked => "the routers between you let nothing through",
-        Why::Unsteady => "the connection broke again soon after it was made",
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::crypto::{Identity, Secret32};
+
+    use super::*;
+
+    #[test]
+    fn one_who_is_heard_from_and_may_not_know_our_address_is_tried_through_the_hub_alone() {
+        let now = Timestamp(1_790_000_000_000);
+        let identity = |seed| Identity::from_seed(Secret32::from_bytes([seed; 32]));
+        let (me, hub, bob) = (identity(1), identity(9).hub_id(), identity(2).id());
+        let mut ways = Ways::new((me.id(), RunKey([3; 32])), [1; 32]);
+        let engine = Engine::new(me, hub, Vec::new(), [1; 32], now).unwrap();
+        ways.near(&engine, bob, now);
+        assert_eq!(ways.heard(), [bob]);
+        assert_eq!(ways.last.of(&bob), Some(now));
+        assert_eq!(ways.reach.ways().count(), 0, "he is not dialled");
     }
 }

@@ -84,11 +84,25 @@ pub(super) async fn write(
     bytes: &[u8],
     patience: Duration,
 ) -> io::Result<()> {
+    write_counted(to, bytes, patience, |_| ()).await
+}
+
+/// The same, and says each time how much was taken.
+pub(super) async fn write_counted(
+    to: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+    patience: Duration,
+    mut taken: impl FnMut(usize),
+) -> io::Result<()> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
         match timeout(patience, to.write(rest)).await {
             Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => done += count?,
+            Ok(count) => {
+                let count = count?;
+                done += count;
+                taken(count);
+            }
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         }
     }

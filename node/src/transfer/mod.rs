@@ -27,4 +27,5 @@ mod tests;
 pub use order::{Failure, Fetch, Order, Tell};
 pub use serve::offered::Whole;
 pub use serve::sealed::SealedBytes;
+pub use serve::takers::Taker;
 pub use transfers::{Door, Means, Transfers};

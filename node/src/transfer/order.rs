@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use hubbub_shared::blob::Blob;
 use hubbub_shared::blob::open::OpenFault;
 
 use super::disk::{BadList, DiskError, Reference, SealFailure, Sealed, Stamp, Target};
 use super::plan::{FileId, Kind, Lie, Limits, Priority, Progress, SourceId};
 use super::serve::offered::Whole;
+use super::serve::takers::Taker;
 
 /// Something to be done. Some hold keys: no `Debug`, no `Clone`.
 pub enum Order {
@@ -25,7 +25,7 @@ pub enum Order {
         /// What and where.
         whole: Whole,
     },
-    /// Serve it no more, or stop sealing it. What was written down of a pipe is removed.
+    /// Serve it no more, or stop sealing it.
     Unserve {
         /// Its number.
         file: FileId,
@@ -66,10 +66,13 @@ pub enum Order {
     Drop {
         /// Its number.
         file: FileId,
-        /// Its sealed form.
-        blob: Blob,
+        /// What its reference says.
+        reference: Reference,
         /// Where it was to land.
         target: Target,
+        /// Whether its tree stays all the same: for another file of its address, which may be
+        /// neither fetched nor served just now.
+        keep: bool,
     },
     /// What the whole node may do at once.
     Limits {
@@ -131,12 +134,13 @@ pub enum Tell {
         /// Which.
         file: FileId,
     },
-    /// How much was given of a file since it was offered. May be left out.
+    /// Who takes a file from here just now, or that nobody does any more. May be left out, but for
+    /// the end: that is told until it is taken.
     Given {
         /// Which.
         file: FileId,
-        /// Bytes, sealed.
-        bytes: u64,
+        /// Who.
+        takers: Vec<Taker>,
     },
     /// How far a file is. May be left out.
     Progress {
@@ -153,6 +157,11 @@ pub enum Tell {
         source: SourceId,
         /// How.
         lie: Lie,
+    },
+    /// It was let go, and nothing is left of it.
+    Dropped {
+        /// Which.
+        file: FileId,
     },
     /// It is whole, durable, and has its name. Told again after a restart if it is wanted again.
     Done {

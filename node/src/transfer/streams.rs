@@ -14,7 +14,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 /// A stream to somebody.
 pub type Way = Box<dyn Duplex>;
 
-/// A stream that was opened.
+/// Why a stream was not opened when it is for there being too many, or too often.
+pub const CROWDED: io::ErrorKind = io::ErrorKind::ResourceBusy;
+
+/// A stream that was opened, from here or by a peer.
 pub struct Opened {
     /// The stream.
     pub way: Way,

@@ -4,15 +4,14 @@
 //! and end with it. Invariant: what is told and must not be lost waits until somebody takes it;
 //! while it waits, no further order is taken. So whoever gives orders also has to take tells.
 
-use std::collections::VecDeque;
-use std::path::Path;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::id::NodeId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::disk::Shelf;
 use super::fetch::Fetches;
@@ -22,8 +21,7 @@ use super::sealings::Sealings;
 use super::serve::offered::{Became, Offered};
 use super::serve::sealed::SealedBytes;
 use super::serve::{May, Server};
-use super::streams::{Streams, Way};
-use crate::paths;
+use super::streams::{Opened, Streams};
 
 /// Orders that wait.
 const ORDERS: usize = 256;
@@ -51,12 +49,12 @@ pub struct Transfers {
 
 /// Takes streams that peers open.
 #[derive(Clone)]
-pub struct Door(mpsc::Sender<(NodeId, Way)>);
+pub struct Door(mpsc::Sender<(NodeId, Opened)>);
 
 impl Door {
     /// Serves a stream of a peer that has proven itself. When too many wait, it is dropped.
-    pub fn serve(&self, peer: NodeId, way: Way) {
-        if self.0.try_send((peer, way)).is_err() {
+    pub fn serve(&self, peer: NodeId, opened: Opened) {
+        if self.0.try_send((peer, opened)).is_err() {
             tracing::debug!("a stream for files was dropped: too many at once");
         }
     }
@@ -98,12 +96,11 @@ impl Transfers {
         let server = Arc::new(Server::new(Offered::new(shelf.clone(), became), may));
         let work = Work {
             fetches: Fetches::new((me, seed), shelf.clone(), Arc::clone(&server), streams),
-            sealings: Sealings::new(shelf.clone()),
+            sealings: Sealings::new(shelf),
             server,
-            shelf,
             serving: JoinSet::new(),
             backlog: VecDeque::new(),
-            given: Vec::new(),
+            taken: BTreeSet::new(),
         };
         let inputs = Inputs { orders: taken, incoming, becomes, stopped };
         let server = Arc::clone(&work.server);
@@ -145,7 +142,7 @@ impl Transfers {
 
 struct Inputs {
     orders: mpsc::Receiver<Order>,
-    incoming: mpsc::Receiver<(NodeId, Way)>,
+    incoming: mpsc::Receiver<(NodeId, Opened)>,
     becomes: mpsc::Receiver<Became>,
     stopped: oneshot::Receiver<()>,
 }
@@ -154,12 +151,11 @@ struct Work {
     fetches: Fetches,
     sealings: Sealings,
     server: Arc<Server>,
-    shelf: Shelf,
     serving: JoinSet<()>,
     /// What must not be lost.
     backlog: VecDeque<Tell>,
-    /// What was told of what was given.
-    given: Vec<(FileId, u64)>,
+    /// Files of which it was told last that somebody takes them.
+    taken: BTreeSet<FileId>,
 }
 
 impl Work {
@@ -180,15 +176,17 @@ impl Work {
                     self.order(order);
                     self.fetches.carry_out(&mut self.backlog);
                 }
-                Some((peer, way)) = inputs.incoming.recv() => {
+                Some((peer, opened)) = inputs.incoming.recv() => {
                     while self.serving.try_join_next().is_some() {}
-                    self.serving.spawn(Arc::clone(&self.server).serve(peer, way));
+                    self.serving.spawn(Arc::clone(&self.server).serve(peer, opened));
                 }
                 Some(became) = inputs.becomes.recv() => {
-                    self.backlog.push_back(match became {
-                        Became::Changed(file) => Tell::Changed { file },
-                        Became::Gone(file) => Tell::Gone { file },
-                    });
+                    let (file, tell) = match became {
+                        Became::Changed(file) => (file, Tell::Changed { file }),
+                        Became::Gone(file) => (file, Tell::Gone { file }),
+                    };
+                    self.server.takers.forget(file);
+                    self.backlog.push_back(tell);
                 }
                 happened = self.fetches.next() => {
                     self.fetches.handle(happened, &mut self.backlog);
@@ -212,20 +210,22 @@ impl Work {
         match order {
             Order::Seal { file, path } => self.sealings.begin(file, path),
             Order::Serve { file, whole } => {
-                self.shelf.landed(&whole.reference.blob.address, file.0);
+                self.fetches.landed(whole.reference.blob.address, file);
                 self.server.offered.put(file, whole);
             }
             Order::Unserve { file } => {
                 self.sealings.cancel(file);
                 self.server.offered.take_back(file);
-                self.unspool(&self.shelf.spool(file.0));
+                self.server.takers.forget(file);
             }
             Order::Fetch(fetch) => self.fetches.fetch(*fetch, &mut self.backlog),
             Order::Source { file, source, kind } => self.fetches.source(file, source, kind),
             Order::Lost { file, source } => self.fetches.lost(file, source),
             Order::Hold { file, paused } => self.fetches.hold(file, paused),
             Order::Rank { file, priority } => self.fetches.rank(file, priority),
-            Order::Drop { file, blob, target } => self.fetches.forget(file, blob, target),
+            Order::Drop { file, reference, target, keep } => {
+                self.fetches.forget(file, (reference, target), keep);
+            }
             Order::Limits { down, up } => {
                 self.fetches.limit(down);
                 self.server.limit.set(up);
@@ -233,25 +233,27 @@ impl Work {
         }
     }
 
-    fn unspool(&self, spool: &Path) {
-        if spool.exists()
-            && let Err(error) = paths::remove(spool)
-        {
-            tracing::debug!("what was written down of a pipe cannot be removed: {error}");
-        }
-    }
-
     /// Tells how far everything is, as long as there is room for it.
     fn tick(&mut self, tells: &mpsc::Sender<Tell>) {
         self.fetches.carry_out(&mut self.backlog);
-        let given = self.server.offered.given();
-        let news = given.iter().filter(|told| !self.given.contains(told) && told.1 > 0);
-        let news = news.map(|(file, bytes)| Tell::Given { file: *file, bytes: *bytes });
-        for tell in self.fetches.progress().chain(self.sealings.progress()).chain(news) {
+        let mut takers = self.server.takers.look(Instant::now());
+        for file in &self.taken {
+            takers.entry(*file).or_default();
+        }
+        let given = takers.into_iter().map(|(file, takers)| Tell::Given { file, takers });
+        for tell in self.fetches.progress().chain(self.sealings.progress()).chain(given) {
+            let given = match &tell {
+                Tell::Given { file, takers } => Some((*file, takers.is_empty())),
+                _ => None,
+            };
             if tells.try_send(tell).is_err() {
                 break;
             }
+            match given {
+                Some((file, true)) => self.taken.remove(&file),
+                Some((file, false)) => self.taken.insert(file),
+                None => false,
+            };
         }
-        self.given = given;
     }
 }

@@ -10,6 +10,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use ratatui::layout::Rect;
 
 use super::composer::Composer;
+use super::files::Heard;
 use super::history::Room;
 use super::invite::InviteCard;
 use super::overlay::Overlay;
@@ -169,6 +170,8 @@ pub(super) struct App {
     pub(super) invite: Option<InviteCard>,
     /// Who is writing.
     pub(super) typing: Typing,
+    /// How it was with files when something was heard of them.
+    pub(super) files: Heard,
     /// News, newest last.
     pub(super) news: VecDeque<News>,
     /// Where things were drawn.
@@ -199,6 +202,7 @@ impl App {
             overlay: None,
             invite,
             typing: Typing::default(),
+            files: Heard::default(),
             news: VecDeque::new(),
             places: Places::default(),
             ended: false,

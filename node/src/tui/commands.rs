@@ -36,6 +36,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/file", "<path>", "offer a file here"),
     ("/pause", "[number]", "stop the newest file, or that one, for now"),
     ("/resume", "[number]", "go on with it"),
+    ("/first", "[number]", "fetch it before others"),
     ("/cancel", "[number]", "give it up, or take your offer back"),
     ("/block", "[nickname]", "neither hear nor be heard by somebody"),
     ("/unblock", "<nickname>", "take that back"),

@@ -1,5 +1,6 @@
 //! Files in the chat: offering one, deciding about one, seeing how far one is.
 
+use std::collections::BTreeMap;
 use std::path::absolute;
 
 use super::app::{App, Did, Effect};
@@ -8,6 +9,9 @@ use crate::api::file::{FileStatus, FileView};
 use crate::api::view::Body;
 use crate::api::{Command, FileDeed, FileState, SendFile};
 use crate::display::line;
+
+/// Files of which it is remembered how it was with them; of more, the oldest is forgotten.
+const HEARD: usize = 1_024;
 
 /// What `/file`, `/pause` and the like ask for.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +31,7 @@ pub(super) fn parse(verb: &str, rest: &str) -> Option<FileCall> {
         "decline" => FileDeed::Decline,
         "pause" => FileDeed::Pause,
         "resume" => FileDeed::Resume,
+        "first" => FileDeed::First,
         "cancel" => FileDeed::Cancel,
         _ => return None,
     };
@@ -48,10 +53,27 @@ fn can(deed: &FileDeed, state: FileState) -> bool {
         FileDeed::Decline => matches!(state, State::Offered | State::Queued | State::Fetching),
         FileDeed::Pause => matches!(state, State::Fetching | State::Queued | State::Serving),
         FileDeed::Resume => matches!(state, State::Paused | State::Failed),
+        FileDeed::First => matches!(state, State::Queued | State::Fetching | State::Paused),
         FileDeed::Cancel => matches!(
             state,
             State::Sealing | State::Serving | State::Queued | State::Fetching | State::Paused
         ),
+    }
+}
+
+/// How it was with the files that something was heard of last, by their number.
+#[derive(Default)]
+pub(super) struct Heard(BTreeMap<u64, FileState>);
+
+impl Heard {
+    /// Whether it is otherwise with it than when it was heard of before.
+    fn is_news(&mut self, status: &FileStatus) -> bool {
+        let before = self.0.insert(status.file, status.state);
+        if self.0.len() > HEARD {
+            self.0.pop_first();
+        }
+        // One that somebody takes has been here before.
+        before != Some(status.state) && status.takers.is_empty()
     }
 }
 
@@ -70,6 +92,7 @@ impl App {
                     FileDeed::Decline => "is declined",
                     FileDeed::Pause => "is paused",
                     FileDeed::Resume => "goes on",
+                    FileDeed::First => "goes first",
                     FileDeed::Cancel => "is withdrawn",
                 };
                 let said = Did::Said(format!("file {file} {said}"));
@@ -112,7 +135,11 @@ impl App {
         if let Some(room) = self.rooms.get_mut(&view.conversation) {
             room.file_changed(view);
         }
-        let Some(FileStatus { state, why, path, .. }) = &view.body.status else { return };
+        let Some(status) = &view.body.status else { return };
+        if !self.files.is_news(status) {
+            return;
+        }
+        let FileStatus { state, why, path, .. } = status;
         let name = line(&view.body.name);
         match (state, why, path) {
             (FileState::Whole, _, Some(path)) => {

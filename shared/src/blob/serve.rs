@@ -21,6 +21,9 @@ pub enum ServeError<E> {
     /// Nothing says what the piece was: it was never here.
     #[error("this piece is not here")]
     Lacking,
+    /// What is kept of the tree is not what was kept.
+    #[error("what belongs to the file was damaged on this disk")]
+    Damaged,
     /// The store of the tree failed.
     #[error("what belongs to the file cannot be read: {0}")]
     Store(E),
@@ -56,7 +59,7 @@ impl Source {
     /// sealed piece.
     ///
     /// # Errors
-    /// [`ServeError`]; `out` is as it was, but for a store that failed.
+    /// [`ServeError`]; `out` is as it was.
     pub fn answer<N: Nodes>(
         &self,
         nodes: &N,
@@ -65,10 +68,14 @@ impl Source {
         out: &mut Vec<u8>,
     ) -> Result<(), ServeError<N::Error>> {
         let before = out.len();
-        if !self.blob.prove(nodes, index, known, out).map_err(ServeError::Store)? {
-            return Err(ServeError::Lacking);
-        }
-        self.piece(nodes, index, content, out).inspect_err(|_| out.truncate(before))
+        self.blob.prove(nodes, index, known, out)?;
+        self.piece(nodes, index, content, out).map_err(|error| {
+            out.truncate(before);
+            // The content is as true as the value that it was compared with.
+            let changed = matches!(error, ServeError::Changed);
+            let proven = changed.then(|| self.blob.prove(nodes, index, 0, &mut Vec::new()));
+            proven.and_then(Result::err).unwrap_or(error)
+        })
     }
 
     /// Appends the sealed piece to `out`, which may already hold what goes before it in a frame.

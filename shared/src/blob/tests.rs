@@ -58,7 +58,7 @@ impl Alice {
         let (from, len) = source.content(index).unwrap();
         let content = part(&self.content, from, len);
         let mut parents = Vec::new();
-        assert!(self.blob.prove(&self.nodes, index, known, &mut parents).unwrap());
+        self.blob.prove(&self.nodes, index, known, &mut parents).unwrap();
         let mut whole = Vec::new();
         source.answer(&self.nodes, (index, known), content, &mut whole).unwrap();
         let piece = whole.split_off(parents.len());
@@ -324,6 +324,38 @@ fn one_blob_opens_under_one_key_only() {
         assert_eq!(opened(&other, 0), Err(OpenFault::Key));
         assert_eq!(opened(&other, 1), Err(OpenFault::Seal));
     }
+}
+
+#[test]
+fn what_a_disk_damaged_never_leaves_and_is_nobodys_lie() {
+    let mut alice = Alice::of(11 * PIECE);
+    let index = 6;
+    let (source, path) = (alice.source(), alice.blob.shape.path(index).collect::<Vec<_>>());
+    let (from, len) = source.content(index).unwrap();
+    let content = part(&alice.content, from, len).to_vec();
+    let mut damaged = 0;
+    for step in &path {
+        let right = alice.nodes.parent(step.split).unwrap().unwrap();
+        for half in [true, false] {
+            let mut wrong = right;
+            (if half { &mut wrong.left } else { &mut wrong.right })[9] ^= 1;
+            for known in 0..=alice.blob.shape.depth(index) {
+                let true_answer = alice.answer(index, known);
+                alice.nodes.keep(step.split, &wrong).unwrap();
+                let mut out = vec![7];
+                let given = source.answer(&alice.nodes, (index, known), &content, &mut out);
+                alice.nodes.keep(step.split, &right).unwrap();
+                match given {
+                    Ok(()) => assert_eq!(out[1..], [true_answer.0, true_answer.1].concat()),
+                    Err(why) => {
+                        assert_eq!((why, &out[..]), (ServeError::Damaged, &[7][..]));
+                        damaged += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(damaged > path.len() * 2, "{damaged}");
 }
 
 /// A blob whose maker did not keep to the form: it has an address, and verifies.

@@ -11,6 +11,7 @@
 use super::Blob;
 use super::nodes::{Nodes, PARENT, Parent};
 use super::pieces::value;
+use super::serve::ServeError;
 use crate::crypto::tree::{self, Value};
 
 /// What is wrong with an answer; its source's doing, and nobody else's.
@@ -113,10 +114,10 @@ impl Blob {
         let above = depth.checked_sub(parents.len()).ok_or(Fault::Parents)?;
         let known = self.below(nodes, index, above).map_err(Refused::Store)?;
         let mut expected = known.ok_or(Fault::Gap)?;
-        for (level, (step, bytes)) in self.shape.path(index).skip(above).zip(parents).enumerate() {
+        let steps = self.shape.path(index).enumerate().skip(above);
+        for ((level, step), bytes) in steps.zip(parents) {
             let parent = Parent::from_bytes(bytes).ok_or(Fault::WrongParent)?;
-            let hash = if above + level == 0 { tree::root } else { tree::parent };
-            if hash(&parent.left, &parent.right) != expected {
+            if value_of(level, &parent) != expected {
                 return Err(Fault::WrongParent.into());
             }
             nodes.keep(step.split, &parent).map_err(Refused::Store)?;
@@ -145,28 +146,42 @@ impl Blob {
     }
 
     /// Appends the parents above a piece but the first `known`, from the top: [`Shape::depth`] less
-    /// `known` of them. False, and nothing appended, when they are not all here.
+    /// `known` of them. Each is compared with what stands above it before it leaves: whoever asked
+    /// would take what a disk damaged here for a lie.
     ///
     /// [`Shape::depth`]: super::Shape::depth
     ///
     /// # Errors
-    /// The store's own; `out` may have grown then.
+    /// [`ServeError`]; nothing was appended then.
     pub fn prove<N: Nodes>(
         &self,
         nodes: &N,
         index: u32,
         known: u8,
         out: &mut Vec<u8>,
-    ) -> Result<bool, N::Error> {
+    ) -> Result<(), ServeError<N::Error>> {
         let before = out.len();
-        for step in self.shape.path(index).skip(known.into()) {
-            let Some(parent) = nodes.parent(step.split)? else {
-                out.truncate(before);
-                return Ok(false);
-            };
+        let proven = self.parents(nodes, (index, known.into()), out);
+        proven.inspect_err(|_| out.truncate(before))
+    }
+
+    fn parents<N: Nodes>(
+        &self,
+        nodes: &N,
+        (index, known): (u32, usize),
+        out: &mut Vec<u8>,
+    ) -> Result<(), ServeError<N::Error>> {
+        let mut expected = self.below(nodes, index, known).map_err(ServeError::Store)?;
+        for (level, step) in self.shape.path(index).enumerate().skip(known) {
+            let parent = nodes.parent(step.split).map_err(ServeError::Store)?;
+            let (parent, above) = parent.zip(expected).ok_or(ServeError::Lacking)?;
+            if value_of(level, &parent) != above {
+                return Err(ServeError::Damaged);
+            }
             out.extend_from_slice(&parent.to_bytes());
+            expected = Some(parent.side(step.right));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The value that piece `index` has, if it is known.
@@ -189,4 +204,10 @@ impl Blob {
         let Some(step) = self.shape.path(index).nth(last) else { return Ok(None) };
         Ok(nodes.parent(step.split)?.map(|parent| parent.side(step.right)))
     }
+}
+
+/// What a parent at this level hashes to: the topmost one, at 0, to the address.
+fn value_of(level: usize, parent: &Parent) -> Value {
+    let hash = if level == 0 { tree::root } else { tree::parent };
+    hash(&parent.left, &parent.right)
 }

@@ -2,13 +2,15 @@
 //!
 //! Invariant: a [`FileName`] is one component of a path, and no more: on Linux, macOS and Windows
 //! it names a visible, ordinary file in the folder it is put in. It says nothing about whether such
-//! a file is there already, nor whether the name looks like another one: that is for who shows it.
+//! a file is there already: that is for who stores it. What it looks like is asked of it: who shows
+//! and who stores files keep those apart that look alike.
 
 use core::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::limits::FILE_NAME_BYTES;
+use crate::nickname::{fold, skeletons};
 
 /// What a name is called of which nothing was left.
 const UNNAMED: &str = "file";
@@ -16,6 +18,20 @@ const UNNAMED: &str = "file";
 const ENDING: usize = 16;
 /// Names of devices on Windows, whatever ending they have; COM and LPT with a digit besides.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
+
+/// Endings of what runs when it is opened, on one system or another, in small letters.
+const PROGRAMS: &[&str] = &[
+    "app", "appimage", "apk", "bat", "cmd", "com", "command", "cpl", "deb", "desktop", "dll",
+    "dmg", "exe", "gadget", "hta", "inf", "jar", "js", "jse", "lnk", "msi", "msp", "pif", "pkg",
+    "ps1", "reg", "rpm", "run", "scf", "scr", "sh", "url", "vbe", "vbs", "wsf", "wsh", "xll",
+];
+/// Endings of what people open without a thought, in small letters.
+const DOCUMENTS: &[&str] = &[
+    "7z", "avi", "bmp", "csv", "doc", "docx", "eml", "epub", "gif", "gz", "heic", "htm", "html",
+    "ics", "jpeg", "jpg", "m4a", "md", "mkv", "mov", "mp3", "mp4", "odp", "ods", "odt", "ogg",
+    "opus", "pdf", "png", "ppt", "pptx", "rar", "rtf", "svg", "tif", "tiff", "txt", "wav", "webm",
+    "webp", "xls", "xlsx", "zip",
+];
 
 /// The name of a file, made harmless (PROTOCOL.md, Files).
 #[derive(Clone, PartialEq, Eq)]
@@ -55,6 +71,32 @@ impl FileName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What it looks like, in small letters, in capitals and as it is written: a person may take
+    /// one name for another that has any of these.
+    #[must_use]
+    pub fn skeletons(&self) -> [String; 3] {
+        skeletons(&self.0)
+    }
+
+    /// Whether a person may take one for the other.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let others = other.skeletons();
+        self.skeletons().iter().any(|mine| others.contains(mine))
+    }
+
+    /// Whether it is the name of a program that looks like that of something else: many systems do
+    /// not show the last ending of `photo.jpg.exe`.
+    #[must_use]
+    pub fn is_disguised(&self) -> bool {
+        let mut parts = self.0.rsplit('.').map(str::trim);
+        let (Some(last), Some(shown), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
+            return false;
+        };
+        let looks = |ending: &&&str| fold(ending) == fold(shown);
+        PROGRAMS.contains(&last.to_lowercase().as_str()) && DOCUMENTS.iter().find(looks).is_some()
     }
 }
 
@@ -207,6 +249,55 @@ mod tests {
     }
 
     #[test]
+    fn names_that_a_person_may_confuse_look_alike_and_others_do_not() {
+        let like =
+            |one: &str, other: &str| FileName::clean(one).looks_like(&FileName::clean(other));
+        for (one, other) in [
+            ("notes.txt", "notes.txt"),
+            ("notes.txt", "Notes.TXT"),
+            ("invoice.pdf", "lnvoice.pdf"),
+            ("invoice.pdf", "1nvoice.pdf"),
+            ("paypal.html", "раураl.html"),
+            ("é.txt", "e\u{301}.txt"),
+            ("report.pdf", "rep\u{3bf}rt.pdf"),
+        ] {
+            assert!(like(one, other) && like(other, one), "{one} {other}");
+        }
+        for (one, other) in
+            [("notes.txt", "notes (2).txt"), ("a.pdf", "a.png"), ("bob.txt", "rob.txt")]
+        {
+            assert!(!like(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_called_like_something_else_is_disguised() {
+        let disguised = |name: &str| FileName::clean(name).is_disguised();
+        for name in [
+            "photo.jpg.exe",
+            "photo.JPG.Exe",
+            "photo.jpg                .scr",
+            "invoice.pdf.js",
+            "invoice.\u{440}df.lnk",
+            "a.b.mp3.sh",
+        ] {
+            assert!(disguised(name), "{name}");
+        }
+        for name in [
+            "photo.jpg",
+            "setup.exe",
+            "jquery.min.js",
+            "a.tar.gz",
+            "jpg.exe",
+            "v1.2.exe",
+            "x",
+            ".sh",
+        ] {
+            assert!(!disguised(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_text_of_a_gibibyte_would_cost_no_more_than_a_name() {
         let started = clean(&"ab/".repeat(1 << 20));
         assert_eq!(started.len(), 255);
@@ -218,6 +309,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_name_looks_like_itself_in_any_case(text in "[a-zA-Zäöüßéа-яё0-9 ._-]{1,40}") {
+            let name = FileName::clean(&text);
+            for other in [text.clone(), text.to_uppercase(), text.to_lowercase()] {
+                let other = FileName::clean(&other);
+                prop_assert!(name.looks_like(&other) && other.looks_like(&name), "{:?}", other.0);
+            }
+        }
+
+        #[test]
+        fn a_disguise_is_seen_whatever_stands_before_it(
+            stem in "\\PC{1,60}",
+            shown in prop::sample::select(DOCUMENTS),
+            last in prop::sample::select(PROGRAMS),
+        ) {
+            let name = FileName::clean(&format!("x{stem}.{shown}.{last}"));
+            prop_assert!(name.is_disguised(), "{}", name.0);
+            let plain = FileName::clean(&format!("x{stem}.{last}.{shown}"));
+            prop_assert!(!plain.is_disguised(), "{}", plain.0);
+        }
+
         #[test]
         fn whatever_comes_in_one_harmless_component_comes_out(
             text in prop_oneof![

@@ -143,7 +143,7 @@ impl Nickname {
     /// are alike only in the case they stand in (Cyrillic "Наггу" and Latin "Harry").
     #[must_use]
     pub fn skeletons(&self) -> [String; 3] {
-        [self.skeleton(), self.capital_skeleton(), fold(&self.0)]
+        skeletons(&self.0)
     }
 
     /// Whether a person may take one for the other. Whoever keeps names apart compares all of their
@@ -155,9 +155,14 @@ impl Nickname {
     }
 }
 
+/// What any name looks like in small letters, in capitals and as it is written.
+pub(crate) fn skeletons(name: &str) -> [String; 3] {
+    [fold(&name.to_lowercase()), fold(&name.to_uppercase()), fold(name)]
+}
+
 /// The confusable skeleton of Unicode TR 39, without case. It treats capital I and small l as one
 /// but not small i, which would keep "ALICE" and "alice" apart; so all three are one here.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     let seen: String = skeleton(name).collect();
     seen.to_lowercase().chars().map(|c| if c == 'i' { 'l' } else { c }).collect()
 }

@@ -127,12 +127,14 @@ codes! {
         5 => WrongBytes,
         /// No blob has this length.
         6 => NoBlob,
-        /// It is being put already, or too many files of the asker are there.
+        /// It is being put already.
         7 => Busy,
         /// The hub's disk fails.
         8 => StoreFailing,
         /// It was taken back while it came.
         9 => TakenBack,
+        /// Too many of the asker are on their way; it is asked again when one is there.
+        10 => TooMany,
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
         for number in 0..20 {
             let code = FileRefusal::from(number);
             assert_eq!(u16::from(code), number);
-            assert_eq!(matches!(code, FileRefusal::Other(_)), !(1..=9).contains(&number));
+            assert_eq!(matches!(code, FileRefusal::Other(_)), !(1..=10).contains(&number));
         }
     }
 }

@@ -13,6 +13,12 @@ pub(crate) const HOLDERS: usize = 1_024;
 /// Of these, blobs on their way, writing or resting: a node sends one after the other, and each is
 /// charged whole although next to nothing of it may be here.
 pub(crate) const PARTS_EACH: usize = 16;
+/// When to ask again with so many on their way: one of them may have come by then.
+pub(crate) const PARTS_PAUSE: Millis = Millis::secs(10);
+/// What is set aside of the hub's room for a blob that is sent, before half of that has come: with
+/// the four streams about files that an identity may have, it keeps 256 MiB from others without
+/// sending anything, and for a minute.
+pub(crate) const AHEAD: u64 = 64 * 1024 * 1024;
 /// Changes that the disk refused and that are tried again; with so many, nothing new is begun. What
 /// ends by itself comes on top, so that there are never more than this and [`HOLDS`].
 pub(crate) const OWED: usize = 1_024;
@@ -39,4 +45,6 @@ pub(crate) struct Bounds {
     pub(crate) keep: Millis,
     /// Bytes that stay free on the disk.
     pub(crate) reserve: u64,
+    /// Bytes set aside beyond those that came; [`AHEAD`], and not the operator's to choose.
+    pub(crate) ahead: u64,
 }

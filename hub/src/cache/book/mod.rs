@@ -2,9 +2,11 @@
 //!
 //! A blob is stored once, whoever put it, and charged whole to each. It is forgotten when its time
 //! is over for the last of them. What is on its way belongs to who puts it, apart from what others
-//! put under the same address: nobody can be in somebody's way by an address alone. Invariant: what
-//! is reserved, as the whole length from the first byte on, never exceeds the bounds; and nothing
-//! is given before all of it has come and made its address.
+//! put under the same address: nobody can be in somebody's way by an address alone. To who puts it
+//! it is charged whole from the first byte on. Of the hub's room it takes what came of it, and
+//! while somebody sends also some ahead of that: whoever would fill it has to send. Invariant: what
+//! is charged and what is taken never exceeds the bounds; and nothing is given before all of it has
+//! come and made its address.
 //!
 //! The caller carries out each [`Change`] before anything is answered that rests on it.
 
@@ -20,7 +22,9 @@ use hubbub_shared::id::{BlobId, NodeId};
 use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::files::{FileRefusal, FileRefused, FilesTold};
 
-use bounds::{BLOBS_EACH, BUSY_PAUSE, Bounds, HOLDERS, HOLDS, LONGER_BY, PART_KEPT, PARTS_EACH};
+use bounds::{
+    BLOBS_EACH, BUSY_PAUSE, Bounds, HOLDERS, HOLDS, LONGER_BY, PART_KEPT, PARTS_EACH, PARTS_PAUSE,
+};
 
 /// Until when a blob is kept for whom.
 pub(crate) type Holders = BTreeMap<NodeId, Timestamp>;
@@ -56,6 +60,14 @@ pub(crate) enum Put {
     Refused(FileRefused),
 }
 
+/// What there is of a blob on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Came {
+    pub(crate) bytes: u64,
+    /// When the last of them came.
+    pub(crate) at: Timestamp,
+}
+
 /// How much is here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
@@ -80,6 +92,10 @@ struct Part {
     writer: Option<u64>,
     /// When its last bytes came, or else when it was begun.
     touched: Timestamp,
+    /// Bytes that came of it.
+    here: u64,
+    /// Bytes it takes of the hub's room: these, and more while somebody writes it.
+    room: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +111,7 @@ pub(crate) struct Book {
     whole: BTreeMap<BlobId, Whole>,
     parts: BTreeMap<(NodeId, BlobId), Part>,
     accounts: BTreeMap<NodeId, Account>,
-    /// Of whole blobs once each, and of parts.
+    /// Of whole blobs once each, and what parts take.
     stored: u64,
     holds: usize,
     /// Of the next claim.
@@ -118,8 +134,10 @@ impl Book {
     }
 
     /// What came of a blob was found at the start.
-    pub(crate) fn found_part(&mut self, node: NodeId, blob: Blob, touched: Timestamp) {
-        self.set_aside(node, blob, Part { shape: blob.shape, writer: None, touched });
+    pub(crate) fn found_part(&mut self, node: NodeId, blob: Blob, came: Came) {
+        let (shape, here) = (blob.shape, came.bytes.min(blob.shape.sealed()));
+        let part = Part { shape, writer: None, touched: came.at, here, room: here };
+        self.set_aside(node, blob, part);
     }
 
     /// How much is here.
@@ -162,28 +180,75 @@ impl Book {
         }
         self.next += 1;
         let (number, writer) = (self.next, Some(self.next));
-        let known = self.parts.get_mut(&(node, address)).filter(|part| part.shape == shape);
-        match known {
-            Some(part) if part.writer.is_some() => return Put::Refused(busy()),
-            Some(part) => part.writer = writer,
-            None => {
-                if let Err(refused) = self.may_take(&node, address, sealed, free) {
-                    return Put::Refused(refused);
-                }
-                self.set_aside(node, blob, Part { shape, writer, touched: now });
-            }
+        let known = self.parts.get(&(node, address)).filter(|part| part.shape == shape);
+        let may = match known {
+            Some(part) if part.writer.is_some() => Err(busy()),
+            Some(part) => self.has_room(sealed - part.room, free),
+            None => self.may_take(&node, address, sealed, free),
+        };
+        let is_new = known.is_none();
+        if let Err(refused) = may {
+            return Put::Refused(refused);
+        }
+        if is_new {
+            let part = Part { shape, writer, touched: now, here: 0, room: 0 };
+            self.set_aside(node, blob, part);
+        }
+        let ahead = self.bounds.ahead;
+        if let Some(part) = self.parts.get_mut(&(node, address)) {
+            part.writer = writer;
+            self.stored += part.widen(part.ahead(ahead));
         }
         Put::Wanted(Claim { node, blob, number })
+    }
+
+    /// So much of a blob is here now; whether the claim still holds.
+    pub(crate) fn came(&mut self, claim: &Claim, here: u64) -> bool {
+        let Some(part) = self.written(claim) else { return false };
+        part.here = here.min(part.shape.sealed());
+        // There is more than anybody knew of only behind a crash.
+        let more = part.widen(part.here);
+        self.stored += more;
+        true
+    }
+
+    /// Whether there is room set aside for a blob up to there.
+    pub(crate) fn reaches(&self, claim: &Claim, upto: u64) -> bool {
+        let part = self.parts.get(&(claim.node, claim.blob.address));
+        part.is_some_and(|part| part.writer == Some(claim.number) && upto <= part.room)
+    }
+
+    /// Sets room aside for a blob up to there at least, when so much of the disk is free.
+    pub(crate) fn reserve(
+        &mut self,
+        claim: &Claim,
+        upto: u64,
+        free: u64,
+    ) -> Result<(), FileRefused> {
+        let (left, ahead) = (self.room(free), self.bounds.ahead);
+        let part = self.written(claim).ok_or(FileRefusal::TakenBack.plain())?;
+        if upto > part.room.saturating_add(left) {
+            return Err(FileRefusal::Full.about(left));
+        }
+        let wanted = part.ahead(ahead).max(upto).min(part.room.saturating_add(left));
+        let more = part.widen(wanted);
+        self.stored += more;
+        Ok(())
+    }
+
+    fn written(&mut self, claim: &Claim) -> Option<&mut Part> {
+        let part = self.parts.get_mut(&(claim.node, claim.blob.address));
+        part.filter(|part| part.writer == Some(claim.number))
     }
 
     /// Whoever wrote a blob does not write any more; when the last bytes came, if any did. Whether
     /// what came waits for another time.
     pub(crate) fn rest(&mut self, claim: &Claim, came: Option<Timestamp>) -> bool {
-        let part = self.parts.get_mut(&(claim.node, claim.blob.address));
-        let Some(part) = part.filter(|part| part.writer == Some(claim.number)) else {
-            return false;
-        };
+        let Some(part) = self.written(claim) else { return false };
         (part.writer, part.touched) = (None, came.unwrap_or(part.touched));
+        let ahead = part.room - part.here;
+        part.room = part.here;
+        self.stored -= ahead;
         true
     }
 
@@ -296,11 +361,16 @@ impl Book {
         }
         let all = (*node, BlobId([0; 32]))..=(*node, BlobId([u8::MAX; 32]));
         if self.parts.range(all).count() >= PARTS_EACH {
-            return Err(FileRefusal::NoQuota.about(0));
+            let (code, retry_after) = (FileRefusal::TooMany, Some(PARTS_PAUSE));
+            return Err(FileRefused { code, limit: None, retry_after });
         }
         self.may_charge(node, sealed)?;
+        self.has_room(sealed, free)
+    }
+
+    fn has_room(&self, bytes: u64, free: u64) -> Result<(), FileRefused> {
         let room = self.room(free);
-        if sealed > room { Err(FileRefusal::Full.about(room)) } else { Ok(()) }
+        if bytes > room { Err(FileRefusal::Full.about(room)) } else { Ok(()) }
     }
 
     fn may_charge(&self, node: &NodeId, sealed: u64) -> Result<(), FileRefused> {
@@ -320,24 +390,24 @@ impl Book {
         self.bounds.each.saturating_sub(used)
     }
 
-    /// What new blobs may take: of the hub's room, and of the disk when all that is on its way has
-    /// come. That counts whole, also what of it has come: rather too early than too late.
+    /// What new blobs may take: of the hub's room, and of the disk when all that is set aside has
+    /// come.
     fn room(&self, free: u64) -> u64 {
-        let coming: u64 = self.parts.values().map(|part| part.shape.sealed()).sum();
+        let coming: u64 = self.parts.values().map(|part| part.room - part.here).sum();
         let disk = free.saturating_sub(self.bounds.reserve).saturating_sub(coming);
         self.bounds.total.saturating_sub(self.stored).min(disk)
     }
 
     fn set_aside(&mut self, node: NodeId, blob: Blob, part: Part) {
         self.charge(node, part.shape.sealed());
-        self.stored += part.shape.sealed();
+        self.stored += part.room;
         self.parts.insert((node, blob.address), part);
     }
 
     fn let_go(&mut self, node: NodeId, address: BlobId) -> Option<Part> {
         let part = self.parts.remove(&(node, address))?;
         self.discharge(node, part.shape.sealed());
-        self.stored -= part.shape.sealed();
+        self.stored -= part.room;
         Some(part)
     }
 
@@ -375,6 +445,21 @@ impl Book {
         if account.blobs == 0 {
             self.accounts.remove(&node);
         }
+    }
+}
+
+impl Part {
+    /// How far room is set aside while it is written: as much again as came, so that nobody takes
+    /// more than twice what they sent, and a bit to begin with.
+    fn ahead(&self, ahead: u64) -> u64 {
+        self.here.saturating_add(self.here.max(ahead)).min(self.shape.sealed())
+    }
+
+    /// Takes room up to there, if it has less; how much that is.
+    fn widen(&mut self, upto: u64) -> u64 {
+        let more = upto.saturating_sub(self.room);
+        self.room += more;
+        more
     }
 }
 

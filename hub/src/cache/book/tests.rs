@@ -7,6 +7,7 @@ use hubbub_shared::time::Millis;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::bounds::AHEAD;
 use super::*;
 
 const ALICE: NodeId = NodeId([1; 32]);
@@ -19,7 +20,7 @@ const PLENTY: u64 = u64::MAX;
 
 fn bounds() -> Bounds {
     let (each, total, keep) = (4 * SMALL, 10 * SMALL, Millis::days(14));
-    Bounds { on: true, largest: LARGE, each, total, keep, reserve: 0 }
+    Bounds { on: true, largest: LARGE, each, total, keep, reserve: 0, ahead: AHEAD }
 }
 
 fn id(n: u8) -> BlobId {
@@ -199,11 +200,11 @@ fn an_identity_has_a_few_blobs_on_their_way_and_goes_on_with_each_of_them() {
     let mut book = Book::new(Bounds { each: PLENTY, total: PLENTY, ..bounds() });
     let begin = |book: &mut Book, n| book.put(ALICE, (one_of(n), SMALL), NOW, PLENTY);
     let mut claims: Vec<_> = (0..PARTS_EACH).map(|n| wanted(begin(&mut book, n))).collect();
-    assert_eq!(refused(begin(&mut book, PARTS_EACH)), (FileRefusal::NoQuota, Some(0)));
+    assert_eq!(refused(begin(&mut book, PARTS_EACH)), (FileRefusal::TooMany, None));
     assert!(matches!(put(&mut book, BOB, 9), Put::Wanted(_)), "she is in nobody's way");
     let (first, second) = (claims.remove(0), claims.remove(0));
     book.rest(&first, Some(NOW));
-    assert_eq!(refused(begin(&mut book, PARTS_EACH)), (FileRefusal::NoQuota, Some(0)));
+    assert_eq!(refused(begin(&mut book, PARTS_EACH)), (FileRefusal::TooMany, None));
     wanted(begin(&mut book, 0));
     book.arrived(&second, NOW).unwrap();
     wanted(begin(&mut book, PARTS_EACH));
@@ -221,26 +222,121 @@ fn whoever_comes_again_and_brings_nothing_does_not_make_a_part_wait_longer() {
     assert_eq!(book.expire(day(4)), [dropped(ALICE, 1)]);
 }
 
+// --- Room that nothing came for ---
+
+const MIB: u64 = 1024 * 1024;
+
+/// A hub as operators have it, and a blob of about so many MiB.
+fn usual() -> Book {
+    let gib = 1024 * MIB;
+    let (largest, each, total) = (2 * gib, 10 * gib, 50 * gib);
+    Book::new(Bounds { largest, each, total, ..bounds() })
+}
+
+fn sealed(mib: u64) -> u64 {
+    let sealed = Shape::of(mib * MIB).unwrap().sealed();
+    assert!((mib * MIB..(mib + 65) * MIB).contains(&sealed));
+    sealed
+}
+
+#[test]
+fn with_a_piece_of_each_large_file_nobody_takes_a_hubs_room_but_all_of_their_own_share() {
+    let (mut book, large) = (usual(), sealed(1_900));
+    let mut open = Vec::new();
+    for mallory in 10..20 {
+        for n in 0..5 {
+            let name = NodeId([mallory; 32]);
+            let claim = wanted(book.put(name, (one_of(n), large), NOW, PLENTY));
+            assert!(book.came(&claim, 65_536));
+            open.push(claim);
+        }
+        let more = book.put(NodeId([mallory; 32]), (one_of(9), large), NOW, PLENTY);
+        assert_eq!(refused(more).0, FileRefusal::NoQuota);
+    }
+    // Fifty streams more than an identity may have, and they lapse when nothing comes on them.
+    assert_eq!(book.held().bytes, 50 * AHEAD);
+    assert!(open.iter().all(|claim| book.rest(claim, Some(NOW))));
+    assert_eq!(book.held().bytes, 50 * 65_536);
+    for n in 0..5 {
+        wanted(book.put(ALICE, (one_of(n), large), NOW, PLENTY));
+    }
+}
+
+/// Bytes come until they are not taken any more; how many did, and why no more.
+fn comes(book: &mut Book, claim: &Claim) -> (u64, Result<(), FileRefused>) {
+    let (mut here, step) = (0, MIB / 4);
+    while here < claim.blob.shape.sealed() {
+        let upto = (here + step).min(claim.blob.shape.sealed());
+        assert!(book.came(claim, here));
+        if !book.reaches(claim, upto)
+            && let Err(refused) = book.reserve(claim, upto, PLENTY)
+        {
+            return (here, Err(refused));
+        }
+        here = upto;
+    }
+    assert!(book.came(claim, here));
+    (here, Ok(()))
+}
+
+#[test]
+fn of_two_who_send_more_than_there_is_room_for_one_goes_on_when_the_other_waits() {
+    let (large, gib) = (sealed(700), 1024 * MIB);
+    let mut book = Book::new(Bounds { largest: gib, each: gib, total: gib, ..bounds() });
+    let [first, second] =
+        [ALICE, BOB].map(|node| wanted(book.put(node, (one_of(1), large), NOW, PLENTY)));
+    assert!(book.came(&first, 400 * MIB));
+    assert_eq!(book.reserve(&first, 401 * MIB, PLENTY), Ok(()));
+    let (came, why) = comes(&mut book, &second);
+    assert_eq!(why.map_err(|refused| refused.code), Err(FileRefusal::Full));
+    assert!(came >= AHEAD && book.held().bytes <= gib, "{came} bytes came");
+    assert!(book.rest(&second, Some(NOW)));
+    assert_eq!(comes(&mut book, &first), (large, Ok(())));
+    assert!(book.arrived(&first, NOW).is_some());
+    let again = book.put(BOB, (one_of(2), large), NOW, PLENTY);
+    assert_eq!(refused(again).0, FileRefusal::NoQuota, "what waits is charged whole to him");
+}
+
+#[test]
+fn what_is_still_to_come_takes_its_room_of_the_disk_and_what_came_is_on_it() {
+    let (mut book, large) = (usual(), sealed(300));
+    let claim = wanted(book.put(ALICE, (one_of(1), large), NOW, large));
+    assert_eq!(book.limits(&BOB, large).left, large - AHEAD);
+    assert!(book.came(&claim, AHEAD));
+    assert_eq!(book.limits(&BOB, large - AHEAD).left, large - AHEAD);
+    assert_eq!(book.reserve(&claim, AHEAD + 1, large - AHEAD), Ok(()));
+    assert_eq!(book.limits(&BOB, large - AHEAD).left, large - 2 * AHEAD);
+}
+
 // --- A world ---
 
 /// What a model that only counts knows: pairs of who and which, and who is writing.
 #[derive(Default)]
 struct Model {
     kept: BTreeMap<(NodeId, BlobId), Timestamp>,
-    parts: BTreeSet<(NodeId, BlobId)>,
+    /// And how much came.
+    parts: BTreeMap<(NodeId, BlobId), u64>,
     claims: Vec<Claim>,
 }
 
 impl Model {
     fn used(&self, node: NodeId) -> u64 {
         let kept = self.kept.keys().filter(|(who, _)| *who == node).count();
-        let parts = self.parts.iter().filter(|(who, _)| *who == node).count();
+        let parts = self.parts.keys().filter(|(who, _)| *who == node).count();
         (kept + parts) as u64 * SMALL
     }
 
     fn stored(&self) -> u64 {
         let whole: BTreeSet<_> = self.kept.keys().map(|(_, blob)| blob).collect();
-        (whole.len() + self.parts.len()) as u64 * SMALL
+        let part = |(key, came): (&(NodeId, BlobId), &u64)| match self.writes(*key) {
+            true => SMALL,
+            false => *came,
+        };
+        whole.len() as u64 * SMALL + self.parts.iter().map(part).sum::<u64>()
+    }
+
+    fn writes(&self, key: (NodeId, BlobId)) -> bool {
+        self.claims.iter().any(|claim| (claim.node, claim.blob.address) == key)
     }
 
     fn agree(&self, book: &Book) {
@@ -260,14 +356,14 @@ impl Model {
 
     fn put(&mut self, book: &mut Book, key: (NodeId, BlobId), now: Timestamp) {
         let fits = self.used(key.0) + SMALL <= bounds().each;
-        let room = self.stored() + SMALL <= bounds().total;
-        let writing = self.claims.iter().any(|c| (c.node, c.blob.address) == key);
+        let (part, writing) = (self.parts.get(&key).copied(), self.writes(key));
+        let room = self.stored() + SMALL - part.unwrap_or(0) <= bounds().total;
         let whole = self.kept.keys().any(|(_, blob)| *blob == key.1);
         match book.put(key.0, (key.1, SMALL), now, PLENTY) {
             Put::Wanted(claim) => {
                 assert!(!whole && !writing);
-                assert!(self.parts.contains(&key) || (fits && room));
-                self.parts.insert(key);
+                assert!(room && (part.is_some() || fits));
+                self.parts.entry(key).or_default();
                 self.claims.push(claim);
             }
             Put::Kept(until, _) => {
@@ -277,7 +373,7 @@ impl Model {
             Put::Refused(refused) => match refused.code {
                 FileRefusal::Busy => assert!(writing),
                 FileRefusal::NoQuota => assert!(!fits),
-                FileRefusal::Full => assert!(fits && !room),
+                FileRefusal::Full => assert!(!room && (part.is_some() || fits)),
                 other => panic!("{other:?}"),
             },
         }
@@ -295,7 +391,14 @@ impl Model {
                     self.kept.insert(key, until);
                 }
             }
-            1 => assert_eq!(book.rest(&claim, Some(now)), holds),
+            1 => {
+                let came = SMALL / 4 * u64::from(how / 3 % 4);
+                assert_eq!(book.came(&claim, came), holds);
+                assert_eq!(book.rest(&claim, Some(now)), holds);
+                if holds {
+                    self.parts.insert(key, came);
+                }
+            }
             _ => {
                 if book.failed(&claim).is_some() {
                     self.parts.remove(&key);
@@ -309,7 +412,7 @@ impl Model {
             if let Change::Drop(node, blob) = change {
                 let writing = |c: &Claim| (c.node, c.blob) == (node, blob);
                 assert!(!self.claims.iter().any(writing), "somebody writes it");
-                assert!(self.parts.remove(&(node, blob.address)));
+                assert!(self.parts.remove(&(node, blob.address)).is_some());
             }
         }
         self.kept.retain(|_, until| *until > now);

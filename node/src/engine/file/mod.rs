@@ -1,7 +1,8 @@
 //! Every file known here: what was offered to us and by us, and what becomes of it.
 //!
 //! * `offer`: a file of ours is looked at, sealed, and offered in a message; one of another's comes
-//! * `deed`: what a person decides, and the queue; `rules`: what is decided without asking
+//! * `deed`: what a person decides; `queue`: what is fetched when; `rules`: what is decided without
+//!   asking
 //! * `told`: what those who move files say; `order`: what they are to do
 //! * `rights`: who may have what, and who is asked for it
 //! * `look`: what faces see; `row`: a file as a record
@@ -15,6 +16,7 @@ mod deed;
 mod look;
 mod offer;
 pub mod order;
+mod queue;
 mod rights;
 mod row;
 mod rules;
@@ -24,17 +26,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_shared::blob::{Blob, Shape};
 use hubbub_shared::content::FileName;
+use hubbub_shared::crypto::stream::FileKey;
 use hubbub_shared::id::{BlobId, NodeId};
 use hubbub_shared::time::Millis;
 
 pub(super) use self::offer::body_of;
 use self::order::{Dropped, Fetch, Order, Serve};
+use self::row::Missed;
 pub(super) use self::row::{File, load, restored};
+use self::rules::Standing;
 use super::Engine;
 use super::output::{MessageKey, Output};
 use super::record::Key;
-use crate::api::file::FileProgress;
-use crate::api::{ApiError, Code, Event, FileSettings, FileState};
+use crate::api::file::{FileProgress, FileRuleView};
+use crate::api::{ApiError, Code, Event, FileRule, FileSettings, FileState};
 
 /// Files known at once; of more, those that nothing is done with any more are forgotten, oldest
 /// first. Some ten megabytes.
@@ -50,6 +55,10 @@ pub const FETCHES: usize = 8;
 pub const FETCHES_ALL: usize = 128;
 /// Of these, files that a rule wanted: those that a person wants have their place beside them.
 pub const FETCHES_BY_RULE: usize = FETCHES_ALL / 2;
+/// How long nobody may give anything of a file before it gives its place to one that waits, and how
+/// often it is looked whether an own file is back: as long as a hub or a person may be away without
+/// anybody minding.
+const PATIENCE: Millis = Millis::minutes(10);
 /// Longest path that a person may say, in bytes: as long as systems take. Records hold it.
 pub const PATH_MAX: usize = 4_096;
 /// People asked for one file, the sender among them.
@@ -63,7 +72,13 @@ pub(super) struct Files {
     pub(super) rows: BTreeMap<u64, File>,
     by_message: BTreeMap<MessageKey, u64>,
     by_blob: BTreeMap<BlobId, BTreeSet<u64>>,
+    /// By what their names look like.
+    by_look: BTreeMap<String, BTreeSet<u64>>,
     settings: FileSettings,
+    /// Where files land when nothing else is said; empty where the system has no such place.
+    usual: String,
+    /// How long the hub keeps files, once that was asked. Not stored.
+    hub_keeps: Option<Millis>,
     /// Whoever moves files is there.
     up: bool,
 }
@@ -73,6 +88,9 @@ impl Files {
         self.by_message.insert(file.facts.key(), number);
         if let Some(blob) = file.facts.blob {
             self.by_blob.entry(blob).or_default().insert(number);
+        }
+        for look in FileName::clean(&file.facts.name).skeletons() {
+            self.by_look.entry(look).or_default().insert(number);
         }
         self.rows.insert(number, file);
     }
@@ -88,22 +106,46 @@ impl Files {
                 self.by_blob.remove(&blob);
             }
         }
+        for look in FileName::clean(&file.facts.name).skeletons() {
+            if let Some(numbers) = self.by_look.get_mut(&look) {
+                numbers.remove(&number);
+                if numbers.is_empty() {
+                    self.by_look.remove(&look);
+                }
+            }
+        }
+    }
+
+    /// A file that is here or wanted, and is called otherwise than this one but looks the same.
+    fn alike(&self, name: &FileName) -> Option<(u64, &File)> {
+        let looks = name.skeletons();
+        let numbers = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
+        let mut files = numbers.filter_map(|number| Some((*number, self.rows.get(number)?)));
+        files.find(|(_, file)| {
+            let here = matches!(
+                file.facts.state,
+                FileState::Whole | FileState::Queued | FileState::Fetching | FileState::Paused
+            );
+            here && file.facts.name != name.as_str()
+        })
+    }
+
+    /// Where files land for which nothing else was said.
+    fn folder(&self) -> String {
+        let chosen = Some(&self.settings.folder).filter(|folder| !folder.is_empty());
+        chosen.unwrap_or(&self.usual).clone()
     }
 
     fn count(&self, state: FileState) -> usize {
         self.rows.values().filter(|file| file.facts.state == state).count()
     }
 
-    /// Whether one more may be fetched now.
-    fn has_room(&self, by_rule: bool) -> bool {
-        let fetched = self.rows.values().filter(|file| file.facts.state == FileState::Fetching);
-        let (mut all, mut going, mut ruled) = (0, 0, 0);
-        for file in fetched {
-            all += 1;
-            going += usize::from(!file.waits());
-            ruled += usize::from(file.facts.by_rule);
-        }
-        going < FETCHES && all < FETCHES_ALL && (!by_rule || ruled < FETCHES_BY_RULE)
+    /// Whether a person wants what is to come under this address. Nothing that a rule wants takes
+    /// its place, since anybody may copy an address.
+    fn is_wanted(&self, blob: &BlobId) -> bool {
+        let numbers = self.by_blob.get(blob).into_iter().flatten();
+        let mut files = numbers.filter_map(|number| self.rows.get(number));
+        files.any(|file| file.facts.is_wanted())
     }
 }
 
@@ -117,10 +159,43 @@ impl Engine {
         }
     }
 
+    /// Where files land when nothing else is said, as this system has it.
+    pub fn know_usual_folder(&mut self, folder: String) {
+        self.files.usual = folder;
+    }
+
     /// The settings about files in force.
     #[must_use]
     pub fn file_settings(&self) -> &FileSettings {
         &self.files.settings
+    }
+
+    /// Every file with an address, by that: of all others nothing is to be kept on a disk.
+    #[must_use]
+    pub fn files_known(&self) -> &BTreeMap<BlobId, BTreeSet<u64>> {
+        &self.files.by_blob
+    }
+
+    /// Somebody's files are fetched without asking always, never, or as those of others.
+    pub(super) fn set_file_rule(&mut self, node: NodeId, rule: FileRule) -> Result<(), ApiError> {
+        let Some(person) = self.people.get_mut(&node).filter(|person| person.contact) else {
+            let what = "only a contact's files can have a rule of their own";
+            return Err(ApiError::new(Code::Usage, what, "write to them first"));
+        };
+        person.files = rule;
+        self.touch(Key::Contact(node));
+        Ok(())
+    }
+
+    /// Contacts whose files have a rule of their own, by name.
+    #[must_use]
+    pub fn file_rules(&self) -> Vec<FileRuleView> {
+        let own = self.people.iter().filter(|(_, person)| person.files != FileRule::Default);
+        let view =
+            own.map(|(node, known)| FileRuleView { person: self.person(node), rule: known.files });
+        let mut rules: Vec<_> = view.collect();
+        rules.sort_by(|one, other| one.person.name.cmp(&other.person.name));
+        rules
     }
 
     /// Nothing while nobody moves files: all of it is ordered when somebody does.
@@ -141,12 +216,16 @@ impl Engine {
     fn become_state(&mut self, number: u64, state: FileState) {
         self.alter(number, |file| {
             (file.facts.state, file.facts.why, file.progress) = (state, None, None);
+            file.takers.clear();
+            (file.queued, file.waits_since) = (false, None);
         });
     }
 
     fn fail_file(&mut self, number: u64, state: FileState, why: String) {
         self.alter(number, |file| {
             (file.facts.state, file.facts.why, file.progress) = (state, Some(why), None);
+            file.takers.clear();
+            (file.queued, file.waits_since) = (false, None);
         });
     }
 
@@ -156,10 +235,11 @@ impl Engine {
         }
     }
 
-    /// Keeps a new file under a number of its own; none when there is no room for it.
-    fn keep_file(&mut self, file: File) -> Option<u64> {
+    /// Keeps a new file under a number of its own; none when there is no room for it, and nothing
+    /// that is missed so little that it gives way.
+    fn keep_file(&mut self, file: File, most: Missed) -> Option<u64> {
         if self.files.rows.len() >= FILES {
-            self.forget_file(self.least_missed()?);
+            self.forget_file(self.least_missed(most)?);
         }
         self.own.files = self.own.files.saturating_add(1);
         let number = self.own.files;
@@ -171,6 +251,7 @@ impl Engine {
 
     fn forget_file(&mut self, number: u64) {
         self.drop_file(number);
+        self.order_take_back(number);
         self.files.remove(number);
         self.touch(Key::File(number));
     }
@@ -186,25 +267,16 @@ impl Engine {
         }
     }
 
-    /// The oldest of those that nothing is done with; of these, offers before what is here, and
-    /// what is served last.
-    fn least_missed(&self) -> Option<u64> {
-        let rank = |state| match state {
-            FileState::Declined
-            | FileState::Withdrawn
-            | FileState::Failed
-            | FileState::Gone
-            | FileState::Changed => Some(0),
-            FileState::Offered => Some(1),
-            FileState::Whole => Some(2),
-            FileState::Serving => Some(3),
-            FileState::Sealing | FileState::Queued | FileState::Fetching | FileState::Paused => {
-                None
-            }
+    /// The oldest of those that are missed least, and no more than `most`.
+    fn least_missed(&self, most: Missed) -> Option<u64> {
+        let missed = |(number, file): (&u64, &File)| {
+            let facts = &file.facts;
+            let standing = self.standing_in(facts.conversation, &facts.sender);
+            let own = facts.sender == self.id();
+            Some((facts.missed(own, !own && standing == Standing::Stranger)?, *number))
         };
-        let ranked = self.files.rows.iter();
-        let ranked = ranked.filter_map(|(n, file)| Some((rank(file.facts.state)?, *n)));
-        ranked.min().map(|(_, number)| number)
+        let least = self.files.rows.iter().filter_map(missed).min()?;
+        (least.0 <= most).then_some(least.1)
     }
 
     /// Has a file fetched, or fetched from others than before.
@@ -215,6 +287,7 @@ impl Engine {
         let Some(file) = self.files.rows.get(&number) else { return };
         let facts = &file.facts;
         let (Some(blob), Some(key)) = (blob(file), &file.key) else { return };
+        let first = facts.first;
         let fetch = Fetch {
             file: number,
             blob,
@@ -225,36 +298,53 @@ impl Engine {
             folder: self.folder_of(file),
             sources,
             hub: true,
+            first,
         };
         self.order(Order::Fetch(Box::new(fetch)));
     }
 
     /// Has everything about a file stopped, and what is here of it dropped. Nothing was ever done
-    /// with an offer that nobody wanted; and what is here by another offer of the same address
-    /// stays, since anybody may copy an address.
+    /// with an offer that nobody wanted; and what another offer of the same address needs stays,
+    /// since anybody may copy an address.
     fn order_drop(&mut self, number: u64) {
         let Some(file) = self.files.rows.get(&number) else { return };
         let own = file.facts.sender == self.id();
         if !own && file.facts.begun.is_none() {
             return;
         }
-        if self.is_anothers(number) {
-            self.order(Order::Hold(number));
-            return self.order(Order::Unserve(number));
-        }
-        let Some(file) = self.files.rows.get(&number) else { return };
         let dropped = Dropped {
             file: number,
-            blob: blob(file),
+            blob: blob(file).zip(file.key.as_ref().map(FileKey::duplicate)),
+            size: file.facts.size,
             name: FileName::clean(&file.facts.name),
             is_folder: file.facts.manifest.is_some(),
             folder: self.folder_of(file),
+            keep: self.is_anothers(number),
         };
         self.order(Order::Drop(Box::new(dropped)));
     }
 
+    /// Has a file left at the hub. That is durable before it leaves: whatever happens then, it is
+    /// taken back when it is offered no more.
+    fn order_put(&mut self, number: u64) {
+        let at_hub = self.files.rows.get(&number).is_none_or(|file| file.facts.at_hub);
+        if self.files.up && !at_hub {
+            self.alter(number, |file| file.facts.at_hub = true);
+        }
+        self.order(Order::Put(number));
+    }
+
+    /// Has a file taken back that may be at the hub.
+    fn order_take_back(&mut self, number: u64) {
+        let file = self.files.rows.get(&number).filter(|file| file.facts.at_hub);
+        if let Some(blob) = file.and_then(|file| file.facts.blob) {
+            self.order(Order::TakeBack { file: number, blob });
+        }
+    }
+
+    /// Where it lands. That is settled when it is fetched for the first time.
     fn folder_of(&self, file: &File) -> String {
-        file.facts.to.clone().unwrap_or_else(|| self.files.settings.folder.clone())
+        file.facts.to.clone().unwrap_or_else(|| self.files.folder())
     }
 
     /// Has a file given to whoever may have it; nothing while it may not be.
@@ -301,38 +391,3 @@ fn no_file(number: u64) -> ApiError {
 
 /// A file's progress as it is told, not yet as it is shown.
 pub(super) type Moving = (FileProgress, Vec<(Option<NodeId>, crate::api::view::Path)>);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// So many files that are fetched, each with somebody who gives of it or not.
-    fn fetched(count: usize, by_rule: bool, waits: bool) -> Files {
-        let mut files = Files::default();
-        for number in 0..u64::try_from(count).unwrap() {
-            let facts = row::tests::facts(FileState::Fetching, None);
-            let mut file = File::new(row::Facts { by_rule, ..facts }, None);
-            let waits = waits.then(|| "nobody is there".to_owned());
-            file.progress = Some((FileProgress { waits, ..FileProgress::default() }, Vec::new()));
-            files.rows.insert(number, file);
-        }
-        files
-    }
-
-    #[test]
-    fn what_waits_for_somebody_leaves_room_and_what_rules_want_leaves_room_for_people() {
-        let table = [
-            (FETCHES - 1, false, false, [true, true]),
-            (FETCHES, false, false, [false, false]),
-            (FETCHES, true, true, [true, true]),
-            (FETCHES_BY_RULE, true, true, [true, false]),
-            (FETCHES_ALL - 1, false, true, [true, true]),
-            (FETCHES_ALL, false, true, [false, false]),
-        ];
-        for (count, by_rule, waits, expected) in table {
-            let files = fetched(count, by_rule, waits);
-            let found = [false, true].map(|by_rule| files.has_room(by_rule));
-            assert_eq!(found, expected, "{count} {by_rule} {waits}");
-        }
-    }
-}

@@ -9,14 +9,15 @@ use hubbub_shared::id::{MessageId, NodeId};
 use hubbub_shared::limits::{FILE_PREVIEW_MAX, TEXT_MAX};
 use hubbub_shared::time::Timestamp;
 
-use super::order::{Look, Order, Stamp};
-use super::row::{Facts, File};
+use super::deed::Lands;
+use super::order::{Dropped, Look, Order, Stamp};
+use super::row::{Facts, File, Missed};
 use super::rules::{self, Standing};
 use super::{OFFERS_BY_ONE, SEALING, no_path, switched_off};
 use crate::api::command::MessageText;
 use crate::api::file::FileBody;
 use crate::api::view::Body;
-use crate::api::{ApiError, Code, ConversationId, FileState, Reply, SendFile};
+use crate::api::{ApiError, Code, ConversationId, FileRule, FileState, Reply, SendFile};
 use crate::engine::Engine;
 use crate::engine::output::{HistoryChange, MessageKey};
 
@@ -44,7 +45,7 @@ impl Engine {
         }
         let message = self.random_id();
         let file = File::new(self.new_facts(conversation, message, send), None);
-        let number = self.keep_file(file).ok_or_else(full)?;
+        let number = self.keep_file(file, Missed::Own).ok_or_else(full)?;
         self.order_look(number);
         self.say_file(number);
         Ok(Reply::File { file: number, message: MessageText(message), conversation })
@@ -73,9 +74,12 @@ impl Engine {
             to: None,
             since: self.now,
             kept_until: None,
+            at_hub: false,
             strip: send.strip,
             begun: None,
             by_rule: false,
+            first: false,
+            dropped: false,
         }
     }
 
@@ -95,11 +99,18 @@ impl Engine {
         (size, path): (u64, Option<String>),
         looks: (String, Option<Vec<u8>>),
     ) {
-        let Some(file) = self.files.rows.get(&number) else { return };
+        let own = self.files.rows.get(&number).filter(|file| file.facts.sender == self.id());
+        let file = match own {
+            Some(file) if file.facts.state == FileState::Sealing => file,
+            // It was gone, and is there again.
+            Some(file) if file.facts.state == FileState::Gone => return self.offer_on(number),
+            _ => {
+                // What was written down to be sent goes: nobody would know of it.
+                path.into_iter().for_each(|path| self.order(Order::Discard { file: number, path }));
+                return;
+            }
+        };
         let Some(path) = path.or_else(|| file.facts.path.clone()) else { return };
-        if file.facts.state != FileState::Sealing {
-            return;
-        }
         let at = path.clone();
         self.alter(number, |file| {
             (file.facts.size, file.facts.path, file.facts.strip) = (size, Some(at), false);
@@ -117,7 +128,7 @@ impl Engine {
     ) {
         let Some(file) = self.files.rows.get_mut(&number) else { return };
         if file.facts.state != FileState::Sealing {
-            return;
+            return self.drop_sealed(number, (blob, key), stamp.size);
         }
         let (media, preview) = file.looked.take().unwrap_or_default();
         let facts = file.facts.clone();
@@ -135,7 +146,7 @@ impl Engine {
         let (conversation, id) = (facts.conversation, facts.message);
         let event = ChatEvent::File(Arc::clone(&offer));
         if let Err(error) = self.say_in(conversation, id, event, Body::File(body_of(&offer))) {
-            self.order_drop(number);
+            self.drop_sealed(number, (blob, key), stamp.size);
             let why = format!("{}; {}", error.what, error.hint);
             return self.fail_file(number, FileState::Failed, why);
         }
@@ -151,7 +162,16 @@ impl Engine {
             file.progress = None;
         });
         self.order_serve(number);
-        self.order(Order::Put(number));
+        self.order_put(number);
+    }
+
+    /// It was sealed, and is not offered: what is known of it goes.
+    fn drop_sealed(&mut self, file: u64, blob: (Blob, FileKey), size: u64) {
+        let (name, folder) = (FileName::clean(""), String::new());
+        let keep = self.files.by_blob.contains_key(&blob.0.address);
+        let blob = Some(blob);
+        let dropped = Dropped { file, blob, size, name, is_folder: false, folder, keep };
+        self.order(Order::Drop(Box::new(dropped)));
     }
 
     /// Keeps beside the history what a message of a file says besides its body.
@@ -173,15 +193,18 @@ impl Engine {
             media: &facts.media,
             folder: facts.manifest.is_some(),
             from,
+            rule: self.people.get(&message.sender).map_or(FileRule::Default, |known| known.files),
         };
         let settings = &self.files.settings;
         let wanted = self.files.up
             && rules::accepts(settings, &said)
-            && rules::has_room(settings, &self.unasked_of(&message.sender), said.size);
+            && rules::has_room(settings, &self.unasked_of(&message.sender), said.size)
+            && !facts.blob.is_some_and(|blob| self.files.is_wanted(&blob));
+        let most = if from == Standing::Stranger { Missed::Over } else { Missed::Own };
         let file = File::new(facts, Some(offer.reference().key().duplicate()));
-        let Some(number) = self.keep_file(file) else { return self.count("files-full") };
+        let Some(number) = self.keep_file(file, most) else { return self.count("files-full") };
         if wanted {
-            return self.want(number, None, true);
+            return self.want(number, Lands::Anew(None), true);
         }
         self.say_file(number);
     }
@@ -212,7 +235,7 @@ impl Engine {
         unasked
     }
 
-    fn standing_in(&self, conversation: ConversationId, sender: &NodeId) -> Standing {
+    pub(super) fn standing_in(&self, conversation: ConversationId, sender: &NodeId) -> Standing {
         let person = self.people.get(sender);
         let closed = match conversation {
             ConversationId::Group(id) => self.shares(conversation, sender) && !self.is_lobby(&id),
@@ -285,9 +308,12 @@ fn facts_of(message: MessageKey, offer: &FileOffer, now: Timestamp) -> Facts {
         to: None,
         since: now,
         kept_until: None,
+        at_hub: false,
         strip: false,
         begun: None,
         by_rule: false,
+        first: false,
+        dropped: false,
     }
 }
 

@@ -10,8 +10,8 @@ use core::fmt;
 use hubbub_shared::blob::Blob;
 use hubbub_shared::content::FileName;
 use hubbub_shared::crypto::stream::FileKey;
-use hubbub_shared::id::NodeId;
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::id::{BlobId, NodeId};
+use hubbub_shared::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::view::Path;
@@ -32,8 +32,16 @@ pub enum Order {
     Serve(Box<Serve>),
     /// Give no more of it.
     Unserve(u64),
-    /// Bring it to the hub's cache, if the hub has one: [`Told::Kept`].
+    /// Bring it to the hub's cache, if the hub has one, and see that it stays there as long as it
+    /// is served: [`Told::Kept`] or [`Told::NotKept`], now and again.
     Put(u64),
+    /// Take it back from there, however often that has to be tried: [`Told::TakenBack`].
+    TakeBack {
+        /// Which.
+        file: u64,
+        /// Its address.
+        blob: BlobId,
+    },
     /// Fetch it: [`Told::Progress`], then [`Told::Done`], [`Told::Failed`] or [`Told::Gone`].
     Fetch(Box<Fetch>),
     /// Fetch no more of it for now; keep what is here.
@@ -98,26 +106,32 @@ pub struct Fetch {
     pub name: FileName,
     /// A folder is made of it; so long is the list that it begins with, as was said.
     pub manifest: Option<u32>,
-    /// Into which folder; empty for the usual one.
+    /// Into which folder; empty where there is none that is usual.
     pub folder: String,
     /// Who may have it, whom to ask first in front.
     pub sources: Vec<NodeId>,
     /// Whether the hub's cache may be asked.
     pub hub: bool,
+    /// Before others.
+    pub first: bool,
 }
 
 /// A file nothing is done with any more.
 pub struct Dropped {
     /// Which.
     pub file: u64,
-    /// Its sealed form, if it has one.
-    pub blob: Option<Blob>,
+    /// Its sealed form and what opens it, if it has one: what is here is known by them.
+    pub blob: Option<(Blob, FileKey)>,
+    /// Bytes of the content.
+    pub size: u64,
     /// What it was to be called.
     pub name: FileName,
     /// Whether a folder was to be made of it.
     pub is_folder: bool,
-    /// In which folder; empty for the usual one.
+    /// In which folder.
     pub folder: String,
+    /// Another file of its address is here, or on its way: what belongs to that one, too, stays.
+    pub keep: bool,
 }
 
 /// By what a change of a file is noticed without reading it.
@@ -129,6 +143,19 @@ pub struct Stamp {
     pub modified: u64,
     /// Its number on its disk, where it has one.
     pub inode: u64,
+}
+
+/// Somebody who takes a file from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taker {
+    /// Who; none for the hub.
+    pub to: Option<NodeId>,
+    /// How its bytes go.
+    pub path: Path,
+    /// How many went there.
+    pub bytes: u64,
+    /// Bytes a second.
+    pub rate: u64,
 }
 
 /// What happened to a file.
@@ -172,6 +199,25 @@ pub enum Told {
         /// Why nothing comes, in words for people; none while something does.
         waits: Option<&'static str>,
     },
+    /// Somebody takes it from here, or nobody does any more. Not durable, for eyes only.
+    Given {
+        /// Which.
+        file: u64,
+        /// Who takes it now.
+        takers: Vec<Taker>,
+    },
+    /// There is enough to fetch before it: it waits its turn. For eyes only, like progress.
+    Queued {
+        /// Which.
+        file: u64,
+        /// Bytes done.
+        bytes: u64,
+    },
+    /// It was dropped, and nothing is left of it.
+    Dropped {
+        /// Which.
+        file: u64,
+    },
     /// It is here, whole and durable.
     Done {
         /// Which.
@@ -198,6 +244,11 @@ pub enum Told {
         /// Which.
         file: u64,
     },
+    /// So long the hub keeps what is left there.
+    HubKeeps {
+        /// How long.
+        keep: Millis,
+    },
     /// The hub keeps it.
     Kept {
         /// Which.
@@ -211,6 +262,11 @@ pub enum Told {
         file: u64,
         /// Why not.
         why: String,
+    },
+    /// Nothing of it is at the hub any more for us.
+    TakenBack {
+        /// Which.
+        file: u64,
     },
     /// Somebody gave false pieces of it.
     Blamed {
@@ -230,6 +286,7 @@ impl fmt::Debug for Order {
             Self::Serve(serve) => ("Serve", serve.file),
             Self::Unserve(file) => ("Unserve", *file),
             Self::Put(file) => ("Put", *file),
+            Self::TakeBack { file, .. } => ("TakeBack", *file),
             Self::Fetch(fetch) => ("Fetch", fetch.file),
             Self::Hold(file) => ("Hold", *file),
             Self::Drop(dropped) => ("Drop", dropped.file),

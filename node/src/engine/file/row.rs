@@ -9,7 +9,7 @@ use hubbub_shared::wire::codec::encode;
 use serde::{Deserialize, Serialize};
 
 use super::Moving;
-use super::order::Stamp;
+use super::order::{Stamp, Taker};
 use crate::api::{ConversationId, FileState};
 use crate::engine::output::MessageKey;
 use crate::engine::record::read;
@@ -44,12 +44,20 @@ pub(in crate::engine) struct Facts {
     pub(super) since: Timestamp,
     /// Until when the hub keeps it.
     pub(super) kept_until: Option<Timestamp>,
+    /// It was to be left at the hub and was not taken back since: it may be there, known or not.
+    pub(super) at_hub: bool,
     /// What stands beside a picture's pixels is still to be left out.
     pub(super) strip: bool,
     /// Since when it is or was fetched; none when it never was.
     pub(super) begun: Option<Timestamp>,
     /// A rule wanted it, and no person.
     pub(super) by_rule: bool,
+    /// A person wants it before others.
+    #[serde(default)]
+    pub(super) first: bool,
+    /// It was done with here, and nothing is left of it but this.
+    #[serde(default)]
+    pub(super) dropped: bool,
 }
 
 impl Facts {
@@ -57,6 +65,55 @@ impl Facts {
         let Self { conversation, sender, message: id, .. } = *self;
         MessageKey { conversation, sender, id }
     }
+
+    /// Whether some of it may be here that a person wanted, and that is not whole.
+    fn has_wanted_part(&self) -> bool {
+        self.begun.is_some() && self.path.is_none() && !self.by_rule && !self.dropped
+    }
+
+    /// Whether a person wants what is to come, or may have some of it.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self.state {
+            FileState::Queued | FileState::Fetching | FileState::Paused => !self.by_rule,
+            FileState::Failed => self.has_wanted_part(),
+            _ => false,
+        }
+    }
+
+    /// How little it is missed when there is no room for another, the least first; none for what is
+    /// kept in any case. `stranger` says whether it was offered by one.
+    pub(super) fn missed(&self, own: bool, stranger: bool) -> Option<Missed> {
+        match self.state {
+            FileState::Sealing | FileState::Queued | FileState::Fetching | FileState::Paused => {
+                None
+            }
+            FileState::Offered if stranger => Some(Missed::Strangers),
+            FileState::Declined | FileState::Withdrawn => Some(Missed::Over),
+            FileState::Serving => Some(Missed::Own),
+            FileState::Failed | FileState::Gone | FileState::Changed if own => Some(Missed::Own),
+            FileState::Failed | FileState::Gone | FileState::Changed => {
+                (!self.has_wanted_part()).then_some(Missed::Over)
+            }
+            FileState::Offered => Some(Missed::Offered),
+            FileState::Whole => Some(Missed::Here),
+        }
+    }
+}
+
+/// How little a file is missed, the least first. No part of a file that a person wanted stands
+/// here: whoever offers many would have it deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Missed {
+    /// An offer of a stranger that nobody decided about.
+    Strangers,
+    /// Nothing is done with it any more, and nothing is here of it that a person wanted.
+    Over,
+    /// Another offer that nobody decided about.
+    Offered,
+    /// Whole here: the file itself stays.
+    Here,
+    /// Our own, which others may still come for.
+    Own,
 }
 
 /// One file.
@@ -68,13 +125,31 @@ pub(in crate::engine) struct File {
     pub(super) looked: Option<(String, Option<Vec<u8>>)>,
     /// How far it is. Not stored.
     pub(super) progress: Option<Moving>,
+    /// Who takes it from here. Not stored.
+    pub(super) takers: Vec<Taker>,
     /// Who is asked for it. Not stored.
     pub(super) asked: Vec<NodeId>,
+    /// Others go first, though it is to be fetched. Not stored.
+    pub(super) queued: bool,
+    /// Since when nobody gives anything of it. Not stored.
+    pub(super) waits_since: Option<Timestamp>,
+    /// When it gave its place to another, since nobody gave anything of it. Not stored.
+    pub(super) gave_way: Option<Timestamp>,
 }
 
 impl File {
     pub(super) fn new(facts: Facts, key: Option<FileKey>) -> Self {
-        Self { facts, key, looked: None, progress: None, asked: Vec::new() }
+        Self {
+            facts,
+            key,
+            looked: None,
+            progress: None,
+            takers: Vec::new(),
+            asked: Vec::new(),
+            queued: false,
+            waits_since: None,
+            gave_way: None,
+        }
     }
 
     /// Whether nobody gives anything of it just now.
@@ -118,7 +193,7 @@ pub(in crate::engine) fn restored(record: &[u8]) -> Option<SecretBytes> {
         other => (other, facts.why),
     };
     (facts.path, facts.stamp, facts.to, facts.stopped) = (None, None, None, false);
-    (facts.begun, facts.by_rule) = (None, false);
+    (facts.begun, facts.by_rule, facts.first) = (None, false, false);
     Some(save(&facts, key.as_ref()))
 }
 
@@ -148,9 +223,40 @@ pub(super) mod tests {
             to: None,
             since: Timestamp(1),
             kept_until: None,
+            at_hub: false,
             strip: false,
             begun: Some(Timestamp(1)),
             by_rule: false,
+            first: false,
+            dropped: false,
+        }
+    }
+
+    #[test]
+    fn what_a_person_wanted_is_never_deleted_to_make_room_and_strangers_offers_go_first() {
+        use FileState::{Changed, Declined, Failed, Fetching, Gone, Offered, Serving, Whole};
+        let part = |state| facts(state, None);
+        let ruled = |state| Facts { by_rule: true, ..part(state) };
+        let dropped = |state| Facts { dropped: true, ..part(state) };
+        let never = |state| Facts { begun: None, ..part(state) };
+        let table = [
+            (never(Offered), false, true, Some(Missed::Strangers)),
+            (never(Offered), false, false, Some(Missed::Offered)),
+            (part(Declined), false, false, Some(Missed::Over)),
+            (part(Failed), false, false, None),
+            (part(Failed), false, true, None),
+            (part(Gone), false, false, None),
+            (dropped(Failed), false, false, Some(Missed::Over)),
+            (ruled(Failed), false, false, Some(Missed::Over)),
+            (facts(Changed, Some("/x")), false, false, Some(Missed::Over)),
+            (facts(Whole, Some("/x")), false, true, Some(Missed::Here)),
+            (facts(Gone, Some("/x")), true, false, Some(Missed::Own)),
+            (facts(Serving, Some("/x")), true, false, Some(Missed::Own)),
+            (part(Fetching), false, true, None),
+        ];
+        for (facts, own, stranger, expected) in table {
+            let state = facts.state;
+            assert_eq!(facts.missed(own, stranger), expected, "{state:?} {own} {stranger}");
         }
     }
 

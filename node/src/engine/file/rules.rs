@@ -1,9 +1,10 @@
 //! Which files are fetched without asking. Pure: what is offered and by whom, against the settings.
 
+use hubbub_shared::content::FileName;
 use hubbub_shared::time::Millis;
 
-use crate::api::FileSettings;
 use crate::api::file::AcceptFrom;
+use crate::api::{FileRule, FileSettings};
 use crate::engine::media;
 
 /// Files of one person that are fetched or wait for it without anybody having been asked; what is
@@ -36,12 +37,25 @@ pub(super) struct Offer<'a> {
     pub(super) media: &'a str,
     pub(super) folder: bool,
     pub(super) from: Standing,
+    pub(super) rule: FileRule,
 }
 
 /// Whether it is fetched without asking. The type is the sender's word, so the name has to say the
 /// same: no program comes in as a picture. A folder never is: its name says nothing of what is in
-/// it.
+/// it. Nor is, for anybody, a program that is called like something else.
 pub(super) fn accepts(settings: &FileSettings, offer: &Offer<'_>) -> bool {
+    if offer.folder || FileName::clean(offer.name).is_disguised() {
+        return false;
+    }
+    match offer.rule {
+        FileRule::Always => offer.from >= Standing::Contact,
+        FileRule::Never => false,
+        FileRule::Default => accepts_of_all(settings, offer),
+    }
+}
+
+/// Whether the settings for everybody let it in.
+fn accepts_of_all(settings: &FileSettings, offer: &Offer<'_>) -> bool {
     let least = match settings.from {
         AcceptFrom::Nobody => return false,
         AcceptFrom::Verified => Standing::Verified,
@@ -50,10 +64,7 @@ pub(super) fn accepts(settings: &FileSettings, offer: &Offer<'_>) -> bool {
     };
     let named = media::of_name(offer.name);
     let is_of = |kind: &String| offer.media.starts_with(kind) && named.starts_with(kind);
-    !offer.folder
-        && offer.from >= least
-        && offer.size <= settings.up_to
-        && settings.types.iter().any(is_of)
+    offer.from >= least && offer.size <= settings.up_to && settings.types.iter().any(is_of)
 }
 
 /// What came or comes of one person's files without asking.
@@ -79,7 +90,8 @@ mod tests {
     const MIB: u64 = 1024 * 1024;
 
     fn picture(from: Standing) -> Offer<'static> {
-        Offer { size: MIB, name: "cat.png", media: "image/png", folder: false, from }
+        let (name, media, rule) = ("cat.png", "image/png", FileRule::Default);
+        Offer { size: MIB, name, media, folder: false, from, rule }
     }
 
     #[test]
@@ -117,6 +129,32 @@ mod tests {
         for (size, name, media, expected) in table {
             let offer = Offer { size, name, media, ..picture(Standing::Contact) };
             assert_eq!(accepts(&settings, &offer), expected, "{offer:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_one_contact_holds_whatever_is_said_of_all() {
+        use Standing::{Contact, Member, Stranger, Verified};
+        let nobody = FileSettings { from: AcceptFrom::Nobody, ..FileSettings::default() };
+        let members = FileSettings { from: AcceptFrom::Members, ..FileSettings::default() };
+        let film = |from, rule| Offer {
+            size: 2_000 * MIB,
+            name: "film.mkv",
+            media: "video/x-matroska",
+            rule,
+            ..picture(from)
+        };
+        for settings in [&nobody, &members] {
+            for (from, always) in
+                [(Stranger, false), (Member, false), (Contact, true), (Verified, true)]
+            {
+                assert_eq!(accepts(settings, &film(from, FileRule::Always)), always, "{from:?}");
+                let never = Offer { rule: FileRule::Never, ..picture(from) };
+                assert!(!accepts(settings, &never), "{from:?}");
+            }
+            let disguised = Offer { name: "film.mkv.exe", ..film(Verified, FileRule::Always) };
+            let folder = Offer { folder: true, ..film(Verified, FileRule::Always) };
+            assert!(!accepts(settings, &disguised) && !accepts(settings, &folder));
         }
     }
 

@@ -1,14 +1,16 @@
 //! What those who move files say, and what they are told when they come up.
 
 use hubbub_shared::id::NodeId;
-use hubbub_shared::time::Timestamp;
+use hubbub_shared::time::{Millis, Timestamp};
 
-use super::order::{Order, Told};
-use super::{Moving, SERVED};
+use super::order::{Order, Taker, Told};
+use super::{Moving, PATIENCE, SERVED};
 use crate::api::FileState;
 use crate::api::file::FileProgress;
 use crate::display::line;
 use crate::engine::Engine;
+use crate::engine::alarm::Alarm;
+use crate::engine::record::Key;
 
 impl Engine {
     /// Whoever moves files is there, or is not any more. Up, they are given everything anew.
@@ -22,28 +24,43 @@ impl Engine {
             numbers.into_iter().for_each(|number| self.order_anew(number));
             self.fetch_next();
         } else {
-            self.files.rows.values_mut().for_each(|file| file.progress = None);
+            self.files.rows.values_mut().for_each(|file| {
+                file.progress = None;
+                file.takers.clear();
+            });
         }
         self.pump();
     }
 
     fn order_anew(&mut self, number: u64) {
         let Some(file) = self.files.rows.get(&number) else { return };
-        let kept = file.facts.kept_until.is_some_and(|until| until > self.now);
-        match file.facts.state {
+        let (state, dropped) = (file.facts.state, file.facts.dropped);
+        match state {
             FileState::Sealing => self.order_look(number),
             FileState::Serving => {
                 self.order_serve(number);
-                if !kept {
-                    self.order(Order::Put(number));
-                }
+                // Also where the hub keeps it, as far as is known: it is kept anew for that.
+                self.order_put(number);
             }
             FileState::Whole => self.order_serve(number),
             FileState::Fetching => self.order_fetch(number),
             // The end may have come between the decision and what follows from it.
-            FileState::Declined | FileState::Withdrawn => self.drop_file(number),
+            FileState::Declined | FileState::Withdrawn if !dropped => self.drop_file(number),
+            FileState::Gone if self.look_for(number) => {
+                self.alarms.set(Alarm::Files, self.now + PATIENCE);
+            }
+            FileState::Queued => self.alarms.set(Alarm::Files, self.now + PATIENCE),
             _ => {}
         }
+        if self.is_held_back(number) {
+            self.order_take_back(number);
+        }
+    }
+
+    /// Whether a file of ours is not to be had any more by the person's will, or for its age.
+    fn is_held_back(&self, number: u64) -> bool {
+        let state = self.files.rows.get(&number).map(|file| file.facts.state);
+        matches!(state, Some(FileState::Paused | FileState::Withdrawn))
     }
 
     /// What was offered too long ago is served no more.
@@ -57,6 +74,7 @@ impl Engine {
             match state {
                 FileState::Serving => {
                     self.drop_file(number);
+                    self.order_take_back(number);
                     self.become_state(number, FileState::Withdrawn);
                 }
                 FileState::Whole => {
@@ -83,6 +101,9 @@ impl Engine {
                 let progress = FileProgress { bytes, rate, waits, ..FileProgress::default() };
                 self.got_further(file, (progress, sources));
             }
+            Told::Given { file, takers } => self.is_taken(file, takers),
+            Told::Queued { file, bytes } => self.waits_its_turn(file, bytes),
+            Told::Dropped { file } => self.is_dropped(file),
             Told::Done { file, path, stamp } if self.was_wanted(file) => {
                 self.alter(file, |file| {
                     (file.facts.path, file.facts.stamp) = (Some(path), Some(stamp));
@@ -98,12 +119,9 @@ impl Engine {
                 self.fetch_next();
             }
             Told::Failed { .. } => {}
-            Told::Changed { file } if self.is_offered_on(file) => {
-                let why = "the file was changed since; send it again".to_owned();
-                self.fail_file(file, FileState::Changed, why);
-            }
-            Told::Changed { .. } => {}
+            Told::Changed { file } => self.is_changed(file),
             Told::Gone { file } => self.is_gone(file),
+            Told::HubKeeps { keep } => self.hub_keeps(keep),
             Told::Kept { file, until } if self.is_offered_on(file) => {
                 self.alter(file, |file| {
                     (file.facts.kept_until, file.facts.why) = (Some(until), None);
@@ -112,23 +130,47 @@ impl Engine {
             Told::Kept { .. } => {}
             Told::NotKept { file, why } if self.is_offered_on(file) => {
                 let why = format!("not left at the hub: {why}");
-                self.alter(file, |file| file.facts.why = Some(why));
+                self.alter(file, |file| {
+                    (file.facts.kept_until, file.facts.why) = (None, Some(why));
+                });
             }
             Told::NotKept { .. } => {}
+            Told::TakenBack { file } => self.taken_back(file),
             Told::Blamed { file, peer } => self.blame(file, peer),
         }
         self.pump();
     }
 
+    /// The hub has nothing of it any more. If it is offered again by now, it is put again, too.
+    fn taken_back(&mut self, file: u64) {
+        let offered = self.is_offered_on(file);
+        self.alter(file, |file| {
+            (file.facts.kept_until, file.facts.at_hub) = (None, offered && file.facts.at_hub);
+        });
+    }
+
     /// For eyes only: nothing of it is stored.
-    fn got_further(&mut self, number: u64, moving: Moving) {
-        if !self.moves(number) {
+    fn got_further(&mut self, number: u64, mut moving: Moving) {
+        let rests = self.rests(number);
+        if !self.moves(number) && !rests {
             return;
+        }
+        if rests {
+            // How much of it is here is all there is to say.
+            let bytes = moving.0.bytes;
+            moving = (FileProgress { bytes, ..FileProgress::default() }, Vec::new());
         }
         let waits = moving.0.waits.is_some();
         let Some(file) = self.files.rows.get_mut(&number) else { return };
-        let waited = file.waits();
-        file.progress = Some(moving);
+        let (waited, was_queued) = (file.waits(), file.queued);
+        file.queued = false;
+        if waits != waited {
+            file.waits_since = waits.then_some(self.now);
+        }
+        let before = file.progress.replace(moving);
+        if before == file.progress && !was_queued {
+            return;
+        }
         self.say_file(number);
         // Whatever waits for somebody keeps no other file waiting.
         if waits && !waited {
@@ -136,9 +178,47 @@ impl Engine {
         }
     }
 
+    /// For eyes only, likewise: who takes a file, as long as anybody may.
+    fn is_taken(&mut self, number: u64, takers: Vec<Taker>) {
+        let state = self.files.rows.get(&number).map(|file| file.facts.state);
+        let gives = matches!(
+            state,
+            Some(FileState::Serving | FileState::Whole | FileState::Fetching | FileState::Paused)
+        );
+        let Some(file) = self.files.rows.get_mut(&number) else { return };
+        let takers = if gives { takers } else { Vec::new() };
+        if file.takers != takers {
+            file.takers = takers;
+            self.say_file(number);
+        }
+    }
+
+    /// Those who wait for a file that is too old for the hub learn that it is.
+    fn hub_keeps(&mut self, keep: Millis) {
+        self.files.hub_keeps = Some(keep);
+        let waiting = self.files.rows.iter().filter(|(_, file)| file.waits());
+        let waiting: Vec<u64> = waiting.map(|(number, _)| *number).collect();
+        waiting.into_iter().for_each(|number| self.say_file(number));
+    }
+
+    fn is_changed(&mut self, file: u64) {
+        if !self.is_offered_on(file) {
+            return;
+        }
+        let why = if self.is_own(file) {
+            "the file was changed since; send it again, or put it back as it was and resume"
+        } else {
+            "the file was changed here since; others get nothing of it from here"
+        };
+        self.fail_file(file, FileState::Changed, why.to_owned());
+    }
+
     fn is_gone(&mut self, file: u64) {
-        let why = if self.is_offered_on(file) {
-            "the file is not where it was any more"
+        let why = if self.is_offered_on(file) && self.is_own(file) {
+            self.alarms.set(Alarm::Files, self.now + PATIENCE);
+            "the file is not where it was any more; it is offered on when it is there again"
+        } else if self.is_offered_on(file) {
+            "the file is not where it was any more; accept it to fetch it again"
         } else if self.moves(file) {
             "nobody who was asked has it any more; ask its sender to send it again"
         } else {
@@ -148,10 +228,30 @@ impl Engine {
         self.fetch_next();
     }
 
+    /// Nothing is left of it. Whatever was decided since is another matter.
+    fn is_dropped(&mut self, number: u64) {
+        let Some(file) = self.files.rows.get_mut(&number) else { return };
+        let state = file.facts.state;
+        if matches!(state, FileState::Declined | FileState::Withdrawn | FileState::Failed) {
+            file.facts.dropped = true;
+            self.touch(Key::File(number));
+        }
+    }
+
+    fn is_own(&self, file: u64) -> bool {
+        self.files.rows.get(&file).is_some_and(|file| file.facts.sender == self.id())
+    }
+
     /// Whether something is being done with it that can succeed or fail.
     fn moves(&self, file: u64) -> bool {
         let state = self.files.rows.get(&file).map(|file| file.facts.state);
         matches!(state, Some(FileState::Sealing | FileState::Fetching))
+    }
+
+    /// Whether it was on its way here, and is paused.
+    fn rests(&self, file: u64) -> bool {
+        let file = self.files.rows.get(&file).filter(|file| file.facts.sender != self.id());
+        file.is_some_and(|file| file.facts.state == FileState::Paused)
     }
 
     /// Whether it is wanted, also if its last piece came just when it was paused, or after it was

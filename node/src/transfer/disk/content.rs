@@ -40,6 +40,12 @@ impl From<Stamp> for order::Stamp {
 }
 
 impl Stamp {
+    /// Whether what looked like the other then may still be it. Numbers on a disk are others after
+    /// it was connected again, on some; what is read is compared with what was sealed in any case.
+    pub(super) fn may_be(self, other: Self) -> bool {
+        (self.size, self.modified) == (other.size, other.modified)
+    }
+
     pub(super) fn of(meta: &Metadata) -> Self {
         let since = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.and_then(|since| u64::try_from(since.as_nanos()).ok());

@@ -27,6 +27,8 @@ pub enum Trouble {
     TooLarge,
     /// The file system takes no name of this length, or not these letters.
     Name,
+    /// Something else has the name that is needed on the way.
+    InTheWay,
     /// Neither a file nor a folder: a device, a pipe, a socket.
     NotPlain,
     /// The content is not what it was.
@@ -47,6 +49,13 @@ pub struct DiskError {
 }
 
 impl DiskError {
+    /// Whether it may pass without anybody doing anything about the file: a disk is given room. All
+    /// else takes somebody.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.place == Place::Profile || self.trouble == Trouble::Full
+    }
+
     /// What the system said, about this place.
     #[must_use]
     pub fn of(place: Place, error: &io::Error) -> Self {
@@ -84,6 +93,7 @@ impl DiskError {
             (Place::Target, Trouble::Full) => "target-full",
             (Place::Target, Trouble::TooLarge) => "target-too-large",
             (Place::Target, Trouble::Name) => "target-name",
+            (Place::Target, Trouble::InTheWay) => "target-in-the-way",
             (Place::Target, _) => "target-failing",
             (Place::Profile, Trouble::Full) => "disk-full",
             (Place::Profile, _) => "disk-failing",
@@ -113,19 +123,28 @@ impl fmt::Display for DiskError {
                 "the folder holds too much to be sent as one; pack it into an archive first"
             }
             (Place::Target, Trouble::Missing) => {
-                "the folder it should land in is not there any more; choose another one"
+                "the folder it should land in is not there; bring it back and resume, or cancel \
+                 the file and accept it into another one"
             }
             (Place::Target, Trouble::Denied) => {
-                "nothing may be written in the folder it should land in; choose another one"
+                "nothing may be written in the folder it should land in; change that and resume, \
+                 or cancel the file and accept it into another one"
             }
             (Place::Target, Trouble::Full) => {
-                "there is no room for it on that disk; make some, or choose another folder"
+                "there is no room for it on that disk; make some, or cancel the file and accept \
+                 it into another folder"
             }
             (Place::Target, Trouble::TooLarge) => {
-                "that disk's file system takes no file so large; choose another folder"
+                "that disk's file system takes no file so large; cancel the file and accept it \
+                 into another folder"
             }
             (Place::Target, Trouble::Name) => {
-                "that folder's file system does not take the file's name; choose another folder"
+                "that folder's file system does not take the file's name; cancel the file and \
+                 accept it into another folder"
+            }
+            (Place::Target, Trouble::InTheWay) => {
+                "something else has the name of the folder with `.unpacking` behind it; rename \
+                 that, then resume"
             }
             (Place::Profile, Trouble::Full) => {
                 "the disk with the profile is full; make room, then resume"
@@ -171,10 +190,10 @@ mod tests {
         for (kind, reason, word) in [
             (io::ErrorKind::StorageFull, "target-full", "make some"),
             (io::ErrorKind::QuotaExceeded, "target-full", "make some"),
-            (io::ErrorKind::ReadOnlyFilesystem, "target-denied", "choose another"),
-            (io::ErrorKind::NotFound, "target-missing", "choose another"),
-            (io::ErrorKind::FileTooLarge, "target-too-large", "choose another"),
-            (io::ErrorKind::InvalidFilename, "target-name", "choose another"),
+            (io::ErrorKind::ReadOnlyFilesystem, "target-denied", "accept it into another"),
+            (io::ErrorKind::NotFound, "target-missing", "accept it into another"),
+            (io::ErrorKind::FileTooLarge, "target-too-large", "into another"),
+            (io::ErrorKind::InvalidFilename, "target-name", "accept it into another"),
             (io::ErrorKind::BrokenPipe, "target-failing", "look after"),
         ] {
             assert_eq!(of(kind).reason(), reason);

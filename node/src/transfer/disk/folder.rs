@@ -18,7 +18,7 @@ use super::at;
 use super::content::{Stamp, unchanged};
 use super::failure::{About, DiskError, Place, Trouble};
 use super::manifest::{self, DEPTH, ENTRIES, Entry, Kind};
-use super::part::numbered;
+use super::target::numbered;
 
 /// Files of it that stay open: as many as are read side by side.
 const OPEN: usize = 8;

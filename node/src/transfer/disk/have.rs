@@ -6,9 +6,10 @@
 //!   (PROTOCOL.md, Have-maps)
 //! ```
 //!
-//! Replaced as a whole, after the pieces it names were synced. Invariant: what stands in it is true
-//! after power loss. It may say less than there is, as a have-map may. No name stands in it: that
-//! is the engine's, in its encrypted store.
+//! The first two are where that file is, as far as its file system says: many give others each time
+//! they are mounted. Replaced as a whole, after the pieces it names were synced. Invariant: what
+//! stands in it is true after power loss. It may say less than there is, as a have-map may. No name
+//! stands in it: that is the engine's, in its encrypted store.
 
 use std::fs;
 use std::io;

@@ -12,7 +12,7 @@ use hubbub_shared::limits::PIECE;
 use hubbub_shared::wire::pieces::PieceGiven;
 
 use super::content::{Content, Stamp, unchanged};
-use super::failure::DiskError;
+use super::failure::{DiskError, Place};
 use super::landing::{Landing, Reference};
 use super::shelf::Shelf;
 use super::tree::TreeFile;
@@ -68,7 +68,7 @@ impl Held {
     ) -> Result<Option<Self>, DiskError> {
         let blob = reference.blob;
         let content = Content::open(path)?;
-        let same = stamp.is_none_or(|stamp| stamp == content.stamp());
+        let same = stamp.is_none_or(|stamp| stamp.may_be(content.stamp()));
         unchanged(same && content.size() == reference.size)?;
         let tree = TreeFile::existing(&shelf.tree(&blob.address))?;
         let source = Source::new(blob, &reference.key, reference.size);
@@ -198,6 +198,10 @@ fn piece<N: Nodes<Error = DiskError>>(
         match error {
             ServeError::Changed => NotGiven::Changed,
             ServeError::Lacking => NotGiven::Lacking,
+            ServeError::Damaged => {
+                let damaged = &std::io::ErrorKind::InvalidData.into();
+                NotGiven::Disk(DiskError::of(Place::Profile, damaged))
+            }
             ServeError::Store(disk) => NotGiven::Disk(disk),
         }
     })

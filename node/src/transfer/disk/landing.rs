@@ -5,24 +5,30 @@
 //! restart, a piece counts only if sealing it again gives the value that the tree has; so little is
 //! fetched twice after a kill, and nothing false is believed after power loss.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use hubbub_shared::blob::open::{OpenFault, Opener};
-use hubbub_shared::blob::serve::{ServeError, Source};
+use hubbub_shared::blob::serve::Source;
 use hubbub_shared::blob::{Blob, Fault, HaveMap, Refused};
 use hubbub_shared::crypto::stream::{FileKey, PieceCipher};
 use hubbub_shared::limits::PIECE;
 
+use super::again::{Again, Left, Search};
 use super::content::Stamp;
-use super::failure::{DiskError, Place, Trouble};
+use super::failure::{About, DiskError, Place, Trouble};
 use super::have::HaveFile;
-use super::part::{Form, PartFile, Target};
+use super::land::{self, Landed, Making};
+use super::part::PartFile;
 use super::room::{self, Claim};
 use super::seal::Course;
 use super::shelf::Shelf;
+use super::target::{Form, Target};
 use super::tree::TreeFile;
-use super::unpack::NotUnpacked;
+use super::unpack::{self, NotUnpacked};
+use crate::paths;
 
 /// What a reference says of a file and its transfer needs. It holds a key: no `Debug`, no `Clone`.
 pub struct Reference {
@@ -103,6 +109,20 @@ pub struct Landing {
     landed: OnceLock<PathBuf>,
     claim: Claim,
     have: Mutex<HaveMap>,
+    /// Held while a piece is written.
+    open: RwLock<bool>,
+    /// Something of it was not made durable.
+    doubtful: AtomicBool,
+}
+
+/// What a part file has to begin with.
+struct Begin {
+    part: PartFile,
+    /// What is in it for certain.
+    have: HaveMap,
+    /// What was noted to be in it.
+    noted: HaveMap,
+    is_new: bool,
 }
 
 impl Landing {
@@ -122,24 +142,18 @@ impl Landing {
         let Some((source, opener)) = source.zip(Opener::new(&blob, &reference.key, size)) else {
             return Ok(None);
         };
-        let (pieces, path) = (blob.shape.pieces(), shelf.have(&blob.address, file));
-        let known = HaveFile::read(&path, pieces)?;
-        if let Some((path, stamp)) = known.as_ref().and_then(|known| whole(known, target)) {
-            return Ok(Some(Found::Whole(path, stamp)));
-        }
+        let noted = HaveFile::read(&shelf.have(&blob.address, file), blob.shape.pieces())?;
         let path = shelf.tree(&blob.address);
-        let own_tree = known.as_ref().map_or_else(|| !path.exists(), |known| known.tree);
+        let own_tree = noted.as_ref().map_or_else(|| !path.exists(), |noted| noted.tree);
+        let left = noted.as_ref().map_or(Ok(Left::Nothing), |noted| {
+            let (source, tree) = (&source, &TreeFile::open(&path)?);
+            Search { source, tree, target, size, course }.find(noted)
+        })?;
         let claim = shelf.needs().claim(&target.folder, shelf.path());
-        let found = known.and_then(|known| {
-            let part = PartFile::find(target, known.part, known.id, size)?;
-            Some((part, known.have))
-        });
-        let (part, have, is_new) = match found {
-            Some((part, have)) => (part, have, false),
-            None => {
-                claim.check(size)?;
-                (PartFile::create(target, size)?, HaveMap::none(pieces), true)
-            }
+        let Begin { part, have, noted, is_new } = match left {
+            Left::Whole(path, stamp) => return Ok(Some(Found::Whole(path, stamp))),
+            Left::Part(part, same) => Begin::again(part, same, noted, blob.shape.pieces()),
+            Left::Nothing => Begin::anew(target, &claim, size, blob.shape.pieces())?,
         };
         let tree = TreeFile::open(&path).inspect_err(|_| {
             // The first error counts, as below.
@@ -161,65 +175,47 @@ impl Landing {
             landed,
             claim,
             have,
+            open: RwLock::new(true),
+            doubtful: AtomicBool::new(false),
         };
-        landing.begin(is_new, course)?;
+        landing.begin((is_new, &noted), course)?;
         Ok(Some(Found::Part(Box::new(landing))))
     }
 
-    fn begin(&self, is_new: bool, course: &Course) -> Result<(), DiskError> {
+    fn begin(&self, (is_new, noted): (bool, &HaveMap), course: &Course) -> Result<(), DiskError> {
         if is_new {
             return self.note(0).inspect_err(|_| {
                 // The first error counts; an empty file is all that is left.
                 self.part.remove().ok();
             });
         }
-        self.look_again(course)?;
+        self.look_again(noted, course)?;
         self.claim.check(self.left())
     }
 
-    /// Counts each piece that came to the disk whole, whether or not that was noted.
-    fn look_again(&self, course: &Course) -> Result<(), DiskError> {
-        let (mut content, mut sealed) = (vec![0; PIECE], Vec::with_capacity(PIECE));
+    /// Counts each piece that came to the disk whole, whether or not that was noted. One that was
+    /// not is written once more: what the system has in memory need not have come to the disk, and
+    /// it says so only once.
+    fn look_again(&self, noted: &HaveMap, course: &Course) -> Result<(), DiskError> {
+        let mut again = Again::new(&self.source, &self.tree);
+        let before = self.have().count();
         // One after the other: the map is locked as long as its statement.
-        let noted = self.have().count();
         let mut next = self.have().missing(0);
         while let Some(index) = next {
-            if self.is_here(index, &mut content, &mut sealed)? {
+            // Asked to stop, it knows less, which is no harm.
+            if course.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if let Some((at, content)) = again.look(index, &|at, out| self.part.read(at, out))? {
+                if !noted.has(index) {
+                    self.part.write(at, content)?;
+                }
                 self.have().insert(index);
             }
-            // Asked to stop, it knows less, which is no harm.
-            let stopped = course.stop.load(std::sync::atomic::Ordering::Relaxed);
-            let after = index.checked_add(1).filter(|_| !stopped);
-            next = after.and_then(|from| self.have().missing(from));
+            next = index.checked_add(1).and_then(|from| self.have().missing(from));
         }
         // So that who comes after the next crash has less to look at.
-        if self.have().count() > noted { self.note(0) } else { Ok(()) }
-    }
-
-    fn is_here(
-        &self,
-        index: u32,
-        content: &mut [u8],
-        sealed: &mut Vec<u8>,
-    ) -> Result<bool, DiskError> {
-        let Some((at, len)) = self.source.content(index) else { return Ok(false) };
-        let mut same = |content: &[u8]| {
-            sealed.clear();
-            match self.source.piece(&&self.tree, index, content, sealed) {
-                Ok(()) => Ok(Some(true)),
-                Err(ServeError::Lacking) => Ok(None),
-                Err(ServeError::Changed) => Ok(Some(false)),
-                Err(ServeError::Store(disk)) => Err(disk),
-            }
-        };
-        // With nothing in hand first: of most pieces that are missing, no value is known either.
-        match (same(&[])?, content.get_mut(..len)) {
-            (Some(false), Some(content)) => {
-                self.part.read(at, content)?;
-                Ok(same(content)? == Some(true))
-            }
-            (found, _) => Ok(found == Some(true)),
-        }
+        if self.have().count() > before { self.note(0) } else { Ok(()) }
     }
 
     /// What it is.
@@ -231,6 +227,11 @@ impl Landing {
     /// Which pieces are written.
     pub(in crate::transfer) fn have(&self) -> MutexGuard<'_, HaveMap> {
         self.have.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bytes of the blob are here.
+    pub(in crate::transfer) fn here(&self) -> u64 {
+        self.have().count().saturating_mul(PIECE as u64).min(self.blob.shape.sealed())
     }
 
     /// How many bytes are still to be written.
@@ -258,7 +259,8 @@ impl Landing {
         piece: &[u8],
         room: &mut Vec<u8>,
     ) -> Result<bool, NotTaken> {
-        if self.have().has(index) {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if !*open || self.have().has(index) {
             return Ok(false);
         }
         let piece = self.blob.accept(&mut &self.tree, index, parents, piece)?;
@@ -273,7 +275,8 @@ impl Landing {
     /// # Errors
     /// [`DiskError`] about the profile.
     pub fn write_out(&self) -> Result<(), DiskError> {
-        self.tree.write_out()
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if *open { self.tree.write_out() } else { Ok(()) }
     }
 
     /// Makes durable what there is, and notes it. It waits for the disk.
@@ -285,7 +288,16 @@ impl Landing {
         self.claim.check(self.left())
     }
 
+    /// A system says once that it lost what was written, and then that all is well. So what was not
+    /// made durable is not noted later either, until all of it was opened and looked at again.
     fn note(&self, landed: u32) -> Result<(), DiskError> {
+        if self.doubtful.load(Ordering::Relaxed) {
+            return Err(DiskError { place: Place::Profile, trouble: Trouble::Changed });
+        }
+        self.make_durable(landed).inspect_err(|_| self.doubtful.store(true, Ordering::Relaxed))
+    }
+
+    fn make_durable(&self, landed: u32) -> Result<(), DiskError> {
         // What comes after this moment is not in the map, whether or not it is synced.
         let have = self.have().clone();
         self.part.sync()?;
@@ -307,28 +319,38 @@ impl Landing {
         Ok(landed)
     }
 
-    fn land(&self) -> Result<(PathBuf, Stamp), NotUnpacked> {
+    fn land(&self) -> Result<Landed, NotUnpacked> {
         if !self.have().is_complete() {
             let trouble = Trouble::Changed;
             return Err(DiskError { place: Place::Target, trouble }.into());
         }
+        let note: land::Note<'_> = &mut |number| self.note(number);
         let Form::Folder { manifest } = self.target.form else {
             self.note(0)?;
-            return Ok(self.part.land(|number| self.note(number))?);
+            return Ok(land::file(&self.part, &self.target, note)?);
         };
-        let (entries, begin) = self.part.list(self.size, manifest)?;
+        let (entries, begin) = unpack::list(self.part.file(), self.size, manifest)?;
+        // What is left of the last time takes room.
+        self.making().clear()?;
         room::check(&self.target.folder, self.size - begin, Place::Target)?;
-        self.clear()?;
         self.note(0)?;
-        Ok(self.part.land_folder((&entries, begin), |number| self.note(number))?)
+        let (list, making) = ((&*entries, begin), self.making());
+        Ok(land::folder(&self.part, &self.target, &making, list, note)?)
     }
 
-    /// Takes away what a crash left of a folder that was being made.
-    fn clear(&self) -> Result<(), DiskError> {
-        let path = self.shelf.have(&self.blob.address, self.file);
-        let noted = HaveFile::read(&path, self.blob.shape.pieces())?;
-        let begun = noted.filter(|noted| noted.landed > 0 && noted.part == self.part.number());
-        begun.map_or(Ok(()), |noted| self.target.clear(noted.part))
+    fn making(&self) -> Making {
+        Making::of(&self.target, self.part.number(), &self.blob.address)
+    }
+
+    /// From now on nothing is written to it any more, so that it may be opened once more; and no
+    /// room is kept for it. It waits for the disk.
+    ///
+    /// # Errors
+    /// [`DiskError`] when what came was to be noted.
+    pub fn close(&self, note: bool) -> Result<(), DiskError> {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = false;
+        self.claim.end();
+        if note { self.note(0) } else { self.tree.write_out() }
     }
 
     /// Takes away what there is of it, also when it just got its name. The tree stays when another
@@ -337,11 +359,23 @@ impl Landing {
     /// # Errors
     /// [`DiskError`].
     pub fn discard(&self, keep: bool) -> Result<(), DiskError> {
+        // Whether or not the rest of it can still be written down.
+        self.close(false).ok();
         self.part.remove()?;
+        self.making().clear()?;
         if let Some(path) = self.landed.get() {
-            self.part.remove_landed(path)?;
+            self.remove_landed(path)?;
         }
         self.shelf.forget(&self.blob.address, self.file, keep || !self.own_tree)
+    }
+
+    /// Takes away what it became, though nobody was told.
+    fn remove_landed(&self, path: &Path) -> Result<(), DiskError> {
+        match self.target.form {
+            Form::Folder { .. } => fs::remove_dir_all(path).about(Place::Target),
+            Form::File if self.part.is_at(path) => paths::remove(path).about(Place::Target),
+            Form::File => Ok(()),
+        }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -357,15 +391,21 @@ impl Landing {
     }
 }
 
-/// Where a file landed before the engine heard of it.
-fn whole(known: &HaveFile, target: &Target) -> Option<(PathBuf, Stamp)> {
-    if known.landed == 0 || !known.have.is_complete() {
-        return None;
+impl Begin {
+    /// With what was found.
+    fn again(part: PartFile, same: bool, noted: Option<HaveFile>, pieces: u64) -> Self {
+        let noted = noted.map_or_else(|| HaveMap::none(pieces), |noted| noted.have);
+        // Of another file than the one that was noted, nothing is certain.
+        let have = if same { noted.clone() } else { HaveMap::none(pieces) };
+        Self { part, have, noted, is_new: false }
     }
-    let landed = target.landed(known)?;
-    // It may have both names still.
-    target.remove(known.part, known.id).ok()?;
-    Some(landed)
+
+    /// With nothing.
+    fn anew(target: &Target, claim: &Claim, size: u64, pieces: u64) -> Result<Self, DiskError> {
+        claim.check(size)?;
+        let (part, none) = (PartFile::create(target, size)?, HaveMap::none(pieces));
+        Ok(Self { part, have: none.clone(), noted: none, is_new: true })
+    }
 }
 
 /// Takes away what there is of a file that nobody has open, as [`Landing::discard`] does. What
@@ -375,17 +415,34 @@ fn whole(known: &HaveFile, target: &Target) -> Option<(PathBuf, Stamp)> {
 /// [`DiskError`].
 pub fn discard(
     (shelf, file): (&Shelf, u64),
-    blob: &Blob,
+    reference: &Reference,
     target: &Target,
     keep: bool,
 ) -> Result<(), DiskError> {
-    let known = HaveFile::read(&shelf.have(&blob.address, file), blob.shape.pieces())?;
-    let others = known.as_ref().is_some_and(|known| !known.tree);
-    if let Some(known) = known {
-        target.remove(known.part, known.id)?;
-        if known.landed > 0 && target.form != Form::File {
-            target.clear(known.part)?;
+    let (blob, size) = (reference.blob, reference.size);
+    let noted = HaveFile::read(&shelf.have(&blob.address, file), blob.shape.pieces())?;
+    let others = noted.as_ref().is_some_and(|noted| !noted.tree);
+    if let Some(noted) = noted {
+        let part = PartFile::find(target, noted.part, size);
+        if let Some(part) = part
+            && (part.id() == noted.id || holds_some(shelf, reference, target, &part)?)
+        {
+            part.remove()?;
         }
+        Making::of(target, noted.part, &blob.address).clear()?;
     }
     shelf.forget(&blob.address, file, keep || others)
+}
+
+/// Whether a file that was not noted is what was fetched all the same.
+fn holds_some(
+    shelf: &Shelf,
+    reference: &Reference,
+    target: &Target,
+    part: &PartFile,
+) -> Result<bool, DiskError> {
+    let (blob, size) = (reference.blob, reference.size);
+    let Some(source) = Source::new(blob, &reference.key, size) else { return Ok(false) };
+    let (source, tree) = (&source, &TreeFile::open(&shelf.tree(&blob.address))?);
+    Search { source, tree, target, size, course: &Course::default() }.holds_some(part)
 }

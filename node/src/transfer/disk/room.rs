@@ -18,8 +18,14 @@ const RESERVE: u64 = 64 * 1024 * 1024;
 const KNOWN: u64 = 1_024;
 
 /// What is still to come to the disks of this machine, of every file that is open.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Needs(Arc<Mutex<Claims>>);
+#[derive(Clone, Debug)]
+pub(super) struct Needs {
+    claims: Arc<Mutex<Claims>>,
+    free: Free,
+}
+
+/// How many bytes are free where a folder is; none where the system does not say.
+pub(in crate::transfer) type Free = fn(&Path) -> Option<u64>;
 
 #[derive(Debug, Default)]
 struct Claims {
@@ -38,7 +44,17 @@ pub(super) struct Claim {
     with_known: bool,
 }
 
+impl Default for Needs {
+    fn default() -> Self {
+        Self::with(free)
+    }
+}
+
 impl Needs {
+    pub(super) fn with(free: Free) -> Self {
+        Self { claims: Arc::default(), free }
+    }
+
     /// A file is to come into a folder; what is known of it is kept in the other.
     pub(super) fn claim(&self, dir: &Path, profile: &Path) -> Claim {
         let (disk, other) = (device(dir), device(profile));
@@ -49,7 +65,7 @@ impl Needs {
     }
 
     fn lock(&self) -> MutexGuard<'_, Claims> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,20 +80,30 @@ impl Claim {
         let same = before.filter(|(disk, _)| *disk == self.disk).map(|(_, left)| left);
         let all = same.fold(0u64, |all, left| all.saturating_add(*left));
         drop(claims);
-        if left == 0 { Ok(()) } else { check(&self.dir, all, Place::Target) }
+        let free = (self.needs.free)(&self.dir);
+        if left == 0 { Ok(()) } else { fits(free, all, Place::Target) }
+    }
+
+    /// Nothing more is to come for now.
+    pub(super) fn end(&self) {
+        self.needs.lock().left.remove(&self.number);
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.needs.lock().left.remove(&self.number);
+        self.end();
     }
 }
 
 /// An error when there is no room for so many bytes more. Where the system does not say, there is.
 pub(super) fn check(dir: &Path, bytes: u64, place: Place) -> Result<(), DiskError> {
+    fits(free(dir), bytes, place)
+}
+
+fn fits(free: Option<u64>, bytes: u64, place: Place) -> Result<(), DiskError> {
     let full = DiskError { place, trouble: Trouble::Full };
-    match free(dir) {
+    match free {
         Some(free) if bytes > 0 && free < bytes.saturating_add(RESERVE) => Err(full),
         _ => Ok(()),
     }
@@ -99,16 +125,19 @@ fn free(_: &Path) -> Option<u64> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Others fill and empty the disk of this machine meanwhile.
+    const FREE: u64 = 1 << 40;
 
     #[test]
     fn two_files_that_fit_alone_but_not_together_do_not_both_begin() {
         let dir = tempfile::tempdir().unwrap();
-        let needs = Needs::default();
+        let needs = Needs::with(|_| Some(FREE));
         let claim = || needs.claim(dir.path(), dir.path());
-        let most = free(dir.path()).unwrap() / 8 * 5;
+        let most = FREE / 8 * 5;
         let (first, second) = (claim(), claim());
         assert_eq!(first.check(most), Ok(()));
         assert_eq!(second.check(most).map_err(|error| error.reason()), Err("target-full"));
@@ -120,11 +149,11 @@ mod tests {
     #[test]
     fn a_file_for_which_the_room_went_is_told_so_while_it_comes() {
         let dir = tempfile::tempdir().unwrap();
-        let (needs, free) = (Needs::default(), free(dir.path()).unwrap());
+        let needs = Needs::with(|_| Some(FREE));
         let claim = needs.claim(dir.path(), dir.path());
-        assert_eq!(claim.check(free / 2), Ok(()));
+        assert_eq!(claim.check(FREE / 2), Ok(()));
         // As if somebody else had filled the disk meanwhile.
-        assert!(claim.check(free).is_err());
+        assert!(claim.check(FREE).is_err());
         assert_eq!(claim.check(0), Ok(()), "and one that is all here needs none");
     }
 }

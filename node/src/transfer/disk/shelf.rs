@@ -1,5 +1,6 @@
-//! The folder of the profile in which stands what is known about files: trees, have-maps, spools.
+//! The folder of the profile in which stands what is known about files: trees and have-maps.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use data_encoding::HEXLOWER;
 use hubbub_shared::id::BlobId;
 
 use super::failure::{About, DiskError, Place};
+#[cfg(test)]
+use super::room::Free;
 use super::room::Needs;
 use crate::paths;
 
@@ -35,6 +38,30 @@ impl Shelf {
             }
         }
         Ok(Self { path: dir, needs: Needs::default() })
+    }
+
+    /// Takes away what stands here of files that nobody knows any more: a crash may come between
+    /// what is decided about a file and what follows from it, and the end of a sealing after that.
+    ///
+    /// # Errors
+    /// [`DiskError`] about the profile.
+    pub fn sweep(&self, known: &BTreeMap<BlobId, BTreeSet<u64>>) -> Result<(), DiskError> {
+        let mut swept = false;
+        for entry in fs::read_dir(&self.path).about(Place::Profile)? {
+            let entry = entry.about(Place::Profile)?;
+            if entry.file_name().to_str().is_some_and(|name| is_left_over(name, known)) {
+                fs::remove_file(entry.path()).about(Place::Profile)?;
+                swept = true;
+            }
+        }
+        let within = self.path.join(SEALING);
+        if swept { paths::sync_parent(&within).about(Place::Profile) } else { Ok(()) }
+    }
+
+    /// The same on a disk that is said to have so much room.
+    #[cfg(test)]
+    pub(in crate::transfer) fn with_free(self, free: Free) -> Self {
+        Self { needs: Needs::with(free), ..self }
     }
 
     /// The folder.
@@ -67,12 +94,6 @@ impl Shelf {
     /// A tree on its way to an address.
     pub(super) fn sealing(&self, file: u64) -> PathBuf {
         self.path.join(format!("{file}.{SEALING}"))
-    }
-
-    /// What came in through a pipe, to be sealed and served from here.
-    #[must_use]
-    pub fn spool(&self, file: u64) -> PathBuf {
-        self.path.join(format!("{file}.spool"))
     }
 
     /// Forgets what is known about a file, and the parents of its blob unless they are to be kept
@@ -113,5 +134,51 @@ impl Shelf {
 
     fn named(&self, blob: &BlobId, ending: &str) -> PathBuf {
         self.path.join(format!("{}.{ending}", HEXLOWER.encode(&blob.0)))
+    }
+}
+
+/// Whether something with this name belongs to a file of which nothing is known, or is what was
+/// left when a list of pieces was to be replaced. What has another name is not touched.
+fn is_left_over(name: &str, known: &BTreeMap<BlobId, BTreeSet<u64>>) -> bool {
+    let mut parts = name.split('.');
+    let address = parts.next().and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
+    let Some(address) = address.and_then(|bytes| bytes.try_into().ok()) else { return false };
+    let files = known.get(&BlobId(address));
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("tree"), None, None) => files.is_none(),
+        (Some(file), Some("have"), None) => {
+            let file = file.parse().ok();
+            !files.zip(file).is_some_and(|(files, file)| files.contains(&file))
+        }
+        (Some(_), Some("new"), None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_knows_any_more_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(dir.path().join("files")).unwrap();
+        let (mine, theirs) = (BlobId([1; 32]), BlobId([2; 32]));
+        let known = BTreeMap::from([(mine, BTreeSet::from([1, 2]))]);
+        let kept =
+            [shelf.tree(&mine), shelf.have(&mine, 2), shelf.sealing(7), dir.path().join("x")];
+        let other = shelf.path().join("notes.tree");
+        let gone = [
+            shelf.tree(&theirs),
+            shelf.have(&mine, 3),
+            shelf.have(&theirs, 1),
+            shelf.have(&mine, 1).with_extension("new"),
+        ];
+        for path in kept.iter().chain([&other]).chain(&gone) {
+            fs::write(path, "").unwrap();
+        }
+        shelf.sweep(&known).unwrap();
+        assert!(kept.iter().chain([&other]).all(|path| path.exists()));
+        assert!(!gone.iter().any(|path| path.exists()));
     }
 }

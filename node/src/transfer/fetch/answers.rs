@@ -35,6 +35,8 @@ pub(in crate::transfer) enum Event {
     Opened { direct: bool },
     /// There is none, or none any more.
     Broken,
+    /// There is none, because there are too many.
+    Crowded,
     /// Which pieces it has.
     Have(HaveMap),
     /// A piece verified and was written.

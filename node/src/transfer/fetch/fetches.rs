@@ -20,10 +20,12 @@ use super::jobs::{Job, Jobs, Mark};
 use super::link::{Command, Events, Link};
 use crate::transfer::clock::Clock;
 use crate::transfer::disk::{
-    Course, DiskError, Landing, NotUnpacked, Place, Reference, Shelf, Target, Trouble,
+    Course, DiskError, Landing, NotUnpacked, Place, Reference, Shelf, Target,
 };
 use crate::transfer::order::{Failure, Tell};
-use crate::transfer::plan::{Deed, FileId, Kind, Limits, Plan, Priority, SourceId};
+use crate::transfer::plan::{
+    Deed, FileId, Kind, Limits, Plan, Priority, Progress, SourceId, State, Stuck,
+};
 use crate::transfer::serve::Server;
 use crate::transfer::streams::Streams;
 
@@ -35,6 +37,9 @@ const EVENTS: usize = 256;
 const SYNC_PIECES: u64 = 1_024;
 /// And the longest it waits for that.
 const SYNC_AGE: Duration = Duration::from_secs(10);
+/// First and longest rest of a disk that failed: trying again reads what was not noted, and who
+/// made room wants to see that it goes on.
+pub(super) const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// See the top of the file.
 pub struct Fetches {
@@ -69,6 +74,10 @@ pub(super) struct File {
     /// Pieces since the last time all was made durable.
     pub(super) fresh: u64,
     pub(super) synced: Instant,
+    /// How long a disk that fails is left alone the next time.
+    pub(super) rest: Duration,
+    /// How far it was when it was shut.
+    pub(super) here: u64,
 }
 
 pub(super) enum Stage {
@@ -78,6 +87,8 @@ pub(super) enum Stage {
     Open(Arc<Landing>, bool),
     /// All is here, and gets its name.
     Landing(Arc<Landing>),
+    /// Nothing of it is open: it is paused, or a disk failed and is tried again then.
+    Shut(Option<Instant>),
 }
 
 /// Something for [`Fetches::handle`].
@@ -169,9 +180,13 @@ impl Fetches {
 
     /// It is paused, or goes on.
     pub fn hold(&mut self, file: FileId, paused: bool) {
-        if let Some(fetch) = self.files.get_mut(&file) {
-            fetch.paused = paused;
-            self.plan.handle_paused(file, paused, self.clock.now());
+        let Some(fetch) = self.files.get_mut(&file) else { return };
+        fetch.paused = paused;
+        match (&fetch.stage, paused) {
+            (Stage::Open(..), true) => self.shut(file, None),
+            (Stage::Shut(_), false) => self.begin(file),
+            // It is seen when it is open; and what is all here gets its name.
+            _ => {}
         }
     }
 
@@ -192,11 +207,17 @@ impl Fetches {
     pub fn progress(&self) -> impl Iterator<Item = Tell> + '_ {
         let of = |file: &FileId| Some((*file, self.plan.progress(*file)?));
         let told = self.files.keys().filter_map(of);
-        told.map(|(file, progress)| Tell::Progress { file, progress })
+        let shut = self.files.iter().filter_map(|(id, file)| Some((*id, file.shut_progress()?)));
+        told.chain(shut).map(|(file, progress)| Tell::Progress { file, progress })
     }
 
-    /// Carries out what was ordered meanwhile, and makes durable what is old enough.
+    /// Carries out what was ordered meanwhile, tries again what a disk failed, and makes durable
+    /// what is old enough.
     pub fn carry_out(&mut self, tells: &mut impl Extend<Tell>) {
+        let now = Instant::now();
+        let rested: Vec<_> =
+            self.files.iter().filter(|(_, file)| file.has_rested(now)).map(|(id, _)| *id).collect();
+        rested.into_iter().for_each(|file| self.begin(file));
         while let Some(deed) = self.plan.poll_deed() {
             self.carry(deed, tells);
         }
@@ -315,14 +336,19 @@ impl Fetches {
                     (SourceId::Node(_), true) => Kind::Direct,
                     (SourceId::Node(_), false) => Kind::Relay,
                 };
-                self.plan.handle_source(file, source, kind, now);
-                self.plan.handle_opened(file, source, now);
+                self.plan.handle_opened(file, source, kind, now);
             }
             Event::Broken => {
                 if let Some(fetch) = self.files.get_mut(&file) {
                     fetch.links.remove(&source);
                 }
                 self.plan.handle_broken(file, source, now);
+            }
+            Event::Crowded => {
+                if let Some(fetch) = self.files.get_mut(&file) {
+                    fetch.links.remove(&source);
+                }
+                self.plan.handle_crowded(file, source, now);
             }
             Event::Have(have) => self.plan.handle_have(file, source, have, now),
             Event::Piece(index) => {
@@ -339,55 +365,101 @@ impl Fetches {
                     tells.extend([Tell::Failed { file, why: Failure::Reference(fault) }]);
                 }
             }
-            Event::Disk(error) => self.disk_failed(file, error, tells),
+            Event::Disk(error) => self.not_written(file, error, tells),
         }
     }
 
     pub(super) fn handle_job(&mut self, mark: Mark, job: Job, tells: &mut impl Extend<Tell>) {
         let file = mark.file;
-        if let Job::Dropped(dropped) = job {
-            if let Err(error) = dropped {
+        let job = match job {
+            Job::Dropped(Ok(())) => return tells.extend([Tell::Dropped { file }]),
+            Job::Dropped(Err(error)) => {
                 tracing::debug!("what there was of a file could not be removed: {error}");
+                return;
             }
-            return;
-        }
+            Job::Closed(closed) => {
+                // It is looked at again when it is opened.
+                if let Err(error) = closed {
+                    tracing::debug!("what came of a file could not be noted: {error}");
+                }
+                return;
+            }
+            job => job,
+        };
         // It may have been let go since, and be wanted again: then another job says so.
         let current = self.files.get_mut(&file).filter(|fetch| fetch.time == mark.time);
         let Some(fetch) = current else { return };
         match job {
             Job::Opened(found) => self.opened(file, found, tells),
             Job::Refused(why) => self.failed(file, why, tells),
-            Job::Synced(synced) => {
+            Job::Synced(Ok(())) => {
+                fetch.rest = REST.0;
                 if let Stage::Open(_, syncing) = &mut fetch.stage {
                     *syncing = false;
                 }
-                if let Err(error) = synced {
-                    self.disk_failed(file, error, tells);
-                }
             }
+            Job::Synced(Err(error)) => self.disk_failed(file, error, tells),
             Job::Landed(Ok((path, stamp))) => {
                 // It goes on being served by what is open of it, until it is served as a whole.
                 self.files.remove(&file);
                 tells.extend([Tell::Done { file, path, stamp }]);
             }
-            Job::Landed(Err(NotUnpacked::Disk(error))) => self.failed(file, error.into(), tells),
+            Job::Landed(Err(NotUnpacked::Disk(error))) => self.disk_failed(file, error, tells),
             Job::Landed(Err(NotUnpacked::List(why))) => {
                 self.discard(file);
                 tells.extend([Tell::Failed { file, why: Failure::Folder(why) }]);
             }
             Job::Died => self.failed(file, bug().into(), tells),
-            Job::Dropped(_) => {}
+            Job::Dropped(_) | Job::Closed(_) | Job::Noted => {}
         }
     }
 
-    /// A full disk may be given room; everything else takes somebody to do something.
-    fn disk_failed(&mut self, file: FileId, error: DiskError, tells: &mut impl Extend<Tell>) {
-        if error.place == Place::Profile || error.trouble == Trouble::Full {
-            tracing::debug!("a file cannot be kept: {}", error.reason());
+    /// A piece could not be written: nothing of it counts. A full disk may be given room;
+    /// everything else takes somebody to do something.
+    fn not_written(&mut self, file: FileId, error: DiskError, tells: &mut impl Extend<Tell>) {
+        if error.passes() {
+            tracing::debug!("a piece cannot be kept: {}", error.reason());
             self.plan.handle_store_failed(file, self.now());
         } else {
             self.failed(file, error.into(), tells);
         }
+    }
+
+    /// A disk did not open a file, or not make it durable: what is in memory of it is not believed
+    /// any more. It is opened again from what was noted, as above.
+    pub(super) fn disk_failed(
+        &mut self,
+        file: FileId,
+        error: DiskError,
+        tells: &mut impl Extend<Tell>,
+    ) {
+        if !error.passes() {
+            return self.failed(file, error.into(), tells);
+        }
+        tracing::debug!("a file cannot be kept: {}", error.reason());
+        let Some(fetch) = self.files.get_mut(&file) else { return };
+        let until = Instant::now() + fetch.rest;
+        fetch.rest = (fetch.rest * 2).min(REST.1);
+        self.shut(file, Some(until));
+    }
+
+    /// Lets go of what is open of a file that is still wanted: it is paused, or a disk failed.
+    pub(super) fn shut(&mut self, file: FileId, until: Option<Instant>) {
+        let Some(fetch) = self.files.get_mut(&file) else { return };
+        fetch.links.clear();
+        let (mark, note) = (Mark { file, time: fetch.time }, until.is_none());
+        fetch.fresh = 0;
+        let stage = core::mem::replace(&mut fetch.stage, Stage::Shut(until));
+        if let Stage::Open(landing, _) | Stage::Landing(landing) = stage {
+            fetch.here = landing.here();
+            fetch.was_known |= fetch.here > 0;
+            let address = landing.blob().address;
+            self.jobs.begin(address, mark, move || Job::Closed(landing.close(note)));
+        }
+        // What its streams still say is of what was open.
+        self.named.retain(|_, (of, _)| *of != file);
+        self.server.offered.take_back(file);
+        self.plan.handle_cancelled(file, self.now());
     }
 }
 
@@ -400,5 +472,18 @@ impl File {
     fn is_due(&self) -> bool {
         let old = self.fresh > 0 && self.synced.elapsed() >= SYNC_AGE;
         matches!(self.stage, Stage::Open(_, false)) && (old || self.fresh >= SYNC_PIECES)
+    }
+
+    fn has_rested(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Shut(Some(until)) if until <= now) && !self.paused
+    }
+
+    /// How far it is while nothing of it is open.
+    fn shut_progress(&self) -> Option<Progress> {
+        let Stage::Shut(_) = self.stage else { return None };
+        let paused = State::Paused;
+        let state = if self.paused { paused } else { State::Stuck(Stuck::StoreFailing, None) };
+        let (here, of, sources) = (self.here, self.reference.blob.shape.sealed(), Vec::new());
+        Some(Progress { state, here, of, rate: 0, left: None, twice: 0, sources })
     }
 }

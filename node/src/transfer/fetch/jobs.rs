@@ -25,6 +25,10 @@ pub(super) enum Job {
     Synced(Result<(), DiskError>),
     Landed(Result<(PathBuf, Stamp), NotUnpacked>),
     Dropped(Result<(), DiskError>),
+    /// What came of it is noted, if it was to be, and it is not open any more.
+    Closed(Result<(), DiskError>),
+    /// It is known elsewhere that it is here.
+    Noted,
     /// It has a bug.
     Died,
 }

@@ -20,7 +20,7 @@ use super::answers::{ANSWER_MAX, Event, Questions, judge};
 use crate::transfer::disk::{DiskError, Landing};
 use crate::transfer::frames::{self, Frames};
 use crate::transfer::plan::{Lie, SourceId};
-use crate::transfer::streams::{Streams, Way};
+use crate::transfer::streams::{CROWDED, Streams, Way};
 
 /// Who takes no question for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ impl Link {
             }
             Err(error) => {
                 tracing::debug!("a source of a file is not reached: {error}");
-                Event::Broken
+                if error.kind() == CROWDED { Event::Crowded } else { Event::Broken }
             }
         };
         self.say(vec![last]).await;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hubbub_shared::blob::Blob;
+use hubbub_shared::id::BlobId;
 use tokio::time::Instant;
 
-use super::fetches::{Fetches, File, Stage};
+use super::fetches::{Fetches, File, REST, Stage};
 use super::jobs::{Job, Mark};
 use crate::transfer::disk::{Course, DiskError, Found, Landing, Reference, Target, landing};
 use crate::transfer::order::{Failure, Fetch, Tell};
@@ -21,9 +21,11 @@ use crate::transfer::serve::offered::Whole;
 /// What there was of a file that was let go.
 struct Ended {
     mark: Mark,
-    blob: Blob,
+    reference: Reference,
     target: Target,
     landing: Option<Arc<Landing>>,
+    /// Its tree is not its alone.
+    keep: bool,
 }
 
 impl Fetches {
@@ -37,31 +39,44 @@ impl Fetches {
             tells.extend([Tell::Failed { file, why }]);
             return;
         }
-        self.number += 1;
-        let (mark, course) = (Mark { file, time: self.number }, Arc::new(Course::default()));
         let wanted = File {
-            time: mark.time,
+            time: 0,
+            was_known: self.shelf.knows(&blob.address, file.0),
             reference: fetch.reference,
             target: fetch.target,
-            was_known: self.shelf.knows(&blob.address, file.0),
-            stage: Stage::Opening(Arc::clone(&course)),
+            stage: Stage::Shut(None),
             sources: fetch.sources.into_iter().collect(),
             priority: fetch.priority,
             paused: fetch.paused,
             links: BTreeMap::new(),
             fresh: 0,
             synced: Instant::now(),
+            rest: REST.0,
+            here: 0,
         };
-        let (shelf, target) = (self.shelf.clone(), wanted.target.clone());
-        let reference = wanted.reference.duplicate();
-        let whole = self.server.offered.whole_of_another(&blob.address, file);
-        self.jobs.begin(blob.address, mark, move || {
+        let begins = !wanted.paused;
+        self.files.insert(file, wanted);
+        if begins {
+            self.begin(file);
+        }
+    }
+
+    /// A file of which nothing is open is looked for on the disk.
+    pub(super) fn begin(&mut self, file: FileId) {
+        let Some(fetch) = self.files.get_mut(&file) else { return };
+        self.number += 1;
+        (fetch.time, fetch.synced) = (self.number, Instant::now());
+        let (mark, course) = (Mark { file, time: fetch.time }, Arc::new(Course::default()));
+        fetch.stage = Stage::Opening(Arc::clone(&course));
+        let (shelf, target) = (self.shelf.clone(), fetch.target.clone());
+        let (reference, address) = (fetch.reference.duplicate(), fetch.reference.blob.address);
+        let whole = self.server.offered.whole_of_another(&address, file);
+        self.jobs.begin(address, mark, move || {
             if let Some(why) = whole.and_then(|whole| is_here(&whole, &reference)) {
                 return Job::Refused(why);
             }
             Job::Opened(Landing::open((&shelf, file.0), &reference, &target, &course))
         });
-        self.files.insert(file, wanted);
     }
 
     /// Looks whether the address is on its way already. One that says something else of it, and of
@@ -95,7 +110,7 @@ impl Fetches {
         let now = self.now();
         let Some(fetch) = self.files.get_mut(&file) else { return };
         match found {
-            Err(error) => self.failed(file, error.into(), tells),
+            Err(error) => self.disk_failed(file, error, tells),
             Ok(None) => self.failed(file, Failure::Unfit, tells),
             Ok(Some(Found::Whole(path, stamp))) => {
                 self.files.remove(&file);
@@ -105,6 +120,9 @@ impl Fetches {
                 let landing = Arc::<Landing>::from(landing);
                 let (shape, have) = (landing.blob().shape, landing.have().clone());
                 fetch.stage = Stage::Open(Arc::clone(&landing), false);
+                if fetch.paused {
+                    return self.shut(file, None);
+                }
                 self.server.offered.put_part(file, landing);
                 let (priority, paused) = (fetch.priority, fetch.paused);
                 let wanted = Wanted { file, shape, have, priority, paused };
@@ -119,13 +137,21 @@ impl Fetches {
         }
     }
 
-    /// It is not wanted any more, and nothing of it is kept.
-    pub fn forget(&mut self, file: FileId, blob: Blob, target: Target) {
-        if self.discard(file) {
-            return;
-        }
+    /// It is here, and somebody knows where.
+    pub fn landed(&mut self, address: BlobId, file: FileId) {
+        let shelf = self.shelf.clone();
+        self.jobs.begin(address, Mark { file, time: 0 }, move || {
+            shelf.landed(&address, file.0);
+            Job::Noted
+        });
+    }
+
+    /// It is not wanted any more, and nothing of it is kept, but maybe its tree for others.
+    pub fn forget(&mut self, file: FileId, (reference, target): (Reference, Target), keep: bool) {
         let mark = Mark { file, time: 0 };
-        self.take_away(Ended { mark, blob, target, landing: None });
+        let unknown = || Ended { mark, reference, target, landing: None, keep };
+        let ended = self.end(file).map_or_else(unknown, |ended| Ended { keep, ..ended });
+        self.take_away(ended);
     }
 
     /// Lets go of a file and takes away what there is of it. Whether it was there.
@@ -139,15 +165,15 @@ impl Fetches {
     }
 
     fn take_away(&mut self, ended: Ended) {
-        let Ended { mark, blob, target, landing } = ended;
-        let (file, address) = (mark.file, blob.address);
+        let Ended { mark, reference, target, landing, keep } = ended;
+        let (file, address) = (mark.file, reference.blob.address);
         let shelf = self.shelf.clone();
         let fetched = self.files.values().any(|file| file.reference.blob.address == address);
-        let keep = fetched || self.server.offered.has_another(&address, file);
+        let keep = keep || fetched || self.server.offered.has_another(&address, file);
         self.jobs.begin(address, mark, move || {
             Job::Dropped(match landing {
                 Some(landing) => landing.discard(keep),
-                None => landing::discard((&shelf, file.0), &blob, &target, keep),
+                None => landing::discard((&shelf, file.0), &reference, &target, keep),
             })
         });
     }
@@ -164,16 +190,21 @@ impl Fetches {
                 course.stop.store(true, Ordering::Relaxed);
                 None
             }
+            Stage::Shut(_) => None,
         };
-        let (blob, mark) = (ended.reference.blob, Mark { file, time: ended.time });
-        Some(Ended { mark, blob, target: ended.target, landing })
+        let File { reference, target, time, .. } = ended;
+        Some(Ended { mark: Mark { file, time }, reference, target, landing, keep: false })
     }
 
     /// Nothing comes of it for now; what is here of it stays.
     pub(super) fn failed(&mut self, file: FileId, why: Failure, tells: &mut impl Extend<Tell>) {
-        if self.end(file).is_some() {
-            tells.extend([Tell::Failed { file, why }]);
+        let Some(ended) = self.end(file) else { return };
+        if let Some(landing) = ended.landing {
+            // Before it is opened again, if it is wanted again.
+            let address = ended.reference.blob.address;
+            self.jobs.begin(address, ended.mark, move || Job::Closed(landing.close(false)));
         }
+        tells.extend([Tell::Failed { file, why }]);
     }
 }
 
@@ -188,7 +219,7 @@ impl File {
     /// Whether some of it is here: what opens shows that its reference is true.
     fn has_some(&self) -> bool {
         match &self.stage {
-            Stage::Opening(_) => self.was_known,
+            Stage::Opening(_) | Stage::Shut(_) => self.was_known,
             Stage::Open(landing, _) => landing.have().count() > 0,
             Stage::Landing(_) => true,
         }
@@ -200,10 +231,11 @@ mod tests {
     use std::io;
     use std::path::Path;
 
+    use hubbub_shared::blob::Blob;
     use hubbub_shared::content::FileName;
     use hubbub_shared::crypto::Secret32;
     use hubbub_shared::crypto::stream::FileKey;
-    use hubbub_shared::id::{BlobId, NodeId};
+    use hubbub_shared::id::NodeId;
     use tokio::sync::mpsc;
 
     use super::*;

@@ -41,10 +41,10 @@ impl Fetch {
         self.sources.remove(&id);
     }
 
-    pub(super) fn opened(&mut self, id: SourceId, now: Timestamp) {
+    pub(super) fn opened(&mut self, id: SourceId, kind: Kind, now: Timestamp) {
         let opening = |source: &&mut Source| matches!(source.link, Link::Opening(_));
         if let Some(source) = self.sources.get_mut(&id).filter(opening) {
-            source.opened(now);
+            source.opened(kind, now);
         }
     }
 
@@ -58,6 +58,13 @@ impl Fetch {
         self.changed = true;
         self.give_back(&outs);
         self.note_idle(outbox.now);
+    }
+
+    /// The hub takes no stream more of this node: another moment says nothing about that.
+    pub(super) fn crowded(&mut self, id: SourceId, outbox: &mut Outbox) {
+        if self.sources.get(&id).is_some_and(Source::is_up) {
+            self.leave(id, Why::Refused, outbox);
+        }
     }
 
     pub(super) fn have(&mut self, id: SourceId, have: HaveMap, now: Timestamp) {

@@ -216,14 +216,21 @@ impl Plan {
         self.tell(file, now, |fetch, outbox| fetch.lose(source, outbox));
     }
 
-    /// The stream asked for is there.
-    pub fn handle_opened(&mut self, file: FileId, source: SourceId, now: Timestamp) {
-        self.tell(file, now, |fetch, outbox| fetch.opened(source, outbox.now));
+    /// The stream asked for is there, on this way. What failed before is not forgotten for that:
+    /// only what a source gives makes it good.
+    pub fn handle_opened(&mut self, file: FileId, source: SourceId, kind: Kind, now: Timestamp) {
+        self.tell(file, now, |fetch, outbox| fetch.opened(source, kind, outbox.now));
     }
 
     /// A stream did not come about, or broke. The source is tried again, ever later.
     pub fn handle_broken(&mut self, file: FileId, source: SourceId, now: Timestamp) {
         self.tell(file, now, |fetch, outbox| fetch.broken(source, outbox));
+    }
+
+    /// There is no place for a source's stream just now. It is tried again, ever later, whatever
+    /// was heard of it meanwhile.
+    pub fn handle_crowded(&mut self, file: FileId, source: SourceId, now: Timestamp) {
+        self.tell(file, now, |fetch, outbox| fetch.crowded(source, outbox));
     }
 
     /// A source told what it has; asked for or not.

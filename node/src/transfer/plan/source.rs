@@ -147,8 +147,8 @@ impl Source {
         matches!(self.link, Link::Open | Link::Opening(_))
     }
 
-    pub(super) fn opened(&mut self, now: Timestamp) {
-        (self.link, self.renewed) = (Link::Open, false);
+    pub(super) fn opened(&mut self, kind: Kind, now: Timestamp) {
+        (self.kind, self.link, self.renewed) = (kind, Link::Open, false);
         (self.idle, self.have_due, self.heard, self.dry) = (now, now, now, now);
     }
 

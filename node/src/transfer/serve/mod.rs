@@ -1,7 +1,8 @@
 //! Pieces for whoever may have them, on the streams that peers open.
 //!
 //! * [`offered`]: what there is to give; [`seats`]: who may ask how much at once; `stream`: one
-//!   peer's questions, answered one after the other; [`sealed`]: bytes for the hub's cache
+//!   peer's questions, answered one after the other; [`sealed`]: bytes for the hub's cache;
+//!   [`takers`]: to whom it goes, for eyes
 //!
 //! Invariant: whether somebody may have a file is asked anew each second. A stream holds
 //! two batches of a mebibyte and one question; who reads slowly waits alone. Peers take turns,
@@ -11,6 +12,7 @@ pub mod offered;
 pub mod sealed;
 pub mod seats;
 mod stream;
+pub mod takers;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,9 +23,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use super::limit::Limit;
-use super::streams::Way;
+use super::streams::Opened;
 use offered::Offered;
 use seats::Seats;
+use takers::Takers;
 
 /// Whether somebody may have a file: members of the conversation it was offered in, who are not
 /// blocked.
@@ -47,6 +50,8 @@ pub struct Server {
     pub offered: Offered,
     /// How fast it goes out.
     pub limit: Limit,
+    /// To whom it goes.
+    pub takers: Takers,
     /// When pieces went to a peer last.
     given: Mutex<Option<Instant>>,
     may: May,
@@ -61,8 +66,8 @@ impl Server {
     pub fn new(offered: Offered, may: May) -> Self {
         let (limit, seats) = (Limit::new(0), Arc::default());
         let (turned_away, work) = (Semaphore::new(TURNED_AWAY), Semaphore::new(WORKERS));
-        let given = Mutex::default();
-        Self { offered, limit, given, may, seats, turned_away, work }
+        let (takers, given) = (Takers::default(), Mutex::default());
+        Self { offered, limit, takers, given, may, seats, turned_away, work }
     }
 
     /// Waits while peers are being given something, for a while.
@@ -82,11 +87,11 @@ impl Server {
     }
 
     /// Answers what a peer asks on this stream, until it ends.
-    pub async fn serve(self: Arc<Self>, peer: NodeId, way: Way) {
+    pub async fn serve(self: Arc<Self>, peer: NodeId, opened: Opened) {
         let ended = match Seats::take(&self.seats, peer) {
-            Some(seat) => stream::run(&self, (peer, seat), way).await,
+            Some(seat) => stream::run(&self, (peer, seat), opened).await,
             None => match self.turned_away.try_acquire() {
-                Ok(_turn) => stream::turn_away(way).await,
+                Ok(_turn) => stream::turn_away(opened.way).await,
                 Err(_) => return,
             },
         };

@@ -54,7 +54,6 @@ struct Files {
 struct Entry {
     state: State,
     used: u64,
-    given: u64,
 }
 
 enum State {
@@ -91,7 +90,7 @@ impl Offered {
 
     fn set(&self, file: FileId, blob: BlobId, state: State) {
         let mut files = self.lock();
-        let new = || Entry { state: State::Changed, used: 0, given: 0 };
+        let new = || Entry { state: State::Changed, used: 0 };
         files.blobs.entry(blob).or_default().entry(file).or_insert_with(new).state = state;
     }
 
@@ -101,14 +100,6 @@ impl Offered {
             entries.remove(&file);
             !entries.is_empty()
         });
-    }
-
-    /// What was given of each file since it was offered, in bytes.
-    #[must_use]
-    pub fn given(&self) -> Vec<(FileId, u64)> {
-        let files = self.lock();
-        let of = |(file, entry): (&FileId, &Entry)| (*file, entry.given);
-        files.blobs.values().flatten().map(of).collect()
     }
 
     /// Whether there is something of this address by another number, changed or not.
@@ -224,12 +215,6 @@ impl Offered {
         if was_there {
             self.take_back(file);
             self.told.send(Became::Gone(file)).await.ok();
-        }
-    }
-
-    pub(super) fn count(&self, blob: &BlobId, file: FileId, bytes: u64) {
-        if let Some(entry) = self.lock().entry(blob, file) {
-            entry.given += bytes;
         }
     }
 

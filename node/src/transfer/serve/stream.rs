@@ -28,7 +28,8 @@ use crate::transfer::disk::Held;
 use crate::transfer::disk::held::{NotGiven, Question};
 use crate::transfer::frames::{self, Frames, invalid};
 use crate::transfer::plan::FileId;
-use crate::transfer::streams::Way;
+use crate::transfer::plan::limits::HAVE_PIECES;
+use crate::transfer::streams::{Opened, Way};
 
 /// Longest body of a question: its spans of at most eight bytes each, and the rest of it.
 const ASK_MAX: usize = 64 + 8 * ASK_SPANS;
@@ -39,8 +40,11 @@ const IDLE: Duration = Duration::from_secs(120);
 const FIRST: Duration = Duration::from_secs(5);
 /// Who takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often those who asked hear what else is here, while it grows.
+/// How often those who asked hear what else is here, while it grows...
 const NEWS: Duration = Duration::from_secs(2);
+/// ... and so much less often for each piece: what is told grows with the file, and stays below
+/// 16 KiB a second, as where it is asked for.
+const NEWS_A_PIECE: Duration = Duration::from_nanos(1_000_000 / HAVE_PIECES);
 /// How long it holds that somebody may have something: whoever is removed gets no more after this.
 const ALLOWED: Duration = Duration::from_secs(1);
 /// How soon somebody who was told that there is too much to do may come again.
@@ -49,18 +53,26 @@ const AGAIN: Millis = Millis::secs(5);
 const BATCH: usize = SPAN_PIECES as usize * PIECE;
 
 /// Answers until the peer is done, or lets us wait.
-pub(super) async fn run(server: &Server, who: (NodeId, Seat), way: Way) -> io::Result<()> {
-    let (read, mut write) = split(way);
+pub(super) async fn run(server: &Server, who: (NodeId, Seat), opened: Opened) -> io::Result<()> {
+    let Opened { way, direct } = opened;
+    let (peer, (read, mut write)) = (who.0, split(way));
     let asks = Frames::new(read, ASK_MAX, 0);
     let (job, told, room) = (None, None, Vec::new());
-    let (allowed, standing) = (None, Standing::Unknown);
-    let mut giving = Giving { server, who, asks, job, told, allowed, standing, room };
-    let (mut ready, mut spare) = (Vec::new(), Vec::new());
+    let (allowed, standing, sealed) = (None, Standing::Unknown, None);
+    let mut giving = Giving { server, who, asks, job, told, allowed, standing, sealed, room };
+    let (mut ready, mut spare, mut leaving) = (Vec::new(), Vec::new(), None::<Leaving>);
     loop {
-        let sent = frames::write(&mut write, &ready, PATIENCE);
+        let count = |bytes| {
+            if let Some(leaving) = &mut leaving {
+                let text = leaving.goes(bytes);
+                server.takers.took((leaving.file, peer), (text, direct), Instant::now());
+            }
+        };
+        let sent = frames::write_counted(&mut write, &ready, PATIENCE, count);
         let ((), next) = tokio::try_join!(sent, giving.next(spare))?;
         let Some(next) = next else { break };
         spare = std::mem::replace(&mut ready, next);
+        leaving = giving.sealed.take();
     }
     write.shutdown().await
 }
@@ -89,7 +101,31 @@ struct Giving<'a> {
     /// What this peer may have, and when that was asked.
     allowed: Option<(BlobId, Instant)>,
     standing: Standing,
+    /// The batch that was sealed last, if it was one.
+    sealed: Option<Leaving>,
     room: Vec<u8>,
+}
+
+/// A batch on its way out.
+struct Leaving {
+    file: FileId,
+    /// Bytes of the file in it.
+    text: u64,
+    /// All its bytes, and how many of them the stream has taken.
+    bytes: u64,
+    gone: u64,
+}
+
+impl Leaving {
+    /// So many bytes more are taken: so many of the file.
+    fn goes(&mut self, bytes: usize) -> u64 {
+        // A batch is a few mebibytes at most.
+        let share = |gone: u64| (self.text * gone).checked_div(self.bytes).unwrap_or(0);
+        let gone = self.bytes.min(self.gone + u64::try_from(bytes).unwrap_or(u64::MAX));
+        let text = share(gone).saturating_sub(share(self.gone));
+        self.gone = gone;
+        text
+    }
 }
 
 /// Whether this peer had a right to anything it asked for on this stream.
@@ -120,9 +156,22 @@ struct Told {
     at: Instant,
 }
 
+impl Told {
+    fn every(&self) -> Duration {
+        news_every(self.held.blob().shape.pieces())
+    }
+}
+
+/// How often somebody hears what else is here of so many pieces.
+fn news_every(pieces: u64) -> Duration {
+    NEWS + NEWS_A_PIECE * u32::try_from(pieces).unwrap_or(u32::MAX)
+}
+
 /// What a batch of pieces became.
 struct Batch {
     out: Vec<u8>,
+    /// Bytes of the file in it.
+    text: u64,
     room: Vec<u8>,
     why_not: Option<NotGiven>,
 }
@@ -142,7 +191,7 @@ impl Giving<'_> {
                 return self.batch(job, spare).await.map(Some);
             }
             let idle = if self.standing == Standing::Known { IDLE } else { FIRST };
-            let wait = if self.told.is_some() { NEWS.min(idle) } else { idle };
+            let wait = self.told.as_ref().map_or(idle, |told| told.every().min(idle));
             match timeout(wait, self.asks.next()).await {
                 Err(_) if began.elapsed() >= idle => return Ok(None),
                 Err(_) => {}
@@ -198,7 +247,7 @@ impl Giving<'_> {
 
     /// What there is more of since it was asked for, if this peer still may know.
     async fn news(&mut self) -> Option<Vec<u8>> {
-        let due = self.told.as_ref().filter(|told| told.at.elapsed() >= NEWS)?;
+        let due = self.told.as_ref().filter(|told| told.at.elapsed() >= told.every())?;
         let address = due.held.blob().address;
         if self.permitted(&address).await.is_err() {
             self.told = None;
@@ -267,7 +316,7 @@ impl Giving<'_> {
         self.room = batch.room;
         let mut out = batch.out;
         self.server.gave();
-        self.server.offered.count(&address, file, out.len() as u64);
+        self.sealed = Some(Leaving { file, text: batch.text, bytes: out.len() as u64, gone: 0 });
         tracing::debug!("pieces given: {given}");
         match batch.why_not {
             Some(why) => out.extend(refusal(req, self.why((&address, file), why).await)),
@@ -294,15 +343,18 @@ fn seal(
     mut room: Vec<u8>,
     mut out: Vec<u8>,
 ) -> Batch {
+    let shape = held.blob().shape;
+    let mut text = 0;
     let mut give = || {
         held.check()?;
         for piece in pieces {
             held.give(&Question { req, piece: *piece }, &mut room, &mut out)?;
+            text += shape.text(piece.0).map_or(0, |text| text.end - text.start);
         }
         Ok(())
     };
     let why_not = give().err();
-    Batch { out, room, why_not }
+    Batch { out, text, room, why_not }
 }
 
 fn refusal(req: u32, code: PieceRefusal) -> Vec<u8> {
@@ -311,4 +363,23 @@ fn refusal(req: u32, code: PieceRefusal) -> Vec<u8> {
 
 fn told(req: u32, have: Vec<u8>) -> Vec<u8> {
     codec::frame(HAVE_TOLD, &HaveTold { req, have: ByteBuf::from(have) })
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_shared::blob::HaveMap;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_growing_file_stays_below_16_kib_a_second_however_large_it_is() {
+        for pieces in [1_u32, 1_000, 30_000, 160_000, 1_600_000, 2_000_000] {
+            // The worst there is: neither runs nor bits are short.
+            let mut have = HaveMap::none(pieces.into());
+            (0..pieces).step_by(2).for_each(|index| have.insert(index));
+            let rate = have.encode().len() as f64 / news_every(pieces.into()).as_secs_f64();
+            assert!(rate < 16.0 * 1_024.0, "{pieces} pieces: {rate} bytes a second");
+        }
+        assert!(news_every(1_000) < 2 * NEWS, "small ones are told of as often as ever");
+    }
 }

@@ -1,42 +1,66 @@
 //! Transfers that end in the middle, and begin again on what is on the disk.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use hubbub_shared::limits::PIECE;
+use hubbub_shared::limits::{PIECE, SPAN_PIECES};
+use hubbub_shared::wire::pieces::PIECE_FRAME_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
-use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
-use super::person::{ALICE, BOB, Home, Offer, Person, Switch, bytes};
+use super::person::{ALICE, BOB, Home, Offer, PIPE, Person, Switch, bytes, runtime};
 use crate::transfer::disk::{Course, Found, Landing, Shelf};
+use crate::transfer::streams::Opened;
 
-fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+/// Bytes that go out of alice's door at once.
+const CHUNK: usize = 64 << 10;
+
+/// What goes out of alice's door: how much did, and how much may.
+#[derive(Clone)]
+struct Gate {
+    sent: watch::Sender<u64>,
+    upto: watch::Sender<u64>,
 }
 
-/// Counts what goes out of alice's door.
-fn counted(switch: &Switch, alice: &Person) -> Arc<AtomicU64> {
-    let (door, count) = (alice.transfers.door(), Arc::new(AtomicU64::new(0)));
-    let counting = Arc::clone(&count);
-    switch.put(ALICE, move |peer, way| {
-        let (ours, theirs) = tokio::io::duplex(64 << 10);
-        door.serve(peer, Box::new(theirs));
-        let ((mut asks, mut answers), (mut gives, mut takes)) = (split(way), split(ours));
-        let counting = Arc::clone(&counting);
-        tokio::spawn(async move { tokio::io::copy(&mut asks, &mut takes).await });
-        tokio::spawn(async move {
-            let mut chunk = vec![0; 64 << 10];
-            while let Ok(count @ 1..) = gives.read(&mut chunk).await {
-                counting.fetch_add(count as u64, Ordering::Relaxed);
-                if answers.write_all(&chunk[..count]).await.is_err() {
-                    break;
+impl Gate {
+    /// Before alice's door; nothing may pass yet.
+    fn before(switch: &Switch, alice: &Person) -> Self {
+        let gate = Self { sent: watch::Sender::new(0), upto: watch::Sender::new(0) };
+        let (door, shared) = (alice.transfers.door(), gate.clone());
+        switch.put(ALICE, move |peer, way| {
+            let (ours, theirs) = tokio::io::duplex(CHUNK);
+            door.serve(peer, Opened { way: Box::new(theirs), direct: true });
+            let ((mut asks, mut answers), (mut gives, mut takes)) = (split(way), split(ours));
+            let gate = shared.clone();
+            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut takes).await });
+            tokio::spawn(async move {
+                let mut chunk = vec![0; CHUNK];
+                while let Ok(count @ 1..) = gives.read(&mut chunk).await {
+                    gate.opened().await;
+                    gate.sent.send_modify(|sent| *sent += count as u64);
+                    if answers.write_all(&chunk[..count]).await.is_err() {
+                        break;
+                    }
                 }
-            }
+            });
         });
-    });
-    count
+        gate
+    }
+
+    fn sent(&self) -> u64 {
+        *self.sent.borrow()
+    }
+
+    async fn opened(&self) {
+        let mut upto = self.upto.subscribe();
+        upto.wait_for(|upto| self.sent() < *upto).await.unwrap();
+    }
+
+    /// Lets so many bytes more pass, and waits until they have.
+    async fn pass(&self, bytes: u64) {
+        let upto = self.sent() + bytes;
+        self.upto.send_replace(upto);
+        self.sent.subscribe().wait_for(|sent| *sent >= upto).await.unwrap();
+    }
 }
 
 fn pieces_here(home: &Home, offer: &Offer) -> u64 {
@@ -59,16 +83,19 @@ fn a_receiver_that_is_killed_again_and_again_fetches_almost_nothing_twice() {
         let offer = alice.offer(&hers, &content).await;
         (alice, offer)
     });
-    let sent = source.block_on(async { counted(&switch, &alice) });
+    let gate = Gate::before(&switch, &alice);
     let mut kills: u64 = 0;
-    // A moment that differs each time, and no chance.
     for round in 0u64..50 {
         let life = runtime();
-        let after = Duration::from_micros(2_000 + round * 7_919 % 25_000);
+        // After so many pieces, however long they take.
+        let pieces = 20 + round * 17 % 40;
         let done = life.block_on(async {
             let mut bob = Person::new(BOB, &his, &switch);
             bob.want(1, &offer, his.target("b"), &[ALICE]).await;
-            tokio::time::timeout(after, bob.done(1)).await.is_ok()
+            tokio::select! {
+                done = bob.done(1) => done.is_ok(),
+                () = gate.pass(pieces * PIECE as u64) => false,
+            }
         });
         drop(life); // waits for what is on its way to the disk, and for nothing else
         if done {
@@ -77,16 +104,18 @@ fn a_receiver_that_is_killed_again_and_again_fetches_almost_nothing_twice() {
         kills += 1;
     }
     let path = runtime().block_on(async {
+        gate.upto.send_replace(u64::MAX);
         let mut bob = Person::new(BOB, &his, &switch);
         bob.want(1, &offer, his.target("b"), &[ALICE]).await;
         bob.done(1).await.unwrap()
     });
     assert!(fs::read(path).unwrap() == content);
-    let (sent, sealed) = (sent.load(Ordering::Relaxed), offer.blob.shape.sealed());
+    let (sent, sealed) = (gate.sent(), offer.blob.shape.sealed());
     println!("killed {kills} times; {sent} bytes sent of {sealed}");
-    // What is on its way when somebody dies is lost, and how much that is depends on the machine:
-    // less than two pieces each time.
-    let lost = kills * 2 * PIECE as u64;
+    // What is on its way when somebody dies is lost, and how much that is depends on the machine.
+    // At most it is what is judged, what is read meanwhile, and what waits in the pipe.
+    let batch = SPAN_PIECES as usize * PIECE_FRAME_MAX;
+    let lost = kills * (2 * batch + PIPE + CHUNK) as u64;
     assert!(kills > 5 && sent <= sealed + lost, "{kills} kills, {sent} of {sealed}");
     assert_eq!(his.names(), ["b"]);
     drop(alice);

@@ -12,7 +12,7 @@ use crate::transfer::frames::Frames;
 use crate::transfer::order::{Failure, Order, Tell};
 use crate::transfer::plan::{FileId, Kind, Lie, SourceId};
 use crate::transfer::serve::offered::Whole;
-use crate::transfer::streams::Way;
+use crate::transfer::streams::{Opened, Way};
 
 async fn alice(switch: &Switch, content: &[u8]) -> (Home, Person, Offer) {
     let home = Home::new();
@@ -73,7 +73,7 @@ fn lie(switch: &Switch, honest: &Person) {
     let door = honest.transfers.door();
     switch.put(MALLORY, move |peer, way| {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        door.serve(peer, Box::new(theirs));
+        door.serve(peer, Opened { way: Box::new(theirs), direct: true });
         let (his, hers) = (split(way), split(ours));
         tokio::spawn(copy(his.0, hers.1, false));
         tokio::spawn(copy(hers.0, his.1, true));
@@ -211,8 +211,8 @@ async fn a_file_that_is_not_wanted_any_more_leaves_nothing() {
     bob.want(1, &offer, home.target("b"), &[]).await;
     bob.until(|tell| matches!(tell, Tell::Progress { .. }).then_some(())).await;
     assert_eq!(home.names(), ["b.part"]);
-    let (file, blob, target) = (FileId(1), offer.blob, home.target("b"));
-    bob.transfers.order(Order::Drop { file, blob, target }).await;
+    let (file, reference, target) = (FileId(1), offer.reference(), home.target("b"));
+    bob.transfers.order(Order::Drop { file, reference, target, keep: false }).await;
     bob.transfers.stop().await;
     assert_eq!(home.names(), Vec::<String>::new());
     assert_eq!(fs::read_dir(home.shelf()).unwrap().count(), 0);

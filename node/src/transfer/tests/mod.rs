@@ -7,4 +7,6 @@ mod fetching;
 mod folders;
 mod person;
 mod resuming;
+#[cfg(unix)]
+mod rooms;
 mod serving;

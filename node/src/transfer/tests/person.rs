@@ -13,6 +13,7 @@ use hubbub_shared::crypto::stream::FileKey;
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::NodeId;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ use crate::transfer::streams::{Opened, Opening, Streams, Way};
 use crate::transfer::{Means, Transfers, Whole};
 
 /// Bytes in a pipe.
-const PIPE: usize = 256 * 1024;
+pub(super) const PIPE: usize = 256 * 1024;
 /// What takes longer than this on a slow machine does not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,6 +39,12 @@ pub(super) fn node(n: u8) -> NodeId {
 
 pub(super) fn bytes(size: usize) -> Vec<u8> {
     (0..size).map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()[5] ^ n.to_be_bytes()[6]).collect()
+}
+
+/// What a node runs in. Where it is dropped, the node is gone, and what was on its way to the disk
+/// has come there.
+pub(super) fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// What takes a stream that somebody opened.
@@ -159,7 +166,7 @@ impl Person {
             may: Box::new(move |peer, _| Box::pin(std::future::ready(may(&peer)))),
         });
         let door = transfers.door();
-        switch.put(n, move |peer, way| door.serve(peer, way));
+        switch.put(n, move |peer, way| door.serve(peer, Opened { way, direct: true }));
         Self { transfers, tells }
     }
 

@@ -1,11 +1,11 @@
 //! Files that go on after somebody's node was killed.
 
 use std::fs;
-use std::time::Duration;
 
-use super::person::{ALICE, BOB, Home, Offer, Person, Switch, bytes};
+use super::person::{ALICE, BOB, Home, Offer, Person, Switch, bytes, runtime};
 use crate::transfer::order::{Order, Tell};
 use crate::transfer::plan::Limits;
+use crate::transfer::streams::Opened;
 
 /// Pieces of a mebibyte.
 const PIECES: u64 = 16;
@@ -82,34 +82,40 @@ async fn a_receiver_killed_around_the_last_step_needs_nobody_for_it() {
     assert_eq!(home.names(), ["film"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_receiver_had_written_is_not_asked_for_again() {
-    let switch = Switch::default();
+#[test]
+fn what_a_killed_receiver_had_written_is_not_asked_for_again() {
+    let (switch, life, others) = (Switch::default(), runtime(), runtime());
     let content = bytes(SIZE);
-    let (_hers, mut alice, offer) = alice(&switch, &content).await;
+    let (_hers, mut alice, offer) = others.block_on(alice(&switch, &content));
     let (down, up) = (Limits::default(), 2 << 20);
-    alice.transfers.order(Order::Limits { down, up }).await;
+    others.block_on(alice.transfers.order(Order::Limits { down, up }));
     let home = Home::new();
-    let mut first = bob(&home, &switch, &offer, &[ALICE]).await;
-    until_here(&mut first, SIZE as u64 / 2).await;
+    life.block_on(async {
+        let mut first = bob(&home, &switch, &offer, &[ALICE]).await;
+        until_here(&mut first, SIZE as u64 / 2).await;
+    });
     switch.remove(ALICE);
-    drop(first);
-    // Nobody gives anything, so what is here is what was found.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let mut second = bob(&home, &switch, &offer, &[]).await;
-    let found = until_here(&mut second, 1).await;
-    assert!(found + (PIECES << 16) > SIZE as u64 / 2, "{found}");
-    let door = alice.transfers.door();
-    switch.put(ALICE, move |peer, way| door.serve(peer, way));
-    alice.transfers.order(Order::Limits { down, up: 0 }).await;
-    drop(second);
-    let mut third = bob(&home, &switch, &offer, &[ALICE]).await;
-    third.done(1).await.unwrap();
-    let given = alice
-        .until(|tell| match tell {
-            Tell::Given { bytes, .. } if bytes >= SIZE as u64 => Some(bytes),
-            _ => None,
-        })
-        .await;
-    assert!(given < SIZE as u64 + (PIECES << 17), "{given} bytes were given");
+    drop(life);
+    others.block_on(async {
+        // Nobody gives anything, so what is here is what was found.
+        let mut second = bob(&home, &switch, &offer, &[]).await;
+        let found = until_here(&mut second, 1).await;
+        assert!(found + (PIECES << 16) > SIZE as u64 / 2, "{found}");
+        let door = alice.transfers.door();
+        switch.put(ALICE, move |peer, way| door.serve(peer, Opened { way, direct: true }));
+        alice.transfers.order(Order::Limits { down, up: 0 }).await;
+        drop(second);
+        let mut third = bob(&home, &switch, &offer, &[ALICE]).await;
+        third.done(1).await.unwrap();
+        let given: u64 = alice
+            .until(|tell| match tell {
+                Tell::Given { takers, .. } => {
+                    let bytes = takers.iter().map(|taker| taker.bytes).sum();
+                    (bytes >= SIZE as u64).then_some(bytes)
+                }
+                _ => None,
+            })
+            .await;
+        assert!(given < SIZE as u64 + (PIECES << 17), "{given} bytes were given");
+    });
 }

@@ -7,19 +7,23 @@ use std::time::Duration;
 
 use hubbub_shared::blob::{Blob, HaveMap, MemoryNodes, Shape};
 use hubbub_shared::id::BlobId;
+use hubbub_shared::limits::PIECE;
 use hubbub_shared::wire::codec;
 use hubbub_shared::wire::pieces::{
     HAVE_ASK, HAVE_FRAME_MAX, HAVE_TOLD, HaveAsk, HaveTold, PIECE_ASK, PIECE_GIVEN, PIECES_REFUSED,
     PieceAsk, PieceGiven, PieceRefusal, PiecesRefused, Span,
 };
 use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::person::{ALICE, BOB, CAROL, Home, Offer, Person, Switch, bytes, node};
+use crate::net::SealedSource;
 use crate::transfer::frames::Frames;
 use crate::transfer::order::{Order, Tell};
-use crate::transfer::plan::{FileId, Kind, SourceId};
+use crate::transfer::plan::{FileId, Kind, Limits, SourceId};
 use crate::transfer::serve::seats::OF_ONE;
+use crate::transfer::serve::takers::Taker;
+use crate::transfer::streams::Opened;
 
 /// Somebody who asks by hand.
 pub(super) struct Asker {
@@ -30,13 +34,17 @@ pub(super) struct Asker {
 impl Asker {
     pub(super) fn at(person: &Person, n: u8) -> Self {
         let (ours, theirs) = duplex(1 << 20);
-        person.transfers.door().serve(node(n), Box::new(theirs));
+        person.transfers.door().serve(node(n), Opened { way: Box::new(theirs), direct: true });
         let (read, write) = split(ours);
         Self { write, frames: Frames::new(read, HAVE_FRAME_MAX, 0) }
     }
 
     pub(super) async fn ask(&mut self, blob: Blob, first: u32, count: u8) {
-        let spans = vec![Span { first, count, known: 0 }];
+        self.ask_span(blob, Span { first, count, known: 0 }).await;
+    }
+
+    async fn ask_span(&mut self, blob: Blob, span: Span) {
+        let spans = vec![span];
         let ask = PieceAsk { req: 1, blob: blob.address, sealed: blob.shape.sealed(), spans };
         self.write.write_all(&codec::frame(PIECE_ASK, &ask)).await.unwrap();
     }
@@ -95,6 +103,27 @@ async fn what_is_asked_for_is_given_and_shows_that_it_belongs() {
 }
 
 #[tokio::test]
+async fn it_is_told_who_takes_how_much_and_when_nobody_does_any_more() {
+    let (_home, mut alice, offer) = offered(3 << 20).await;
+    let mut bob = Asker::at(&alice, BOB);
+    bob.ask(offer.blob, 0, 16).await;
+    bob.pieces(offer.blob, 16).await;
+    let (first, rest) = (offer.blob.shape.text(0).unwrap(), offer.blob.shape.text(15).unwrap());
+    let all = |taker: &Taker| taker.bytes == rest.end - first.start;
+    let told = |tell| match tell {
+        Tell::Given { takers, .. } => Some(takers),
+        _ => None,
+    };
+    let taker = alice.until(|tell| told(tell)?.into_iter().find(all)).await;
+    assert_eq!((taker.to, taker.direct), (Some(node(BOB)), true));
+    // It is over at once when the file is not served any more.
+    alice.transfers.order(Order::Unserve { file: FileId(1) }).await;
+    alice.until(|tell| told(tell)?.is_empty().then_some(())).await;
+    let said = timeout(Duration::from_millis(1_200), alice.until(told)).await;
+    assert!(said.is_err(), "and then nothing more is said of it: {said:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_answered_is_refused_with_the_reason() {
     let (_home, alice, offer) = offered(1 << 20).await;
     let mut bob = Asker::at(&alice, BOB);
@@ -133,7 +162,7 @@ async fn who_may_not_fetch_any_more_hears_no_news() {
     let (_hers, alice, offer) = offered(1 << 20).await;
     let (home, switch) = (Home::new(), Switch::default());
     let door = alice.transfers.door();
-    switch.put(ALICE, move |peer, way| door.serve(peer, way));
+    switch.put(ALICE, move |peer, way| door.serve(peer, Opened { way, direct: true }));
     let may = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&may);
     let mut bob = Person::with(BOB, &home, &switch, move |_| asked.load(Ordering::Relaxed));
@@ -197,6 +226,19 @@ async fn of_a_file_that_changed_nothing_false_leaves_and_it_is_said() {
 }
 
 #[tokio::test]
+async fn a_file_that_has_another_number_on_its_disk_is_served_as_before() {
+    let (home, alice, offer) = offered(1 << 20).await;
+    let time = fs::metadata(&offer.path).unwrap().modified().unwrap();
+    let copy = home.path().join("copy");
+    fs::copy(&offer.path, &copy).unwrap();
+    fs::File::options().write(true).open(&copy).unwrap().set_modified(time).unwrap();
+    fs::rename(&copy, &offer.path).unwrap();
+    let mut bob = Asker::at(&alice, BOB);
+    bob.ask(offer.blob, 0, 2).await;
+    bob.pieces(offer.blob, 2).await;
+}
+
+#[tokio::test]
 async fn of_a_file_whose_time_was_put_back_nothing_false_leaves_either() {
     let (_home, alice, offer) = offered(1 << 20).await;
     let mut bob = Asker::at(&alice, BOB);
@@ -208,6 +250,74 @@ async fn of_a_file_whose_time_was_put_back_nothing_false_leaves_either() {
     bob.ask(offer.blob, 0, 16).await;
     bob.pieces(offer.blob, 3).await; // those before it are what they were
     assert_eq!(bob.refused().await, PieceRefusal::Changed);
+}
+
+#[tokio::test]
+async fn a_tree_that_the_own_disk_damaged_is_neither_a_lie_nor_a_changed_file() {
+    let (home, mut alice, offer) = offered(1 << 20).await;
+    let shelf = fs::read_dir(home.shelf()).unwrap().map(|entry| entry.unwrap().path());
+    let is_tree = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "tree");
+    let tree = shelf.into_iter().find(is_tree).unwrap();
+    // The parent named 1: the lowest above the first two pieces.
+    let mut damaged = fs::read(&tree).unwrap();
+    damaged[40] ^= 1;
+    damaged[3] ^= 1;
+    fs::write(&tree, damaged).unwrap();
+    for known in [0, offer.blob.shape.depth(0)] {
+        let mut bob = Asker::at(&alice, BOB);
+        bob.ask_span(offer.blob, Span { first: 0, count: 1, known }).await;
+        assert_eq!(bob.refused().await, PieceRefusal::StoreFailing, "{known}");
+    }
+    let mut bob = Asker::at(&alice, BOB);
+    bob.ask(offer.blob, 8, 1).await;
+    bob.pieces(offer.blob, 1).await;
+    alice
+        .until(|tell| match tell {
+            Tell::Changed { .. } => panic!("the file is what it was"),
+            Tell::Given { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_goes_to_the_hub_is_handed_over_by_what_the_limit_lets_through_at_once() {
+    let (home, mut alice, offer) = offered(2 << 20).await;
+    let (down, up) = (Limits::default(), 1_000_000);
+    alice.transfers.order(Order::Limits { down, up }).await;
+    // What is ordered after another is carried out after it.
+    alice.offer(&home, b"another").await;
+    let (mut at, sealed) = (0, offer.blob.shape.sealed());
+    let mut source = alice.transfers.sealed().of(offer.blob.address);
+    let began = Instant::now();
+    while at < sealed {
+        let most = usize::try_from(sealed - at).unwrap().min(1 << 20);
+        let some = source.read(at, most).await.unwrap().len();
+        assert!((1..=4 * PIECE).contains(&some) && some <= most, "{some} at {at}");
+        at += some as u64;
+    }
+    assert!(began.elapsed() > Duration::from_millis(1_200), "within the limit");
+}
+
+#[tokio::test]
+async fn a_small_file_does_not_wait_for_a_large_one_to_be_sealed() {
+    let (home, switch) = (Home::new(), Switch::default());
+    let mut alice = Person::new(ALICE, &home, &switch);
+    let (large, photo) = (home.path().join("film"), home.path().join("photo"));
+    fs::File::create(&large).unwrap().set_len(4 << 30).unwrap();
+    fs::write(&photo, bytes(10_000)).unwrap();
+    for (file, path) in [(FileId(1), large), (FileId(2), photo)] {
+        alice.transfers.order(Order::Seal { file, path }).await;
+    }
+    let first = alice.until(|tell| match tell {
+        Tell::Sealed { file, .. } | Tell::NotSealed { file, .. } => Some(file),
+        _ => None,
+    });
+    assert_eq!(first.await, FileId(2));
+    // What nobody wants any more is not read on.
+    alice.transfers.order(Order::Unserve { file: FileId(1) }).await;
+    alice.offer(&home, b"another").await;
+    alice.transfers.stop().await;
 }
 
 #[tokio::test]

@@ -113,6 +113,8 @@ pub(super) fn file(n: u8, sender: &str, state: FileState, done: Option<u64>) -> 
         why: None,
         path: None,
         progress: done.map(moving),
+        caution: None,
+        takers: Vec::new(),
         kept_until: None,
     };
     let body = FileBody {
@@ -125,6 +127,16 @@ pub(super) fn file(n: u8, sender: &str, state: FileState, done: Option<u64>) -> 
         status: Some(status),
     };
     message(BOB, n, sender, Body::File(Box::new(body)))
+}
+
+/// The same, with something else known about it.
+pub(super) fn about(mut message: MessageView, is: impl FnOnce(&mut FileStatus)) -> MessageView {
+    if let Body::File(body) = &mut message.body
+        && let Some(status) = &mut body.status
+    {
+        is(status);
+    }
+    message
 }
 
 /// What a node tells of the file that this message offers.

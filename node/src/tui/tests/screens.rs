@@ -6,8 +6,9 @@ use insta::assert_snapshot;
 use super::super::app::Asked;
 use super::scene::*;
 use crate::api::Answer;
+use crate::api::file::{FileProgress, FileSource, FileTaker};
 use crate::api::people::{ContactInfoView, Past, PastView, key_mark};
-use crate::api::view::{Body, Delivery, LinkState, Notice};
+use crate::api::view::{Body, Delivery, LinkState, Notice, Path};
 use crate::display::Charset;
 
 #[test]
@@ -61,6 +62,50 @@ fn a_file_is_one_line_that_says_how_it_is_with_it() {
         marked(file(3, "alice", State::Serving, None), Delivery::Delivered, (1, 1)),
     ]);
     assert_snapshot!("files", scene.screen(100, 12));
+}
+
+#[test]
+fn eighty_columns_show_why_a_file_waits_where_it_comes_from_and_to_whom_it_goes() {
+    use crate::api::FileState as State;
+    let waits = Some("nobody who has it is connected; it goes on when somebody is".to_owned());
+    let asked = vec![person("bob"), person("carol")];
+    let waiting = FileProgress { bytes: 1 << 20, waits, asked, ..FileProgress::default() };
+    let sources = vec![
+        FileSource { person: Some(person("bob")), path: Path::Direct },
+        FileSource { person: None, path: Path::Stored },
+    ];
+    let (rate, eta_ms) = (1023 << 10, Some(62_001));
+    let coming = FileProgress { rate, eta_ms, sources, ..waiting.clone() };
+    let coming = FileProgress { waits: None, asked: Vec::new(), ..coming };
+    let still = FileProgress { bytes: 3 << 20, ..FileProgress::default() };
+    let taker = |name: &str, path, rate| {
+        let person = (!name.is_empty()).then(|| person(name));
+        FileTaker { person, path, bytes: 1 << 20, rate }
+    };
+    let takers = vec![taker("bob", Path::Direct, 3 << 20), taker("carol", Path::Relay, 99 << 10)];
+    let both = takers.iter().cloned().chain([taker("", Path::Stored, 1 << 10)]).collect();
+    let full = "the disk of the folder has no room for it; make some, or fetch it elsewhere";
+    let refused = "not left at the hub: the hub keeps files of up to 2 GiB; this one has 3.1 GiB";
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]).says(vec![
+        about(file(1, "bob", State::Fetching, None), |s| s.progress = Some(waiting)),
+        file(2, "bob", State::Queued, None),
+        about(file(3, "bob", State::Fetching, None), |s| s.progress = Some(coming)),
+        about(file(4, "bob", State::Paused, None), |s| s.progress = Some(still.clone())),
+        about(file(5, "bob", State::Fetching, None), |s| s.progress = Some(still)),
+        about(file(6, "bob", State::Failed, None), |s| s.why = Some(full.to_owned())),
+        about(file(7, "bob", State::Whole, None), |s| {
+            s.path = Some("/home/alice/Downloads/Hubbub/notes 7 (2).pdf".to_owned());
+            s.takers = takers;
+        }),
+        about(file(8, "alice", State::Sealing, Some(1 << 20)), |_| ()),
+        about(file(9, "alice", State::Serving, None), |s| s.takers = both),
+        about(file(10, "alice", State::Serving, None), |s| s.kept_until = Some(NOON)),
+        about(file(11, "alice", State::Serving, None), |s| s.why = Some(refused.to_owned())),
+    ]);
+    let screen = scene.screen(80, 60);
+    assert!(!screen.contains('…'), "nothing is cut: {screen}");
+    assert_snapshot!("moving_files", screen);
+    assert_snapshot!("moving_files_narrow", scene.screen(40, 70));
 }
 
 #[test]

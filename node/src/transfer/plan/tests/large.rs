@@ -26,7 +26,7 @@ fn opened_with(pieces: u64, sources: u8, fill: impl Fn(&mut HaveMap)) -> (Plan, 
     for n in 1..=sources {
         let source = SourceId::Node(node_id(usize::from(n)));
         plan.handle_source(FILE, source, Kind::Direct, START);
-        plan.handle_opened(FILE, source, START);
+        plan.handle_opened(FILE, source, Kind::Direct, START);
     }
     (plan, shape.pieces())
 }

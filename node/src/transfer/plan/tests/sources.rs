@@ -133,6 +133,52 @@ fn sources_whose_streams_break_are_tried_again() {
     assert!(world.twice == 0);
 }
 
+/// Seconds between the streams that are opened to the only source, over two hours.
+fn pauses_of(kind: Kind, manner: Manner) -> Vec<u64> {
+    let mut world = world(15, 4, &[(kind, manner)]);
+    world.run(7_200);
+    world.opens.windows(2).map(|two| two[1].2 - two[0].2).collect()
+}
+
+#[test]
+fn one_that_can_be_opened_and_gives_nothing_is_tried_ever_later() {
+    let refuses = |code| Manner { refuses: Some((code, None)), ..Manner::default() };
+    let mute = Manner { mute: true, ..Manner::default() };
+    let table = [
+        (Kind::Hub, refuses(PieceRefusal::Unknown), limits::REFUSED.1),
+        (Kind::Relay, refuses(PieceRefusal::Unknown), limits::REFUSED.1),
+        (Kind::Direct, refuses(PieceRefusal::StoreFailing), limits::REFUSED.1),
+        (Kind::Direct, mute.clone(), limits::PAUSE.1),
+        (Kind::Hub, mute, limits::PAUSE.1),
+    ];
+    for (kind, manner, longest) in table {
+        let pauses = pauses_of(kind, manner);
+        assert!(pauses.len() < 60, "{kind:?}: {} streams in two hours", pauses.len());
+        let last = pauses.iter().rev().take(5).max().copied().unwrap_or(0);
+        assert!(last * 1_000 > longest.0 / 2, "{kind:?}: every {last} s at the end");
+    }
+}
+
+#[test]
+fn one_that_can_be_opened_keeps_its_good_name_only_by_what_it_gives() {
+    let refuses = Some((PieceRefusal::Unknown, None));
+    let mut world = world(16, 4, &[(Kind::Relay, Manner { refuses, ..uplink(4 * MIB) })]);
+    world.run(1_800);
+    let before = world.opens.len();
+    world.nodes[1].manner.refuses = None;
+    until_done(&mut world, 4_000);
+    assert!(world.opens.len() <= before + 1, "it is found by the pause it has come to");
+}
+
+#[test]
+fn one_that_can_be_opened_keeps_the_way_it_was_opened_on() {
+    let mut world = world(17, 4, &[(Kind::Relay, uplink(MIB))]);
+    world.kinds.insert((ALICE, 1), Kind::Direct);
+    world.run_while(10, |world| world.asks.is_empty());
+    let progress = world.nodes[ALICE].plan.progress(FILE).unwrap();
+    assert_eq!(progress.sources[0].kind, Kind::Direct);
+}
+
 #[test]
 fn one_that_boasts_is_asked_less_and_less() {
     let boasts = Manner { boasts: true, ..Manner::default() };
@@ -229,15 +275,45 @@ fn a_source_that_was_named_again_is_tried_the_moment_its_old_stream_breaks() {
     plan.handle_wanted(wanted, now).unwrap();
     plan.handle_source(FILE, alice, Kind::Direct, now);
     assert_eq!(opened(&mut plan), [alice]);
-    plan.handle_opened(FILE, alice, now);
+    plan.handle_opened(FILE, alice, Kind::Direct, now);
     // Her connection was replaced, and what stood on the old one ends after that.
     plan.handle_source(FILE, alice, Kind::Direct, now);
     assert_eq!(opened(&mut plan), []);
     plan.handle_broken(FILE, alice, now);
     assert_eq!(opened(&mut plan), [alice]);
-    plan.handle_opened(FILE, alice, now);
+    plan.handle_opened(FILE, alice, Kind::Direct, now);
     plan.handle_broken(FILE, alice, now);
     assert_eq!(opened(&mut plan), [], "with no such reason it is left for a while");
     plan.handle_source(FILE, alice, Kind::Relay, now);
     assert_eq!(opened(&mut plan), [alice], "unless it is named");
+}
+
+#[test]
+fn one_whose_stream_the_hub_has_no_place_for_is_not_knocked_at_ever_again_at_once() {
+    let (mut now, shape) = (world::START, hubbub_shared::blob::Shape::of(MIB).unwrap());
+    let have = hubbub_shared::blob::HaveMap::none(shape.pieces());
+    let mut plan = Plan::new(world::node_id(1), Limits::default(), [1; 32]);
+    let alice = SourceId::Node(world::node_id(2));
+    let wanted = Wanted { file: FILE, shape, have, priority: Priority::Normal, paused: false };
+    plan.handle_wanted(wanted, now).unwrap();
+    plan.handle_source(FILE, alice, Kind::Relay, now);
+    let mut asked = 0;
+    while now < world::START + Millis::minutes(1) {
+        if opened(&mut plan) == [alice] {
+            asked += 1;
+            if asked == 1 {
+                // That she was heard from while it was asked for makes no room at the hub.
+                plan.handle_source(FILE, alice, Kind::Relay, now);
+            }
+            plan.handle_crowded(FILE, alice, now);
+            assert_eq!(opened(&mut plan), []);
+        }
+        now = now + Millis(100);
+        plan.handle_timeout(now);
+    }
+    assert!((3..=8).contains(&asked), "{asked} times in a minute");
+    let Some(State::Stuck(why, _)) = plan.progress(FILE).map(|progress| progress.state) else {
+        panic!("nobody is told that nothing comes")
+    };
+    assert_eq!(why, Stuck::Refused, "her own absence is not the reason");
 }

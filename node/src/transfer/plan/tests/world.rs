@@ -83,7 +83,7 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) nodes: Vec<Node>,
     pub(super) shapes: BTreeMap<FileId, Shape>,
-    kinds: BTreeMap<(usize, usize), Kind>,
+    pub(super) kinds: BTreeMap<(usize, usize), Kind>,
     /// Milliseconds one way.
     pub(super) delay: u64,
     pub(super) hub: Option<usize>,
@@ -99,6 +99,8 @@ pub(super) struct World {
     pub(super) blamed: Vec<(usize, SourceId, Lie)>,
     pub(super) stuck: Vec<(usize, FileId, Stuck, Option<Timestamp>)>,
     pub(super) asks: Vec<(usize, FileId, usize, Vec<Span>)>,
+    /// Streams that were opened: by whom, to whom, and at which second.
+    pub(super) opens: Vec<(usize, usize, u64)>,
     /// Bytes the hub carried; that came in all; that came twice; pieces by who gave them.
     pub(super) carried: u64,
     pub(super) came: u64,
@@ -132,6 +134,7 @@ impl World {
             blamed: Vec::new(),
             stuck: Vec::new(),
             asks: Vec::new(),
+            opens: Vec::new(),
             carried: 0,
             came: 0,
             twice: 0,
@@ -315,8 +318,8 @@ impl World {
         };
         match event {
             Event::Opened(stream, true) => {
-                let name = self.name(stream.from);
-                self.nodes[who].plan.handle_opened(stream.file, name, now);
+                let (name, kind) = (self.name(stream.from), self.kinds[&(who, stream.from)]);
+                self.nodes[who].plan.handle_opened(stream.file, name, kind, now);
             }
             Event::Opened(stream, false) | Event::Broken(stream) => {
                 self.end(stream);
@@ -514,6 +517,7 @@ impl World {
         let stream = Stream { to: who, file, from, epoch: epoch + 1 };
         let before = self.streams.insert((who, file, from), (epoch + 1, true));
         assert!(before.is_none_or(|(_, up)| !up), "opened twice");
+        self.opens.push((who, from, self.secs()));
         let ok = !self.nodes[from].manner.away;
         self.after(self.delay * 2_000, Event::Opened(stream, ok));
     }
