@@ -2,7 +2,7 @@
 //!
 //! Bytes of peers count when their stream has taken them, those of the hub when it wants what
 //! comes after them. Nothing is decided by any of it. Invariant: whoever asks for how much, no more
-//! is held than [`TAKERS`], and of a file that is not served any more nothing.
+//! is held than `TAKERS`, and of a file that is not served any more nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
