@@ -93,10 +93,10 @@ fn compare() {
         costs.case("relayed", relayed.processes(), || relayed.take(&content)),
     ];
     if let Some(scp) = &scp {
-        cases.push(costs.case("scp", vec![scp.sshd.id(), std::process::id()], || scp.take()));
+        cases.push(costs.case("scp", vec![scp.sshd.0.id(), std::process::id()], || scp.take()));
     }
     if let Some(sendme) = &sendme {
-        let ends = vec![sendme.sender.id(), std::process::id()];
+        let ends = vec![sendme.sender.0.id(), std::process::id()];
         cases.push(costs.case("sendme", ends, || sendme.take()));
     }
     if let Ok(only) = std::env::var("HUBBUB_CASE") {
@@ -230,7 +230,7 @@ struct Ends {
     target: PathBuf,
 }
 
-/// This program in one of its roles; it ends with the comparison.
+/// A process that ends with the comparison: this program in one of its roles, or another one.
 struct Role(Child);
 
 impl Drop for Role {
@@ -518,18 +518,11 @@ fn until_state(person: &Person<'_>, state: &str) -> u64 {
 
 /// An sshd on the loopback.
 struct Scp {
-    sshd: Child,
+    sshd: Role,
     port: String,
     key: PathBuf,
     from: PathBuf,
     target: PathBuf,
-}
-
-impl Drop for Scp {
-    fn drop(&mut self) {
-        self.sshd.kill().ok();
-        self.sshd.wait().ok();
-    }
 }
 
 impl Scp {
@@ -559,7 +552,7 @@ impl Scp {
         let log = File::create(stage.path("sshd.log")).unwrap();
         let mut command = Command::new(daemon);
         command.args(["-D", "-e", "-f", config.to_str().unwrap()]).stderr(log);
-        let sshd = command.spawn().ok()?;
+        let sshd = Role(command.spawn().ok()?);
         std::thread::sleep(Duration::from_millis(500));
         Some(Self { sshd, port, key, from: content.to_owned(), target: stage.path("copied") })
     }
@@ -582,17 +575,10 @@ impl Scp {
 
 /// A running `sendme send`.
 struct Sendme {
-    sender: Child,
+    sender: Role,
     ticket: String,
     folder: PathBuf,
     home: PathBuf,
-}
-
-impl Drop for Sendme {
-    fn drop(&mut self) {
-        self.sender.kill().ok();
-        self.sender.wait().ok();
-    }
 }
 
 impl Sendme {
@@ -611,6 +597,7 @@ impl Sendme {
             line.ok()?.split_once("sendme receive ").map(|(_, ticket)| ticket.trim().to_owned())
         });
         std::thread::spawn(move || said.for_each(drop));
+        let sender = Role(sender);
         ticket.map(|ticket| Self { sender, ticket, folder, home })
     }
 

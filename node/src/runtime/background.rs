@@ -2,7 +2,8 @@
 //!
 //! They stand behind those on which people talk: where processors are short, no message waits for a
 //! file. It is a runtime of its own because the system gives priorities to threads, not to tasks;
-//! connections stay with the other, which puts frames before streams by itself.
+//! connections stay with the other, which puts frames before streams by itself, and so does what is
+//! left at the hub, one portion at a time.
 
 use tokio::runtime::{Builder, Runtime};
 

@@ -10,7 +10,7 @@ use core::fmt;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::limits::FILE_NAME_BYTES;
-use crate::nickname::{fold, skeletons};
+use crate::nickname::{fold, look_alike, skeletons};
 
 /// What a name is called of which nothing was left.
 const UNNAMED: &str = "file";
@@ -83,8 +83,7 @@ impl FileName {
     /// Whether a person may take one for the other.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        let others = other.skeletons();
-        self.skeletons().iter().any(|mine| others.contains(mine))
+        look_alike(&self.skeletons(), &other.skeletons())
     }
 
     /// Whether it is the name of a program that looks like that of something else: many systems do

@@ -150,9 +150,13 @@ impl Nickname {
     /// skeletons.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        let others = other.skeletons();
-        self.skeletons().iter().any(|mine| others.contains(mine))
+        look_alike(&self.skeletons(), &other.skeletons())
     }
+}
+
+/// Whether two names have a skeleton in common.
+pub(crate) fn look_alike(one: &[String; 3], other: &[String; 3]) -> bool {
+    one.iter().any(|skeleton| other.contains(skeleton))
 }
 
 /// What any name looks like in small letters, in capitals and as it is written.

@@ -16,7 +16,7 @@ pub(crate) const PARTS_EACH: usize = 16;
 /// When to ask again with so many on their way: one of them may have come by then.
 pub(crate) const PARTS_PAUSE: Millis = Millis::secs(10);
 /// What is set aside of the hub's room for a blob that is sent, before half of that has come: with
-/// the four streams about files that an identity may have, it keeps 256 MiB from others without
+/// the six streams about files that an identity may have, it keeps 384 MiB from others without
 /// sending anything, and for a minute.
 pub(crate) const AHEAD: u64 = 64 * 1024 * 1024;
 /// Changes that the disk refused and that are tried again; with so many, nothing new is begun. What
