@@ -13,3 +13,4 @@ pub mod runtime;
 pub mod store;
 pub mod transfer;
 pub mod tui;
+pub mod typed;

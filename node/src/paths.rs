@@ -16,6 +16,9 @@ pub const HOME_VARIABLE: &str = "HUBBUB_HOME";
 /// Longest profile name in bytes: it becomes a directory.
 const PROFILE_NAME_MAX: usize = 64;
 
+/// Ending of what is to replace a file, until it does.
+pub const FRESH: &str = "new";
+
 /// Names tried for a file that is being written where a person said: who has so many of them there
 /// is to look why.
 const BESIDE: u32 = 1_000;
@@ -129,6 +132,12 @@ pub fn downloads() -> Option<PathBuf> {
     Some(downloads.join("Hubbub"))
 }
 
+/// The user's own folder, which `~` stands for.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf())
+}
+
 /// Makes a directory only its owner may enter, and its parents. One that is there is narrowed.
 ///
 /// # Errors
@@ -161,7 +170,7 @@ pub fn private_file(path: &Path) -> io::Result<fs::File> {
 /// # Errors
 /// What the system says; the old content is still there.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
+    let fresh = path.with_extension(FRESH);
     let mut file = private_file(&fresh)?;
     file.set_len(0)?;
     file.write_all(bytes)?;

@@ -3,6 +3,7 @@
 use hubbub_node::api::file::FileBody;
 use hubbub_node::api::view::Body;
 use hubbub_node::api::{ApiError, Command, FileDeed, FileState, Reply, SendFile};
+use hubbub_node::engine::backup;
 use hubbub_node::engine::file::order::{Order, Stamp, Told};
 use hubbub_node::engine::output::Table;
 use hubbub_shared::blob::{Blob, Shape};
@@ -110,7 +111,8 @@ impl World {
         BlobId(address)
     }
 
-    fn seal_as(
+    /// The same, under an address of the test's choice; for a folder, with the length of its list.
+    pub fn seal_as(
         &mut self,
         who: usize,
         file: u64,
@@ -136,6 +138,14 @@ impl World {
         let records = &mut self.devices[who].disk.records;
         let record = records.iter_mut().find(|((table, _), _)| *table == Table::File);
         record.unwrap().1.clear();
+    }
+
+    /// A device's files become what a backup would hold of them.
+    pub fn files_of_a_backup(&mut self, who: usize) {
+        let records = &mut self.devices[who].disk.records;
+        for ((table, key), value) in records.iter_mut().filter(|((t, _), _)| *t == Table::File) {
+            *value = backup::kept(*table, key, value).unwrap().1.expose().to_vec();
+        }
     }
 
     /// A file is there, whole.

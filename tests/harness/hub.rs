@@ -57,7 +57,7 @@ impl<'a> Hub<'a> {
             level,
             address: ports::own().to_string(),
             open: false,
-            settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            settings: owned(settings),
             place: None,
             process: None,
         };
@@ -68,13 +68,19 @@ impl<'a> Hub<'a> {
     /// Starts one in a network namespace, at an address there.
     #[must_use]
     pub fn at(stage: &'a Stage, place: String, address: &str) -> Self {
+        Self::at_with(stage, place, address, &[])
+    }
+
+    /// The same with these settings, each `section.key=value`.
+    #[must_use]
+    pub fn at_with(stage: &'a Stage, place: String, address: &str, settings: &[&str]) -> Self {
         let mut hub = Self {
             stage,
             dir: stage.path("hub"),
             level: "info",
             address: address.to_owned(),
             open: false,
-            settings: Vec::new(),
+            settings: owned(settings),
             place: Some(place),
             process: None,
         };
@@ -203,4 +209,8 @@ impl<'a> Hub<'a> {
     pub fn process_id(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }
+}
+
+fn owned(settings: &[&str]) -> Vec<String> {
+    settings.iter().map(|setting| (*setting).to_owned()).collect()
 }

@@ -181,20 +181,24 @@ impl Lab {
         let places = ["net", "hub"].map(str::to_owned).into_iter().chain(names).collect();
         let lab = Self::of(prefix, places);
         lab.run("net", &["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
-        let cable = |machine: &str, network: &str| {
-            let (there, here) = (lab.place(machine), lab.place("net"));
-            ip(&[
-                "link", "add", machine, "netns", &here, "type", "veth", "peer", "eth0", "netns",
-                &there,
-            ]);
-            lab.ip("net", &format!("addr add {network}.254/24 dev {machine}"));
-            lab.ip("net", &format!("link set {machine} up"));
-            lab.ip(machine, &format!("addr add {network}.1/24 dev eth0"));
-            lab.ip(machine, "link set eth0 up");
-            lab.ip(machine, &format!("route add default via {network}.254"));
-        };
-        cable("hub", "198.18.0");
-        (1..=machines).for_each(|n| cable(&format!("m{n}"), &format!("198.18.{n}")));
+        lab.lay("hub", "198.18.0");
+        (1..=machines).for_each(|n| lab.lay(&format!("m{n}"), &format!("198.18.{n}")));
+        lab
+    }
+
+    /// Two machines, `m1` and `m2`, that reach the hub's (`net`) and nothing else: it forwards
+    /// nothing, so that what goes from one to the other is carried by a process there.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    #[must_use]
+    pub fn apart(prefix: &str) -> Self {
+        let lab = Self::of(prefix, ["net", "m1", "m2"].map(str::to_owned).to_vec());
+        // A new namespace may have the machine's own setting.
+        lab.run("net", &["sysctl", "-qw", "net.ipv4.ip_forward=0"]);
+        lab.ip("net", "addr add 198.18.0.1/32 dev lo");
+        lab.lay("m1", "198.18.1");
+        lab.lay("m2", "198.18.2");
         lab
     }
 
@@ -220,6 +224,19 @@ impl Lab {
             let read = Command::new("ip").args(["netns", "exec", &place, "cat", &counter]).output();
             String::from_utf8(read.unwrap().stdout).unwrap().trim().parse().unwrap()
         })
+    }
+
+    /// A cable from `net` to a machine, whose only one it is.
+    fn lay(&self, machine: &str, network: &str) {
+        let (there, here) = (self.place(machine), self.place("net"));
+        ip(&[
+            "link", "add", machine, "netns", &here, "type", "veth", "peer", "eth0", "netns", &there,
+        ]);
+        self.ip("net", &format!("addr add {network}.254/24 dev {machine}"));
+        self.ip("net", &format!("link set {machine} up"));
+        self.ip(machine, &format!("addr add {network}.1/24 dev eth0"));
+        self.ip(machine, "link set eth0 up");
+        self.ip(machine, &format!("route add default via {network}.254"));
     }
 
     /// A home with its router.

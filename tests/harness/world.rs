@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hubbub_hub::relay::{ConnId, Input, RelayConfig};
 use hubbub_hub::store::MemoryStore;
+use hubbub_node::api::view::{ContactView, Path};
 use hubbub_node::api::{
     Addresses, ApiError, Command, Event, FileSettings, Reply, Settings, Strangers,
 };
@@ -247,6 +248,11 @@ impl World {
     /// A device's engine, for looking at it.
     pub fn engine(&self, who: usize) -> &Engine {
         self.devices[who].engine.as_ref().unwrap()
+    }
+
+    /// A device's contacts. How each is reached is no matter of the cores.
+    pub fn contacts(&self, who: usize) -> Vec<ContactView> {
+        self.engine(who).contacts(|_| Path::Stored)
     }
 
     /// What a device's clock says.

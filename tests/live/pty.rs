@@ -11,6 +11,13 @@ const USUAL: (u16, u16) = (80, 24);
 const PORT: u16 = 4433;
 const CTRL_Q: &str = "\x11";
 
+/// A picture of four by four pixels, red and blue, that says where it was taken.
+const PICTURE: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x04\0\0\0\x04\x08\x02\0\0\0&\x93\x09)\0\0\0\x14t\
+    EXtComment\0at 52.5200 N\x1a\x09\xd6\xb4\0\0\0\x13IDATx\xdac\xf8\xcf\xc0\0D`\xe2?\
+    \x03q\x1c\0\x9e\xa3\x0f\xf1\xcb\xe8Yn\0\0\0\0IEND\xaeB`\x82";
+const PLACE: &[u8] = b"52.5200 N";
+
 /// The whole invite, from a screen wide enough for it.
 fn invite_on(screen: &str) -> Option<String> {
     let mut words = screen.split_whitespace().map(|word| word.trim_matches('\''));
@@ -114,4 +121,51 @@ fn the_invite_can_be_shown_again_selected_whole_and_pasted_in_pieces() {
     alice.type_in("\x0c"); // Ctrl+L, on a terminal that answers no questions
     alice.enter("drawn again");
     alice.until("she still can talk", |screen| line_with(screen, &["drawn again", "✓"]).is_some());
+}
+
+#[test]
+fn a_picture_is_sent_seen_and_fetched_into_another_folder_at_two_terminals() {
+    let (alices, bobs) = (Stage::new(), Stage::new());
+    let mut alice = Terminal::hubbub(&alices, &["up", "--listen", "127.0.0.1:0"], WIDE);
+    alice.until_shows("Your nickname:");
+    alice.enter("alice");
+    alice.until("the chat opens with the invite", |screen| invite_on(screen).is_some());
+    let invite = invite_on(&alice.screen()).unwrap_or_else(|| panic!("{}", alice.screen()));
+    let mut bob = Terminal::hubbub(&bobs, &["join", &invite, "--nick", "bob"], USUAL);
+    bob.until_shows("E2EE");
+    bob.enter("/msg alice");
+    bob.until_shows("@alice");
+    bob.enter("hello from bob");
+    alice.until("bob asks", |screen| line_with(screen, &[" ?bob#"]).is_some());
+    alice.type_in("\x1bOR"); // F3
+    alice.until_shows("wrote: hello from bob");
+    alice.type_in("a");
+    alice.until("alice looks at bob", |screen| line_with(screen, &[">@bob"]).is_some());
+    bobs.run("hubbub", &["file", "rules", "--from", "nobody"]).fine();
+
+    let pictures = alices.path("home").join("my pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    std::fs::write(pictures.join("my cat.png"), PICTURE).unwrap();
+    alice.type_in("/file send my\t");
+    alice.until_shows("/file send my\\ pictures/");
+    alice.type_in("my\t");
+    alice.until_shows("/file send my\\ pictures/my\\ cat.png");
+    alice.enter("--strip it's my cat");
+    for screen in [&alice, &bob] {
+        screen.until("the picture and the words that go with it are there", |screen| {
+            screen.contains("my cat.png")
+                && screen.contains("it's my cat")
+                && screen.contains("▀▀▀▀")
+        });
+    }
+    bob.type_in("\x1bp"); // Alt+p
+    bob.until("the picture is hidden", |screen| !screen.contains('▀'));
+
+    let place = bobs.path("home").join("new place");
+    std::fs::create_dir(&place).unwrap();
+    bob.enter("/file accept --to 'new place'");
+    bob.until_shows("my cat.png is here");
+    let fetched = std::fs::read(place.join("my cat.png")).unwrap();
+    let tells = |bytes: &[u8]| bytes.windows(PLACE.len()).any(|window| window == PLACE);
+    assert!(tells(PICTURE) && !tells(&fetched));
 }

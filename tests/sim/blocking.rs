@@ -74,7 +74,7 @@ fn to_one_who_is_blocked_alice_is_as_one_who_is_away() {
     assert!(said.iter().all(|message| delivery(&world, *message) == Some(Delivery::Stored)));
     assert_eq!(world.words(ALICE), ["hello", "hi"]);
     assert_eq!(missing_lines(&world), 0);
-    assert!(world.engine(BOB).contacts()[0].status.is_empty());
+    assert!(world.contacts(BOB)[0].status.is_empty());
     let send = Command::Send { to: "bob".to_owned(), text: "and yet".to_owned(), id: None };
     let refused = world.ask(ALICE, send).unwrap_err();
     assert_eq!(refused.code, Code::Forbidden);

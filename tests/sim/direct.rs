@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hubbub_node::api::view::{Delivery, Path};
+use hubbub_node::api::view::Delivery;
 use hubbub_node::api::{Addresses, Choice, Command, ConversationId};
 use hubbub_shared::time::Millis;
 use hubbub_shared::wire::from_hub::ItemKind;
@@ -218,18 +218,6 @@ fn an_address_is_shown_to_whom_the_person_allows_and_never_to_one_who_is_blocked
 }
 
 #[test]
-fn a_path_is_direct_while_there_is_a_connection() {
-    let mut world = friends(8);
-    let path = |world: &World| world.engine(ALICE).path_to(&world.id(BOB));
-    assert_eq!(path(&world), Path::Relay);
-    world.join(ALICE, BOB);
-    assert_eq!(path(&world), Path::Direct);
-    world.part(ALICE, BOB);
-    world.hub_up(false);
-    assert_eq!(path(&world), Path::Stored);
-}
-
-#[test]
 fn what_only_ends_like_a_message_does_not_stand_in_its_way() {
     let mut world = friends(9);
     let given = overhear(&mut world);
@@ -309,6 +297,29 @@ fn what_came_before_its_key_is_shown_once_when_the_hub_brings_it_too() {
     world.run(Millis::minutes(2));
     assert_eq!(times(&world, CAROL, "under a new key"), 1);
     assert!(world.refusals(CAROL).is_empty());
+}
+
+#[test]
+fn a_group_message_is_carried_behind_its_key_also_to_one_never_spoken_with() {
+    let mut world = World::new(14, &["alice", "bob", "carol"]);
+    world.found(ALICE, "team", &["bob", "carol"]);
+    world.run(Millis::secs(10));
+    world.join(BOB, CAROL);
+    world.disconnect(CAROL);
+    world.run(Millis::secs(1));
+    // Bob's hub is asked for what a session with carol begins with before she can be given the key.
+    world.say(BOB, "#team", "one");
+    world.run(Millis::secs(10));
+    world.disconnect(BOB);
+    world.run(Millis::secs(1));
+    world.say(BOB, "#team", "two");
+    world.run(Millis::secs(10));
+    assert_eq!(refusals(&world, CAROL), []);
+    assert_eq!(world.words(CAROL), ["one", "two"]);
+    world.connect(BOB);
+    world.connect(CAROL);
+    world.run(Millis::minutes(2));
+    assert_eq!((times(&world, CAROL, "one"), times(&world, CAROL, "two")), (1, 1));
 }
 
 #[test]

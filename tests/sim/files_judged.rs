@@ -53,6 +53,80 @@ fn a_rule_for_one_contact_holds_whatever_holds_for_others_and_survives_a_restart
 }
 
 #[test]
+fn a_rule_for_a_group_holds_there_alone_below_that_for_a_contact_and_survives_a_restart() {
+    let mut world = acquainted(305);
+    let there = |world: &mut World, rule| {
+        let group = "#team".to_owned();
+        world.ask(ALICE, Command::SetGroupFileRule { group, rule }).unwrap();
+    };
+    let comes = |world: &mut World, who, to: &str, what| {
+        world.offer(who, to, what, 5);
+        world.run(Millis::secs(5));
+        !fetches(&world.ordered(ALICE)).is_empty()
+    };
+    assert!(!comes(&mut world, CAROL, "#team", TEXT), "she is no contact");
+    there(&mut world, FileRule::Always);
+    world.crash(ALICE);
+    world.run(Millis::secs(10));
+    drop(world.ordered(ALICE));
+    let rules = world.engine(ALICE).group_file_rules();
+    assert_eq!(
+        rules.iter().map(|of| (&*of.title, of.rule)).collect::<Vec<_>>(),
+        [("team", FileRule::Always)]
+    );
+    assert!(comes(&mut world, CAROL, "#team", TEXT) && comes(&mut world, BOB, "#team", TEXT));
+    assert!(!comes(&mut world, BOB, "alice", TEXT), "elsewhere it is as before");
+    rule(&mut world, "bob", FileRule::Never);
+    assert!(!comes(&mut world, BOB, "#team", PICTURE));
+    there(&mut world, FileRule::Never);
+    rule(&mut world, "bob", FileRule::Always);
+    assert!(comes(&mut world, BOB, "#team", TEXT) && !comes(&mut world, CAROL, "#team", PICTURE));
+    rule(&mut world, "bob", FileRule::Default);
+    assert!(!comes(&mut world, BOB, "#team", PICTURE) && comes(&mut world, BOB, "alice", PICTURE));
+    there(&mut world, FileRule::Default);
+    assert!(world.engine(ALICE).group_file_rules().is_empty());
+    let group = "#nowhere".to_owned();
+    let refused = world.ask(ALICE, Command::SetGroupFileRule { group, rule: FileRule::Always });
+    assert_eq!(refused.unwrap_err().code, Code::NotFound);
+}
+
+#[test]
+fn what_comes_by_a_groups_rule_is_bounded_for_all_its_members_together() {
+    let mut world = acquainted(306);
+    let group = "#team".to_owned();
+    world.ask(ALICE, Command::SetGroupFileRule { group, rule: FileRule::Always }).unwrap();
+    let comes = |world: &mut World, who, to: &str, what, size| {
+        world.offer(who, to, what, size);
+        world.run(Millis::secs(5));
+        let fetched = fetches(&world.ordered(ALICE));
+        fetched.iter().for_each(|file| world.fetched(ALICE, *file));
+        drop(world.ordered(ALICE));
+        !fetched.is_empty()
+    };
+    // 256 MiB a day, unless the settings say otherwise, whoever they are of.
+    let most = 256 * KIB * KIB;
+    assert!(comes(&mut world, BOB, "#team", TEXT, most - 5));
+    assert!(
+        !comes(&mut world, CAROL, "#team", TEXT, 6) && comes(&mut world, CAROL, "#team", TEXT, 5)
+    );
+    assert!(!comes(&mut world, CAROL, "#team", TEXT, 1));
+    world.run(Millis::days(1));
+    assert!(comes(&mut world, CAROL, "#team", TEXT, 6));
+}
+
+#[test]
+fn nobody_has_everything_fetched_that_is_offered_in_the_lobby() {
+    let mut world = acquainted(307);
+    let rule_there = |rule| Command::SetGroupFileRule { group: "lobby".to_owned(), rule };
+    let refused = world.ask(ALICE, rule_there(FileRule::Always)).unwrap_err();
+    assert_eq!(refused.code, Code::Forbidden);
+    world.ask(ALICE, rule_there(FileRule::Never)).unwrap();
+    world.offer(BOB, "lobby", PICTURE, 5);
+    world.run(Millis::secs(10));
+    assert!(fetches(&world.ordered(ALICE)).is_empty(), "of a contact, too");
+}
+
+#[test]
 fn a_name_that_is_made_to_look_like_another_is_said_before_it_is_fetched() {
     let mut world = acquainted(310);
     let caution = |world: &World, file| {

@@ -35,7 +35,7 @@ fn read(conversation: ConversationId) -> Command {
 
 /// When Bob last heard of his one contact.
 fn last_heard(world: &World) -> Option<Timestamp> {
-    world.engine(BOB).contacts()[0].last_heard
+    world.contacts(BOB)[0].last_heard
 }
 
 fn quiet() -> Command {

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use hubbub_node::api::command::Shown;
 use hubbub_node::api::people::Past;
-use hubbub_node::api::view::{ContactView, Delivery, NodeText};
+use hubbub_node::api::view::{ContactView, Delivery, NodeText, Path};
 use hubbub_node::api::{Choice, Code, Command, ConversationId, Reply};
 use hubbub_shared::time::Millis;
 use hubbub_tests::world::World;
@@ -23,11 +23,11 @@ fn acquainted(seed: u64, names: &[&'static str]) -> World {
 
 fn contact(world: &World, who: usize, of: usize) -> ContactView {
     let node = world.id(of);
-    world.engine(who).contacts().into_iter().find(|c| c.person.node.0 == node).unwrap()
+    world.contacts(who).into_iter().find(|c| c.person.node.0 == node).unwrap()
 }
 
 fn past(world: &World, who: usize, of: usize) -> Vec<Past> {
-    let info = world.engine(who).contact_info(&world.id(of)).unwrap();
+    let info = world.engine(who).contact_info(&world.id(of), Path::Stored).unwrap();
     info.past.into_iter().map(|line| line.what).collect()
 }
 

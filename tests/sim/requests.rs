@@ -81,10 +81,10 @@ fn a_strangers_messages_wait_unseen_and_untold_until_alice_lets_them_in() {
     assert!(world.words(ALICE).is_empty());
     let direct = ConversationId::Direct(bob);
     assert!(world.devices[ALICE].shown.iter().all(|key| key.conversation != direct));
-    assert!(world.engine(ALICE).contacts().is_empty());
+    assert!(world.contacts(ALICE).is_empty());
     assert_eq!(world.delivery(BOB, first, ALICE), Some(Delivery::Stored));
     assert_eq!(said.borrow().mail.get(&bob), None, "bob was told something");
-    assert!(world.engine(BOB).contacts()[0].status.is_empty());
+    assert!(world.contacts(BOB)[0].status.is_empty());
 
     let let_in = Reply::Conversation { conversation: direct };
     assert_eq!(accept(&mut world, "bob"), let_in);
@@ -93,7 +93,7 @@ fn a_strangers_messages_wait_unseen_and_untold_until_alice_lets_them_in() {
     for message in [first, second] {
         assert_eq!(world.delivery(BOB, message, ALICE), Some(Delivery::Delivered));
     }
-    let status = |who: usize| world.engine(who).contacts()[0].status.clone();
+    let status = |who: usize| world.contacts(who)[0].status.clone();
     assert_eq!((status(ALICE).as_str(), status(BOB).as_str()), ("around", "at home"));
     world.say(BOB, "alice", "thank you");
     world.say(ALICE, "bob", "welcome");
@@ -255,7 +255,7 @@ fn a_strangers_group_is_entered_only_when_alice_says_so() {
     world.run(Millis::hours(2));
     assert_eq!(wanted(&world), [Wanted::Join("tea".to_owned())]);
     assert!(!is_in(&world, group) && world.words(ALICE).is_empty());
-    assert!(world.engine(ALICE).contacts().is_empty());
+    assert!(world.contacts(ALICE).is_empty());
     assert_eq!(said.borrow().mail.get(&world.id(BOB)), None);
     assert_eq!(world.delivery(BOB, text, ALICE), Some(Delivery::Stored));
     assert_eq!(accept(&mut world, "#tea"), Reply::Conversation { conversation: group });

@@ -1,7 +1,7 @@
 //! Every lie a hub can tell: nothing forged is shown, the lie is named, honest traffic goes on.
 
 use hubbub_node::api::people::{Past, key_mark};
-use hubbub_node::api::view::{Delivery, NodeText};
+use hubbub_node::api::view::{Delivery, NodeText, Path};
 use hubbub_node::api::{Code, Command, ConversationId, Reply};
 use hubbub_shared::id::{GroupId, MessageId};
 use hubbub_shared::time::Millis;
@@ -469,7 +469,7 @@ fn a_verified_contacts_name_is_refused_to_any_other_key() {
     let conversation = ConversationId::Direct(dave);
     let by_key = conversation.to_string();
     assert_eq!(stage.open(ALICE, &by_key), Ok(Reply::Conversation { conversation }));
-    let past = stage.world.engine(ALICE).contact_info(&bob).unwrap().past;
+    let past = stage.world.engine(ALICE).contact_info(&bob, Path::Stored).unwrap().past;
     let claimed = Past::Claimed { by: NodeText(dave), name: "bob".to_owned() };
     assert!(past.iter().any(|line| line.what == claimed), "{past:?}");
     stage.world.crash(ALICE);

@@ -124,11 +124,11 @@ fn a_status_reaches_contacts_met_after_it_was_set() {
     world.say(2, "alice", "hi");
     world.run(Millis::secs(10));
     for who in [1, 2] {
-        let contacts = world.engine(who).contacts();
+        let contacts = world.contacts(who);
         let alice = contacts.iter().find(|contact| contact.person.name == "alice").unwrap();
         assert_eq!(alice.status, "away");
     }
     world.ask(0, Command::SetStatus { status: String::new() }).unwrap();
     world.run(Millis::secs(10));
-    assert!(world.engine(1).contacts().iter().all(|contact| contact.status.is_empty()));
+    assert!(world.contacts(1).iter().all(|contact| contact.status.is_empty()));
 }

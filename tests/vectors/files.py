@@ -15,7 +15,7 @@ import unicodedata
 
 from blake3 import blake3
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 # --- BLAKE3's tree ---
@@ -125,7 +125,7 @@ def seal(content, key, salt):
     pieces = []
     for at, part in enumerate(parts):
         nonce = bytes(3) + struct.pack(">Q", at) + bytes([at == len(parts) - 1])
-        pieces.append(ChaCha20Poly1305(k).encrypt(nonce, part, None))
+        pieces.append(AESGCM(k).encrypt(nonce, part, None))
     pieces[0] = commit + pieces[0]
     return pieces, commit, k
 

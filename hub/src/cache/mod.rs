@@ -121,9 +121,9 @@ impl Cache {
             return Put::Refused(FileRefusal::StoreFailing.plain());
         }
         let put = self.book().put(node, (ask.blob, ask.sealed), now(), free);
-        let Put::Kept(until, Some(change)) = put else { return put };
-        match self.carry_out(&mut owed, vec![change]).await {
-            Ok(()) => Put::Kept(until, None),
+        let Put::Kept(until, changes) = put else { return put };
+        match self.carry_out(&mut owed, changes).await {
+            Ok(()) => Put::Kept(until, Vec::new()),
             Err(error) => Put::Refused(failing(&error)),
         }
     }

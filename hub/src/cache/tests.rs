@@ -108,7 +108,7 @@ async fn nothing_is_said_to_be_kept_for_somebody_who_could_not_be_written_down()
         assert_eq!(put, Put::Refused(failing_disk()));
     }
     fs::remove_dir(in_the_way).unwrap();
-    assert!(matches!(cache.put(BOB, put_of(file.0)).await, Put::Kept(_, None)));
+    assert!(matches!(cache.put(BOB, put_of(file.0)).await, Put::Kept(_, _)));
     drop(cache);
     let cache = Cache::open(dir.path(), bounds()).unwrap();
     assert_eq!(cache.take_back(BOB, file.0.address).await, Ok(true), "bob is not written down");

@@ -251,6 +251,14 @@ pub enum Command {
         /// Which.
         rule: FileRule,
     },
+    /// Have what members offer in a group fetched without asking always, or never, or as elsewhere.
+    /// A rule for a contact goes before it.
+    SetGroupFileRule {
+        /// Which group.
+        group: Target,
+        /// Which rule.
+        rule: FileRule,
+    },
 }
 
 /// A safety number in one of its forms, as the other device shows it.

@@ -69,7 +69,8 @@ pub enum AcceptFrom {
     Members,
 }
 
-/// Whether somebody's files are fetched without asking, whatever holds for others.
+/// Whether somebody's files, or those in a group, are fetched without asking, whatever holds for
+/// others. What is said of a contact goes before what is said of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileRule {
@@ -87,6 +88,17 @@ pub enum FileRule {
 pub struct FileRuleView {
     /// Whose.
     pub person: PersonView,
+    /// Which.
+    pub rule: FileRule,
+}
+
+/// The rule for what is offered in one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupFileRuleView {
+    /// Where.
+    pub conversation: ConversationId,
+    /// What it is called.
+    pub title: String,
     /// Which.
     pub rule: FileRule,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{MessageText, Target};
 use super::conversation::ConversationId;
-use super::file::{FileRuleView, FileSettings, FileView};
+use super::file::{FileRuleView, FileSettings, FileView, GroupFileRuleView};
 use super::group::{DoorsView, KnockView};
 use super::people::{ContactInfoView, PictureView, RequestView};
 use super::settings::Settings;
@@ -107,6 +107,8 @@ pub enum Query {
     FileSettings,
     /// Contacts whose files have a rule of their own.
     FileRules,
+    /// Groups where what is offered has a rule of its own.
+    GroupFileRules,
 }
 
 /// What a query found.
@@ -164,4 +166,6 @@ pub enum Answer {
     FileSettings(FileSettings),
     /// To [`Query::FileRules`], by name.
     FileRules(Vec<FileRuleView>),
+    /// To [`Query::GroupFileRules`], by name.
+    GroupFileRules(Vec<GroupFileRuleView>),
 }

@@ -271,11 +271,12 @@ pub struct PathView {
     pub presence: bool,
     /// When their device was last heard from since this node started, if both share that.
     pub last_heard: Option<Timestamp>,
-    /// Whether a direct connection is being made just now.
+    /// Whether a direct connection is being made just now, if both share when they are there.
     pub trying: bool,
-    /// Why there is none: what is in the way here, or why the last attempt came to nothing.
+    /// Why there is none: what is in the way here, or, if both share when they are there, why the
+    /// last attempt came to nothing.
     pub why_not: Option<String>,
-    /// When the next one is made, if the two are in touch then.
+    /// When the next one is made, if the two are in touch then and share that.
     pub next_try: Option<Timestamp>,
 }
 

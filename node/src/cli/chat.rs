@@ -41,7 +41,11 @@ pub(super) async fn show(
     invite: Option<tui::InviteCard>,
     out: &mut Out,
 ) -> Done {
-    let theme = tui::Theme { colour: out.look.colour, charset: out.look.charset };
+    let (colour, charset) = (out.look.colour, out.look.charset);
+    // What terminals that know all colours say of themselves.
+    let says = std::env::var("COLORTERM").unwrap_or_default();
+    let every_colour = matches!(says.as_str(), "truecolor" | "24bit");
+    let theme = tui::Theme { colour, every_colour, charset };
     tui::run(node, tui::Options { theme, invite, mouse: true }, stop::asked()?).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `hubbub file`: offering files, deciding about them, and watching them come.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 
@@ -10,11 +10,12 @@ use super::{file_render as render, open, stop};
 use crate::api::file::{FileStatus, FileView};
 use crate::api::{
     Answer, ApiError, Code, Command, Event, Events, FileChoice, FileDeed, FileState, Node, Query,
-    Reply, SendFile,
+    Reply,
 };
 use crate::display::bytes;
 use crate::paths::{self, ProfileDir};
 use crate::runtime::sent;
+use crate::typed::whole;
 
 /// Carries one of them out.
 pub(super) async fn run(node: &dyn Node, args: File, dir: &ProfileDir, out: &mut Out) -> Done {
@@ -33,9 +34,8 @@ pub(super) async fn run(node: &dyn Node, args: File, dir: &ProfileDir, out: &mut
             change(node, choice, out).await
         }
         File::Rules(mut rules) => {
-            if let (Some(contact), Some(rule)) = (rules.contact.take(), rules.rule) {
-                let rule = rule.into();
-                node.command(Command::SetFileRule { contact, rule }).await?;
+            if let Some(command) = own_rule(&mut rules) {
+                node.command(command).await?;
             }
             change(node, choice(rules)?, out).await
         }
@@ -43,18 +43,17 @@ pub(super) async fn run(node: &dyn Node, args: File, dir: &ProfileDir, out: &mut
 }
 
 async fn send(node: &dyn Node, args: FileSend, dir: &ProfileDir, out: &mut Out) -> Done {
-    let FileSend { path, to, caption, mut name, no_preview, strip, wait } = args;
+    let FileSend { path, to, mut how, wait } = args;
     let from_stdin = path.as_os_str() == "-";
     let path = if from_stdin {
-        name.get_or_insert_with(|| "file".to_owned());
+        how.name.get_or_insert_with(|| "file".to_owned());
         written_down(dir.sent()).await?
     } else {
         path
     };
     let path = whole(&path)?;
     let events = node.subscribe();
-    let send = SendFile { to, path: path.clone(), caption, name, no_preview, strip };
-    let reply = node.command(Command::SendFile(send)).await;
+    let reply = node.command(Command::SendFile(how.send(to, path.clone()))).await;
     if from_stdin && reply.is_err() {
         // What was refused is not offered, so nobody else takes it away.
         paths::remove(Path::new(&path)).map_err(|error| wrong_disk(&error))?;
@@ -84,7 +83,7 @@ fn wrong_disk(error: &std::io::Error) -> ApiError {
 }
 
 async fn accept(node: &dyn Node, args: FileAccept, out: &mut Out) -> Done {
-    let to = args.to.as_deref().map(whole).transpose()?;
+    let to = args.landing.to.as_deref().map(whole).transpose()?;
     let file = meant(node, &args.which).await?;
     let events = node.subscribe();
     let deed = FileDeed::Accept { to };
@@ -255,6 +254,16 @@ async fn preview(node: &dyn Node, which: &FileWhich, path: &Path, out: &mut Out)
     out.result(&picture.facts, |_, _| format!("the picture is in {}", path.display()))
 }
 
+/// The rule for one contact, or for one group.
+fn own_rule(rules: &mut FileRules) -> Option<Command> {
+    let rule = rules.rule?.into();
+    match (rules.contact.take(), rules.group.take()) {
+        (Some(contact), _) => Some(Command::SetFileRule { contact, rule }),
+        (None, Some(group)) => Some(Command::SetGroupFileRule { group, rule }),
+        (None, None) => None,
+    }
+}
+
 async fn change(node: &dyn Node, choice: FileChoice, out: &mut Out) -> Done {
     if choice != FileChoice::default() {
         node.command(Command::SetFiles(choice)).await?;
@@ -265,7 +274,10 @@ async fn change(node: &dyn Node, choice: FileChoice, out: &mut Out) -> Done {
     let Answer::FileRules(files_of) = node.query(Query::FileRules).await? else {
         return Err(open::unexpected().into());
     };
-    let rules = render::Rules { settings, files_of };
+    let Answer::GroupFileRules(files_in) = node.query(Query::GroupFileRules).await? else {
+        return Err(open::unexpected().into());
+    };
+    let rules = render::Rules { settings, files_of, files_in };
     out.result(&rules, |rules, _| render::rules(rules, bytes))
 }
 
@@ -277,13 +289,4 @@ fn choice(rules: FileRules) -> Result<FileChoice, ApiError> {
         folder: rules.folder.as_deref().map(whole).transpose()?,
         rate: None,
     })
-}
-
-/// The node may run elsewhere: what it is given is the whole path, as text.
-fn whole(path: &Path) -> Result<String, ApiError> {
-    let wrong = |what: String| ApiError::new(Code::Usage, what, "give another path");
-    let whole: PathBuf =
-        absolute(path).map_err(|error| wrong(format!("cannot use {}: {error}", path.display())))?;
-    let text = whole.to_str().map(str::to_owned);
-    text.ok_or_else(|| wrong(format!("{} is no text", path.display())))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::api::file::{AcceptFrom, FileRule};
+use crate::typed::{Landing, Offered};
 
 /// `hubbub file`.
 #[derive(Clone, Debug, Subcommand)]
@@ -49,19 +50,8 @@ pub(super) struct FileSend {
     pub(super) path: PathBuf,
     /// A nickname, #group, lobby, or a conversation's id
     pub(super) to: String,
-    /// Words to go with it
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub(super) caption: String,
-    /// What to call it there
-    #[arg(long)]
-    pub(super) name: Option<String>,
-    /// No small picture of it
-    #[arg(long)]
-    pub(super) no_preview: bool,
-    /// Leave out what stands beside the pixels of a JPEG, a PNG or (with ffmpeg) a video: place,
-    /// time, camera, words, subtitles
-    #[arg(long)]
-    pub(super) strip: bool,
+    #[command(flatten)]
+    pub(super) how: Offered,
     /// Wait until it is offered, and show how far it is
     #[arg(long)]
     pub(super) wait: bool,
@@ -72,9 +62,8 @@ pub(super) struct FileSend {
 pub(super) struct FileAccept {
     #[command(flatten)]
     pub(super) which: FileWhich,
-    /// Into this folder
-    #[arg(long, value_name = "DIR")]
-    pub(super) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) landing: Landing,
     /// Wait until it is here, and show how far it is
     #[arg(long)]
     pub(super) wait: bool,
@@ -104,10 +93,14 @@ pub(super) struct FileRules {
     pub(super) folder: Option<PathBuf>,
     /// One contact, whose files are fetched without asking always, or never, or by default as
     /// those of others
-    #[arg(long, value_name = "NAME", requires = "rule")]
+    #[arg(long, value_name = "NAME", requires = "rule", group = "whose")]
     pub(super) contact: Option<String>,
-    /// What holds for that contact
-    #[arg(value_enum, requires = "contact")]
+    /// One group, in which files are fetched without asking always, or never, or by default as
+    /// elsewhere. A rule for a contact goes before one for a group, and that before --from
+    #[arg(long, value_name = "NAME", requires = "rule", group = "whose")]
+    pub(super) group: Option<String>,
+    /// What holds for that contact or group
+    #[arg(value_enum, requires = "whose")]
     pub(super) rule: Option<RuleName>,
 }
 
@@ -118,7 +111,7 @@ pub(super) enum RuleName {
     Always,
     /// You are always asked
     Never,
-    /// As those of others
+    /// As those of others, or elsewhere
     Default,
 }
 

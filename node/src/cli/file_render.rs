@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::render::{Look, fields, table};
-use crate::api::file::{AcceptFrom, FileRule, FileRuleView, FileSettings, FileView};
+use crate::api::file::{
+    AcceptFrom, FileRule, FileRuleView, FileSettings, FileView, GroupFileRuleView,
+};
 use crate::display::{caution, file, file_facts, file_state, how_it_is, line, progress};
 
 /// Columns by which what is said about a file is moved in below it.
@@ -50,17 +52,18 @@ pub(super) fn moving(view: &FileView) -> String {
     }
 }
 
-/// The settings about files, and whose files have a rule of their own.
+/// The settings about files, and whose files, or in which groups, have a rule of their own.
 #[derive(Serialize)]
 pub(super) struct Rules {
     #[serde(flatten)]
     pub(super) settings: FileSettings,
     pub(super) files_of: Vec<FileRuleView>,
+    pub(super) files_in: Vec<GroupFileRuleView>,
 }
 
 /// All of these, as they are changed.
 pub(super) fn rules(rules: &Rules, bytes: impl Fn(u64) -> String) -> String {
-    let Rules { settings, files_of } = rules;
+    let Rules { settings, files_of, files_in } = rules;
     let from = match settings.from {
         AcceptFrom::Nobody => "nobody",
         AcceptFrom::Verified => "verified",
@@ -87,15 +90,18 @@ pub(super) fn rules(rules: &Rules, bytes: impl Fn(u64) -> String) -> String {
         ("folder", folder),
         ("limit", rate),
     ];
-    all.extend(files_of.iter().map(|of| {
-        let rule = match of.rule {
-            FileRule::Default => "default",
-            FileRule::Always => "always",
-            FileRule::Never => "never",
-        };
-        ("contact", format!("{} {rule}", line(&of.person.name)))
-    }));
+    let own = |name: &str, rule| format!("{} {}", line(name), rule_word(rule));
+    all.extend(files_of.iter().map(|of| ("contact", own(&of.person.name, of.rule))));
+    all.extend(files_in.iter().map(|there| ("group", own(&there.title, there.rule))));
     fields(&all)
+}
+
+fn rule_word(rule: FileRule) -> &'static str {
+    match rule {
+        FileRule::Default => "default",
+        FileRule::Always => "always",
+        FileRule::Never => "never",
+    }
 }
 
 #[cfg(test)]

@@ -102,5 +102,8 @@ fn files_say_what_they_are_and_how_it_is_with_each() {
 fn rules_are_shown_as_they_are_typed() {
     let of = |name, rule| FileRuleView { person: person(name), rule };
     let files_of = vec![of("bob", FileRule::Always), of("mallory", FileRule::Never)];
-    assert_snapshot!(rules(&Rules { settings: FileSettings::default(), files_of }, bytes));
+    let conversation = ConversationId::Group(GroupId([1; 32]));
+    let there = GroupFileRuleView { conversation, title: "team".to_owned(), rule: FileRule::Never };
+    let (settings, files_in) = (FileSettings::default(), vec![there]);
+    assert_snapshot!(rules(&Rules { settings, files_of, files_in }, bytes));
 }

@@ -65,6 +65,7 @@ impl Node for Pretend {
             Query::Files => Answer::Files(vec![offer(FileState::Fetching, 5), stray()]),
             Query::FileSettings => Answer::FileSettings(FileSettings::default()),
             Query::FileRules => Answer::FileRules(Vec::new()),
+            Query::GroupFileRules => Answer::GroupFileRules(Vec::new()),
             _ => Answer::Conversations(Vec::new()),
         };
         Box::pin(async { Ok(answer) })
@@ -219,6 +220,10 @@ fn a_file_is_sent_by_its_whole_path_and_one_of_two_with_an_id_is_never_guessed()
     let (done, ..) = typed(&node, &["file", "rules", "--contact", "bob", "always"]);
     assert!(done.is_ok());
     let rule = Command::SetFileRule { contact: "bob".to_owned(), rule: FileRule::Always };
+    assert_eq!(*node.told.lock().unwrap(), [rule]);
+    node.told.lock().unwrap().clear();
+    assert!(typed(&node, &["file", "rules", "--group", "team", "never"]).0.is_ok());
+    let rule = Command::SetGroupFileRule { group: "team".to_owned(), rule: FileRule::Never };
     assert_eq!(*node.told.lock().unwrap(), [rule]);
 }
 

@@ -10,6 +10,7 @@ mod files;
 mod govern;
 mod marks;
 mod past;
+mod picture;
 mod qr;
 mod words;
 
@@ -20,6 +21,7 @@ pub use files::{bytes, caution, facts as file_facts, file, file_state, how_it_is
 pub use govern::doors;
 pub use marks::{bar, delivery_mark, delivery_word, hue, kind_mark};
 pub use past::{history_since, past_is_warning, past_mark};
+pub use picture::{Bounds, Pixels, decode, on_white};
 pub use qr::qr_lines;
 pub use words::{
     LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, past, path, presence, role,

@@ -84,13 +84,9 @@ impl Engine {
             | Command::Unblock { .. } => return self.about_people(command, found).map(Some),
             Command::Typing { conversation } => self.say_typing(conversation),
             Command::Set(choice) => self.configure(choice.over(self.settings), self.now),
-            Command::SetFiles(choice) => {
-                self.configure_files(choice.over(self.file_settings().clone()));
-            }
-            Command::SetFileRule { contact, rule } => {
-                let node = self.person_meant(&contact, found)?;
-                self.set_file_rule(node, rule)?;
-            }
+            Command::SetFiles(_)
+            | Command::SetFileRule { .. }
+            | Command::SetGroupFileRule { .. } => self.rule_files(command, found)?,
             Command::SendFile(send) => {
                 let conversation = self.conversation(&send.to, found)?;
                 if let ConversationId::Direct(node) = conversation {
@@ -105,6 +101,25 @@ impl Engine {
             }
         }
         Ok(Some(Reply::Done))
+    }
+
+    /// What is fetched without asking, and what holds for all files.
+    fn rule_files(&mut self, command: Command, found: &Found) -> Result<(), ApiError> {
+        match command {
+            Command::SetFiles(choice) => {
+                self.configure_files(choice.over(self.file_settings().clone()));
+                Ok(())
+            }
+            Command::SetFileRule { contact, rule } => {
+                let node = self.person_meant(&contact, found)?;
+                self.set_file_rule(node, rule)
+            }
+            Command::SetGroupFileRule { group, rule } => {
+                let id = self.group_meant(&group)?;
+                self.set_group_file_rule(id, rule)
+            }
+            _ => Ok(()), // carried out elsewhere
+        }
     }
 
     /// What concerns people is done at once.

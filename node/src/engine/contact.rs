@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::record::Key;
 use crate::api::people::Past;
-use crate::api::view::{ContactView, NodeText, PersonView};
+use crate::api::view::{ContactView, NodeText, Path, PersonView};
 use crate::api::{ConversationId, Event, FileRule, Strangers};
 
 /// People known at most; beyond it strangers are refused.
@@ -231,11 +231,12 @@ impl Engine {
         }
     }
 
-    /// All contacts, by name.
+    /// All contacts, by name. How each is reached is known to whoever reaches them.
     #[must_use]
-    pub fn contacts(&self) -> Vec<ContactView> {
+    pub fn contacts(&self, path: impl Fn(&NodeId) -> Path) -> Vec<ContactView> {
         let contacts = self.people.iter().filter(|(_, person)| person.contact);
-        let mut views: Vec<_> = contacts.map(|(node, person)| self.contact(node, person)).collect();
+        let view = |(node, person)| self.contact(node, person, path(node));
+        let mut views: Vec<_> = contacts.map(view).collect();
         views.sort_by(|a, b| a.person.name.cmp(&b.person.name));
         views
     }
@@ -247,14 +248,14 @@ impl Engine {
         self.settings.presence && self.people.get(node).is_some_and(theirs)
     }
 
-    pub(super) fn contact(&self, node: &NodeId, person: &Person) -> ContactView {
+    pub(super) fn contact(&self, node: &NodeId, person: &Person, path: Path) -> ContactView {
         let both = self.shares_presence(node);
         ContactView {
             person: self.person(node),
             display_name: person.display_name.clone(),
             status: person.status.clone(),
             since: person.since,
-            path: self.path_to(node),
+            path,
             last_heard: self.last_heard(node, person.heard).filter(|_| both),
             has_picture: self.pictures.contains_key(node),
             blocked: person.blocked.is_some(),

@@ -1,36 +1,31 @@
-//! What goes to a peer, and comes from one, on a connection of the two instead of through the hub.
+//! What goes to a peer on a connection of the two instead of through the hub.
 //!
-//! These are the same sealed bytes the hub is given. Mail is carried as soon as it is sealed, and
-//! whichever copy comes first counts. What belongs to a group's channel is carried only to a peer
-//! that does not reach the hub: the hub's order decides what was said before somebody was removed,
-//! so it is not overtaken where there is one.
+//! These are the same sealed bytes the hub is given. Mail is carried as soon as it is sealed. What
+//! belongs to a group's channel is carried only to a peer that does not reach the hub: the hub's
+//! order decides what was said before somebody was removed, so it is not overtaken where there is
+//! one.
 //!
 //! Invariant: nothing is carried before the hub has confirmed, in this run, that no copy of this
 //! node is at work, nor to a peer that may not know where this node is. What is carried is durable
-//! first, like everything that leaves. A copy is dropped unread only if the same envelope was
-//! opened before. What is absent: which peers are connected, and why.
+//! first, like everything that leaves. What is absent: which peers are connected, and why; and what
+//! they carry to us, which is in `carried`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_shared::crypto::blake3;
-use hubbub_shared::id::{Digest, GroupId, NodeId};
+use hubbub_shared::id::{GroupId, NodeId};
 use hubbub_shared::lan::Announcement;
 use hubbub_shared::time::{Millis, Timestamp};
-use hubbub_shared::wire::codec::encode;
-use hubbub_shared::wire::envelope::Envelope;
-use hubbub_shared::wire::from_hub::{Item, ItemKind};
 use hubbub_shared::wire::to_peer::{Carry, Hub};
 use hubbub_shared::wire::{ByteBuf, LogId, ToPeer};
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::channel::NO_PLACE;
+use super::carried::Twice;
 use super::group::Group;
 use super::outbox::{Entry, Rank};
 use super::output::Output;
 use super::repair::may;
-use crate::api::view::Path;
-use crate::api::{Addresses, ConversationId};
+use crate::api::Addresses;
 
 /// What waits is carried to a peer at once up to this many, and up to so many bytes, which is what
 /// a connection takes in without its queue growing long; the rest follows with [`AGAIN`] between.
@@ -39,13 +34,21 @@ const AT_ONCE_BYTES: usize = 4 * 1024 * 1024;
 /// What waits is carried again to one peer at most once in this time, however often the peer says
 /// that its hub went away, or connects. It comes late rather than not at all.
 const AGAIN: Millis = Millis::secs(5);
-/// Envelopes remembered that were opened when they came one way, until they come the other.
-const REMEMBERED: usize = 4_096;
 /// That a peer is there is told at most once in this time.
 const NEAR_EVERY: Millis = Millis::secs(10);
 
-/// A place in the order in which entries are sent.
+/// A place in the order in which entries are carried.
 type Place = (Rank, u64);
+
+/// As they are sent; but a key that follows the message it is for, as they do in large groups,
+/// would find it dropped, since who is carried something holds nothing.
+fn place(number: u64, entry: &Entry) -> Place {
+    let rank = match entry.docket.rank {
+        Rank::Spread => Rank::Group,
+        rank => rank,
+    };
+    (rank, number)
+}
 
 /// Peers connected to this node.
 #[derive(Default)]
@@ -54,7 +57,7 @@ pub(super) struct Direct {
     peers: BTreeMap<NodeId, Option<bool>>,
     /// The hub has confirmed that this is the only one of its name.
     confirmed: bool,
-    twice: Twice,
+    pub(super) twice: Twice,
     /// When what waits was last carried.
     carried: BTreeMap<NodeId, Timestamp>,
     /// What was sealed while the hub's word was missing, for those connected then.
@@ -67,8 +70,17 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    fn has(&self, node: &NodeId) -> bool {
+    pub(super) fn has(&self, node: &NodeId) -> bool {
         self.peers.contains_key(node)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Whether a peer has said that it does not reach the hub.
+    fn lacks_hub(&self, node: &NodeId) -> bool {
+        self.peers.get(node).copied().flatten() == Some(false)
     }
 
     /// Whether an entry is one of those that are to be carried to a peer.
@@ -96,49 +108,6 @@ impl Late {
             _ => number <= self.upto && self.behind.is_none_or(|behind| (rank, number) > behind),
         }
     }
-}
-
-/// Which way an envelope came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Hub,
-    Direct,
-}
-
-/// What names an envelope in a log: a hash of both. Nothing else has it, whoever made it.
-pub(super) type Mark = Digest;
-
-/// Envelopes that were opened when they came one way.
-#[derive(Default)]
-struct Twice {
-    came: BTreeMap<Mark, Way>,
-    order: VecDeque<Mark>,
-}
-
-impl Twice {
-    /// Whether it came the other way before; that is forgotten then.
-    fn came_otherwise(&mut self, mark: &Mark, way: Way) -> bool {
-        let otherwise = self.came.get(mark).is_some_and(|before| *before != way);
-        if otherwise {
-            self.came.remove(mark);
-        }
-        otherwise
-    }
-
-    fn note(&mut self, mark: Mark, way: Way) {
-        if self.came.insert(mark, way).is_none() {
-            self.order.push_back(mark);
-        }
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.came.remove(&oldest);
-        }
-    }
-}
-
-fn mark(log: &LogId, envelope: &[u8]) -> Mark {
-    blake3(&[&encode(log)[..], envelope].concat())
 }
 
 impl Engine {
@@ -183,16 +152,6 @@ impl Engine {
         }
         if before == Some(up) && may(&mut self.direct.answered, peer, self.now, AGAIN) {
             self.say_hub_to(peer);
-        }
-    }
-
-    /// How bytes reach a peer now.
-    #[must_use]
-    pub fn path_to(&self, node: &NodeId) -> Path {
-        match (self.direct.has(node), self.link.is_up()) {
-            (true, _) => Path::Direct,
-            (false, true) => Path::Relay,
-            (false, false) => Path::Stored,
         }
     }
 
@@ -278,8 +237,13 @@ impl Engine {
 
     /// Carries what was just sealed to those of its recipients that are connected.
     pub(super) fn carry(&mut self, number: u64) {
+        let entry = self.outbox.get(number).filter(|entry| entry.sealed.is_some());
+        let key_of = entry.and_then(|entry| entry.docket.key_of);
         for peer in self.connected_of(number) {
-            if self.direct.confirmed {
+            let alone = self.direct.confirmed && self.direct.lacks_hub(&peer);
+            if let Some(group) = key_of.filter(|_| alone) {
+                self.carry_key(peer, number, group);
+            } else if self.direct.confirmed {
                 self.carry_in_turn(peer, number);
             } else if self.direct.withheld.len() < AT_ONCE {
                 self.direct.withheld.insert(number);
@@ -299,7 +263,7 @@ impl Engine {
     /// Carries an entry, unless something waits to be carried before it.
     fn carry_in_turn(&mut self, peer: NodeId, number: u64) {
         let late = self.direct.late.get(&peer).copied();
-        let place = self.outbox.get(number).map(|entry| (entry.docket.rank, number));
+        let place = self.outbox.get(number).map(|entry| place(number, entry));
         let (Some(mut late), Some(place)) = (late, place) else {
             return self.carry_to(peer, number);
         };
@@ -316,9 +280,25 @@ impl Engine {
         }
     }
 
+    /// A group's key was sealed for a peer that does not reach the hub, and the messages said since
+    /// have waited for it. It goes before whatever waits: it does no harm early, and it is not here
+    /// any more once the hub has it.
+    fn carry_key(&mut self, peer: NodeId, number: u64, group: GroupId) {
+        self.carry_to(peer, number);
+        if self.direct.late.contains_key(&peer) {
+            return self.owe_all_waiting(peer);
+        }
+        let log = LogId::Channel(group);
+        let behind = self.outbox.chats();
+        let behind =
+            behind.filter(|(_, entry, _)| entry.docket.log == log && entry.waits_for(&peer));
+        let behind: Vec<u64> = behind.map(|(number, ..)| number).take(AT_ONCE).collect();
+        behind.into_iter().for_each(|number| self.carry_to(peer, number));
+    }
+
     fn is_owed(&self, peer: &NodeId, number: u64) -> bool {
         let entry = self.outbox.get(number);
-        entry.is_some_and(|entry| self.direct.is_owed(peer, (entry.docket.rank, number)))
+        entry.is_some_and(|entry| self.direct.is_owed(peer, place(number, entry)))
     }
 
     /// Whom an entry is for, of those connected.
@@ -336,12 +316,18 @@ impl Engine {
     }
 
     fn carry_to(&mut self, peer: NodeId, number: u64) {
-        let Some(reaches_hub) = self.direct.peers.get(&peer).copied() else { return };
-        let Some(entry) = self.outbox.get(number) else { return };
+        let Some(entry) = self.outbox.get(number).filter(|_| self.direct.has(&peer)) else {
+            return;
+        };
         let Some(sealed) = &entry.sealed else { return };
         let log = entry.docket.log;
-        let in_place = matches!(log, LogId::Channel(_)) && reaches_hub != Some(false);
-        if in_place || !self.shows_address(&peer) {
+        let too_soon = match log {
+            LogId::Channel(group) => {
+                !self.direct.lacks_hub(&peer) || self.outbox.is_to_seal_key(&peer, group)
+            }
+            LogId::Mailbox(_) => false,
+        };
+        if too_soon || !self.shows_address(&peer) {
             return;
         }
         let envelope = ByteBuf::from(sealed.clone());
@@ -394,7 +380,7 @@ impl Engine {
         };
         let live = self.outbox.entries.iter();
         live.filter(move |(_, entry)| !entry.progress.done && theirs(entry))
-            .map(|(number, entry)| ((entry.docket.rank, *number), entry))
+            .map(|(number, entry)| (place(*number, entry), entry))
             .filter(move |(place, _)| late.has(*place))
             .map(|(place, entry)| (place, entry.sealed.as_ref().map_or(0, Vec::len)))
     }
@@ -424,66 +410,6 @@ impl Engine {
         self.outbox.entries.keys().next_back().copied()
     }
 
-    fn take_carried(&mut self, peer: NodeId, carry: Carry) {
-        let Carry { log, envelope } = carry;
-        let mark = mark(&log, &envelope);
-        if self.direct.twice.came_otherwise(&mark, Way::Direct) {
-            return;
-        }
-        let (seq, kind, at, from) = (NO_PLACE, ItemKind::Envelope, self.now, peer);
-        let item = Item { seq, kind, at, from, bytes: envelope };
-        let opened = match log {
-            LogId::Mailbox(owner) if owner == self.id() => self.take_mail(&item),
-            LogId::Mailbox(_) => {
-                self.count("foreign-mailbox");
-                false
-            }
-            LogId::Channel(group) => self.take_carried_of(group, &item),
-        };
-        if opened {
-            self.direct.twice.note(mark, Way::Direct);
-        }
-    }
-
-    /// A group's message without a place in its channel; whether it was opened.
-    fn take_carried_of(&mut self, group: GroupId, item: &Item) -> bool {
-        if self.link.is_up() {
-            // The hub brings it, in its place.
-            return false;
-        }
-        let refused = if !self.shares(ConversationId::Group(group), &item.from) {
-            "carried-not-a-member"
-        } else if !matches!(Envelope::parse(&item.bytes), Ok(Envelope::Group(_))) {
-            "malformed"
-        } else {
-            match self.try_channel_item(group, (item, self.now)) {
-                Ok(opened) => return opened,
-                // What cannot be opened yet comes by the hub, or again.
-                Err(_) => "carried-early",
-            }
-        };
-        self.count(refused);
-        false
-    }
-
-    /// What names an item that the hub brings, as long as it may come, or came, another way, too.
-    pub(super) fn mark_of(&self, log: &LogId, item: &Item) -> Option<Mark> {
-        let twice = !self.direct.peers.is_empty() || !self.direct.twice.came.is_empty();
-        (twice && item.kind == ItemKind::Envelope).then(|| mark(log, &item.bytes))
-    }
-
-    /// Whether the hub brings what a peer has brought already.
-    pub(super) fn was_carried(&mut self, mark: &Mark) -> bool {
-        self.direct.twice.came_otherwise(mark, Way::Hub)
-    }
-
-    /// The hub brought what could be opened: a copy of it may come from its sender.
-    pub(super) fn opened_from_hub(&mut self, mark: Mark, from: &NodeId) {
-        if self.direct.has(from) {
-            self.direct.twice.note(mark, Way::Hub);
-        }
-    }
-
     /// Somebody was heard from: perhaps there is a shorter way, and what failed with them before
     /// may work now.
     pub(super) fn is_near(&mut self, node: NodeId) {
@@ -499,7 +425,9 @@ mod tests {
     use hubbub_shared::content::PairPlain;
     use hubbub_shared::crypto::{Identity, Secret32};
     use hubbub_shared::session::{Bundle, Session, initiate, respond};
-    use hubbub_shared::wire::from_hub::{Bye, Deliver};
+    use hubbub_shared::wire::codec::encode;
+    use hubbub_shared::wire::envelope::Envelope;
+    use hubbub_shared::wire::from_hub::{Bye, Deliver, Item, ItemKind};
     use hubbub_shared::wire::{FromHub, RefusalCode};
 
     use super::*;

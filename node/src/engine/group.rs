@@ -20,6 +20,7 @@ use super::keeper::Request;
 use super::name::NameKeys;
 use super::newcomer::Newcomer;
 use super::wish::{Asker, Wish};
+use crate::api::FileRule;
 
 /// Own chain ids remembered, to know own messages when they come back.
 pub(super) const OWN_CHAINS: usize = 16;
@@ -101,6 +102,9 @@ pub(super) struct Facts {
     pub(super) told_since: Option<Timestamp>,
     /// Who came and has not been told yet.
     pub(super) newcomers: Vec<Newcomer>,
+    /// Whether what its members offer there is fetched without asking, whatever holds for others.
+    #[serde(default)]
+    pub(super) files: FileRule,
 }
 
 /// A Welcome the log has not proven yet.
@@ -142,6 +146,7 @@ impl Facts {
             shunned: Vec::new(),
             told_since: None,
             newcomers: Vec::new(),
+            files: FileRule::Default,
         }
     }
 }

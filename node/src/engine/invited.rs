@@ -288,6 +288,7 @@ mod tests {
 
     use super::*;
     use crate::api::people::Wanted;
+    use crate::api::view::Path;
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -360,7 +361,7 @@ mod tests {
         assert!(bob.requests().is_empty(), "nothing proves it yet");
         assert!(entries.iter().all(|entry| bob.take_entry(gid, entry, None)));
         bob.control_synced(gid);
-        assert!(bob.conversations().is_empty() && bob.contacts().is_empty());
+        assert!(bob.conversations().is_empty() && bob.contacts(|_| Path::Stored).is_empty());
         let request = bob.requests().remove(0);
         assert_eq!(request.wants, Wanted::Join("tea\u{fffd}".to_owned()));
         assert_eq!((request.from.node.0, request.id), (alice.id(), ConversationId::Group(gid)));

@@ -9,7 +9,7 @@
 //! * `outbox`: it is an `entry` there, sealed once, and the sealed bytes go out until every
 //!   recipient has them; `stuck` says why one has not
 //! * `pairwise`: sessions with single people; `keys`: the own chain handed to each member
-//! * `direct`: what goes to peers, and comes from them, without the hub
+//! * `direct`: what goes to peers without the hub, and `carried`: what comes from them so
 //! * `link`: what the hub says; `inbound` and `channel`: what arrives, opened in one order or
 //!   refused
 //! * `held`: what arrives before its key; `repair`: what is asked again
@@ -38,6 +38,7 @@
 mod alarm;
 pub mod backup;
 mod block;
+mod carried;
 mod channel;
 mod chat;
 mod command;

@@ -93,6 +93,12 @@ impl Outbox {
         ranked.into_iter().map(|(_, number)| number).collect()
     }
 
+    /// Whether the own key of a group waits to be sealed for a peer.
+    pub(super) fn is_to_seal_key(&self, peer: &NodeId, group: GroupId) -> bool {
+        let mut entries = self.unsealed.get(peer).into_iter().flatten();
+        entries.any(|number| self.get(*number).is_some_and(|e| e.docket.key_of == Some(group)))
+    }
+
     /// Whether a message of a conversation is not yet everywhere.
     pub(super) fn has_live_chats(&self) -> bool {
         !self.live.is_empty()

@@ -13,6 +13,7 @@ use hubbub_shared::time::Timestamp;
 use super::Engine;
 use super::record::Key;
 use crate::api::people::{ContactInfoView, PictureView, key_mark};
+use crate::api::view::Path;
 use crate::api::{ApiError, Code, Event, Settings};
 
 /// Pictures of others kept: 16 MiB.
@@ -149,13 +150,13 @@ impl Engine {
         self.touch(Key::Picture(node));
     }
 
-    /// A contact with its past.
+    /// A contact with its past, who is reached like this.
     #[must_use]
-    pub fn contact_info(&self, node: &NodeId) -> Option<ContactInfoView> {
+    pub fn contact_info(&self, node: &NodeId, path: Path) -> Option<ContactInfoView> {
         let person =
             self.people.get(node).filter(|person| person.contact || person.blocked.is_some())?;
         Some(ContactInfoView {
-            contact: self.contact(node, person),
+            contact: self.contact(node, person, path),
             mark: key_mark(node),
             past: self.past_of(node),
             picture: self.picture(node).map(|picture| picture.facts),

@@ -243,7 +243,10 @@ impl Engine {
             // A file that cannot be read is one offer less, and no reason to lose the profile.
             Table::File => match (read(name), file::load(value)) {
                 (Ok(number), Ok(file)) => self.files.insert(number, file),
-                _ => self.count("file-unreadable"),
+                _ => {
+                    self.files.unreadable = true;
+                    self.count("file-unreadable");
+                }
             },
             // Prekeys are read before everything else; the rest comes later.
             Table::Prekeys | Table::Control | Table::Outbound | Table::Inbound | Table::Outbox => {}

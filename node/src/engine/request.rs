@@ -301,6 +301,7 @@ mod tests {
     use hubbub_shared::crypto::{Identity, Secret32};
 
     use super::*;
+    use crate::api::view::Path;
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -336,7 +337,11 @@ mod tests {
             alice.take_chat(stranger(n), chat(1, "me too"));
         }
         assert_eq!(alice.requests().len(), STRANGERS);
-        assert!(alice.contacts().is_empty() && alice.heard.is_empty() && alice.history.is_empty());
+        assert!(
+            alice.contacts(|_| Path::Stored).is_empty()
+                && alice.heard.is_empty()
+                && alice.history.is_empty()
+        );
     }
 
     #[test]

@@ -220,6 +220,7 @@ fn people_in(command: &Command) -> Vec<&str> {
         | Command::Typing { .. }
         | Command::File { .. }
         | Command::SetFiles(_)
+        | Command::SetGroupFileRule { .. }
         | Command::Set(_) => Vec::new(),
     }
 }

@@ -388,7 +388,9 @@ impl Driver {
         engine.configure(self.owned.settings, now());
         engine.configure_files(self.owned.file_settings.clone());
         engine.know_usual_folder(self.files.usual());
-        self.files.sweep(engine.own_files());
+        if engine.knows_all_files() {
+            self.files.sweep(engine.own_files());
+        }
         if self.files.connected() {
             engine.handle_movers(true, now());
         }

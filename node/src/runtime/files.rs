@@ -13,6 +13,7 @@ use hubbub_shared::id::NodeId;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
+use super::latest::Latest;
 use super::movers::{FromMovers, Movers};
 use super::preview::{self, Looked, Wanted};
 use super::sent;
@@ -42,7 +43,7 @@ pub(super) struct Files {
     /// The usual folder being made; at most one.
     making: JoinSet<Result<(), String>>,
     /// Orders that wait for it, which replace one another as they do at the movers.
-    held: VecDeque<Order>,
+    held: Latest<Order>,
     /// Fetches that cannot begin; at most one for each file that is fetched.
     unable: VecDeque<Told>,
     /// At most one look for each file that waits to be sent, and what is being removed.
@@ -67,7 +68,7 @@ impl Files {
             stood,
             usual: paths::downloads(),
             making: JoinSet::new(),
-            held: VecDeque::new(),
+            held: Latest::default(),
             unable: VecDeque::new(),
             tasks: JoinSet::new(),
         }
@@ -119,7 +120,8 @@ impl Files {
         if stood.is_empty() {
             return;
         }
-        let of = |(file, path)| [PathBuf::from(path), sent::bare(&self.sent, file)];
+        let copies = |file| sent::bare_names(&self.sent, file);
+        let of = |(file, path)| copies(file).into_iter().chain([PathBuf::from(path)]);
         let named = own.flat_map(of).collect();
         self.tasks.spawn_blocking(move || sent::sweep(stood, &named));
     }
@@ -172,7 +174,7 @@ impl Files {
     /// Gives an order to the movers, behind those that wait.
     fn hand_over(&mut self, order: Order) {
         match &mut self.movers {
-            Some(_) if !self.making.is_empty() => self.held.push_back(order),
+            Some(_) if !self.making.is_empty() => self.held.push(order),
             Some(movers) => movers.carry_out(order),
             None => {}
         }
@@ -181,6 +183,11 @@ impl Files {
     /// Takes away what crashes left of files that nobody knows any more. Only before anything is
     /// done with others: what is sealed stands there before its number is known.
     pub(super) fn sweep_shelf(&self, engine: &Engine) {
+        if !engine.knows_all_files() {
+            let words = "what is known of a file cannot be read: nothing is taken away that may \
+                         belong to it";
+            return tracing::warn!("{words}");
+        }
         let known = engine.files_known();
         let swept = self.movers.as_ref().map_or(Ok(()), |movers| movers.shelf().sweep(known));
         if let Err(error) = swept {
@@ -201,7 +208,8 @@ impl Files {
     /// The folder is made, or cannot be: what waited for that goes on.
     fn made(&mut self, made: Result<Result<(), String>, JoinError>) {
         let failed = made.ok().and_then(Result::err);
-        for order in std::mem::take(&mut self.held) {
+        let mut held = std::mem::take(&mut self.held);
+        while let Some(order) = held.pop() {
             match (order, &failed) {
                 (Order::Fetch(fetch), Some(why)) if self.is_usual(&fetch.folder) => {
                     let told = Told::Failed { file: fetch.file, why: why.clone() };
@@ -239,7 +247,14 @@ impl Files {
         let (tell, turn) = (self.tell.clone(), if strip { &self.copying } else { &self.looking });
         let (turn, stop) = (Arc::clone(turn), self.looks.begin(file));
         let bare = strip.then(|| sent::bare(&self.sent, file));
+        // Where the copy goes has to be said in a record: else the original would go instead.
+        let unnamed = bare.as_ref().is_some_and(|path| path.to_str().is_none());
         self.tasks.spawn(async move {
+            if unnamed {
+                // A loop that has ended has nobody to tell.
+                tell.send(Told::Failed { file, why: unnameable() }).await.ok();
+                return;
+            }
             let turn = turn.lock().await;
             let look = move || {
                 let ffmpeg = Ffmpeg::find();
@@ -309,6 +324,12 @@ fn landing(folder: &str) -> Result<(), String> {
     whole.ok_or_else(|| refused("the folder for files is no whole path"))
 }
 
+fn unnameable() -> String {
+    "no copy can be made, since the path of this profile is no text; use a profile in a folder whose \
+     name is, or send it as it is"
+        .to_owned()
+}
+
 fn cannot_make(folder: &str, error: &std::io::Error) -> String {
     format!(
         "the folder {folder} cannot be made ({error}); see to it and resume, or cancel the file \
@@ -348,6 +369,24 @@ mod tests {
         told.sort_unstable();
         assert_eq!(told, [(1, true), (2, false)]);
         assert!(files.waiting().is_none());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn where_no_copy_can_be_named_the_original_is_not_sent_in_its_place() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cat.png");
+        image::RgbImage::new(4, 4).save(&path).unwrap();
+        let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"profile\xff"));
+        let mut files = Files::new(odd.join("sent"), None);
+        let (path, name) = (path.to_str().unwrap().to_owned(), "cat.png".to_owned());
+        files.carry_out(Order::Look(Look { file: 1, path, name, preview: false, strip: true }));
+        match files.next().await.unwrap() {
+            FromMovers::Told(Told::Failed { file: 1, why }) => assert!(why.contains("profile")),
+            FromMovers::Told(Told::Looked { path, .. }) => panic!("{path:?} is sent"),
+            _ => panic!("neither looked at nor failed"),
+        }
     }
 
     #[tokio::test]
@@ -430,7 +469,9 @@ mod tests {
             let folder = folder.to_str().unwrap().to_owned();
             Order::Fetch(Box::new(Fetch { file, folder, ..any_fetch() }))
         };
-        files.held = [fetch(7, &usual), fetch(8, dir.path()), Order::Hold(9)].into();
+        for order in [fetch(7, &usual), fetch(8, dir.path()), Order::Hold(9)] {
+            files.held.push(order);
+        }
         let Some(FromMovers::Told(Told::Failed { file: 7, why })) = files.next().await else {
             panic!("not told")
         };
@@ -442,7 +483,9 @@ mod tests {
     async fn what_was_written_down_before_and_no_offer_names_is_swept_away() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str| std::fs::write(dir.path().join(name), "x").unwrap();
-        ["named", "orphan", "bare-7", "bare-8"].into_iter().for_each(write);
+        ["named", "orphan", "bare-7", "bare-7.part", "bare-7.new", "bare-8", "bare-8.part"]
+            .into_iter()
+            .for_each(write);
         std::fs::create_dir(dir.path().join("deeper")).unwrap();
         let mut files = Files::new(dir.path().to_owned(), None);
         write("since");
@@ -452,7 +495,7 @@ mod tests {
         let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap()).collect();
         left.sort_by_key(std::fs::DirEntry::file_name);
         let left: Vec<_> = left.iter().map(|e| e.file_name().into_string().unwrap()).collect();
-        assert_eq!(left, ["bare-7", "deeper", "named", "since"]);
+        assert_eq!(left, ["bare-7", "bare-7.new", "bare-7.part", "deeper", "named", "since"]);
         write("orphan");
         files.sweep(core::iter::empty());
         assert!(files.tasks.is_empty(), "once is enough: what came since is being written");

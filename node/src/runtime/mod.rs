@@ -11,7 +11,7 @@
 //!   `strip`: pictures without what stands beside their pixels; `video`: both for videos, by a
 //!   program that may be there, which `child` runs; [`sent`]: what is written down to be sent
 //! * `movers`: who moves files, in the `background`, over `roads`, and to the hub (`upkeep`,
-//!   `kept_for`)
+//!   `kept_for`); orders wait for them in `latest`
 //! * [`streams`]: bytes between nodes, for what is too large for messages
 //! * [`profile`]: makes and opens profiles; [`backup`]: keeps them; [`socket`] and [`client`]: the
 //!   same API for other processes
@@ -27,6 +27,7 @@ mod files;
 pub mod handle;
 mod hub_file;
 mod kept_for;
+mod latest;
 pub mod lines;
 mod movers;
 pub mod node;

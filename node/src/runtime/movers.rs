@@ -1,23 +1,23 @@
 //! The engine's orders about files as the transfers take them, and what they say as the engine
 //! takes it.
 //!
-//! Orders wait here while the transfers have enough to do, one for each file and turn; the loop
+//! Orders wait here while the transfers have enough to do, the latest about each thing; the loop
 //! never waits for them. Invariant: what is told and must not be lost is taken out of the transfers
 //! only when the loop takes it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hubbub_shared::content::FileName;
 use hubbub_shared::id::{BlobId, NodeId};
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::background::Background;
 use super::kept_for::KeptFor;
+use super::latest::Latest;
 use super::roads::{self, Doorkeeper, Roads};
 use super::upkeep::Upkeep;
 use crate::api::view::Path;
@@ -29,8 +29,8 @@ use crate::transfer::{self, Means, Tell, Transfers, Whole};
 
 /// Questions whether somebody may have a file, waiting for the loop; who has more waits.
 const ASKED: usize = 64;
-/// How often a source is tried again at once because it was heard from: whoever says much makes
-/// this node do no more.
+/// How often a source that was not reached is tried again at once because it was heard from:
+/// whoever says much makes this node do no more.
 const HEARD_EVERY: Duration = Duration::from_secs(5);
 
 /// Somebody wants pieces of a file.
@@ -67,8 +67,8 @@ pub(super) struct Movers {
     wanted: mpsc::Receiver<Wanted>,
     upkeep: Upkeep,
     kept_for: KeptFor,
-    /// At most some for each file, since each order replaces the one before it.
-    orders: VecDeque<transfer::Order>,
+    /// At most some for each file and each of its sources.
+    orders: Latest<transfer::Order>,
     fetching: BTreeMap<u64, Fetching>,
     direct: BTreeSet<NodeId>,
     /// Sources that were tried again because they were heard from, and when; old ones go.
@@ -99,7 +99,7 @@ impl Movers {
         door.spawn(roads::let_in(peers, incoming, keeper));
         let kept_for = KeptFor::new(hub.clone());
         let upkeep = Upkeep::new(hub, transfers.sealed());
-        let (orders, fetching, direct) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
+        let (orders, fetching, direct) = (Latest::default(), BTreeMap::new(), BTreeSet::new());
         let (heard, _background, _door) = (BTreeMap::new(), background, door);
         Self {
             shelf,
@@ -132,7 +132,7 @@ impl Movers {
                 told = self.kept_for.next() => return FromMovers::Told(told),
                 Some(wanted) = self.wanted.recv() => return FromMovers::Wanted(wanted),
                 Ok(place) = orders.reserve(), if !self.orders.is_empty() => {
-                    if let Some(order) = self.orders.pop_front() {
+                    if let Some(order) = self.orders.pop() {
                         place.send(order);
                     }
                     continue;
@@ -161,13 +161,10 @@ impl Movers {
 
     /// Gives as many orders as are taken now.
     fn hand_over(&mut self) {
-        while let Some(order) = self.orders.pop_front() {
-            match self.transfers.orders().try_send(order) {
-                Ok(()) => {}
-                Err(TrySendError::Full(order) | TrySendError::Closed(order)) => {
-                    return self.orders.push_front(order);
-                }
-            }
+        while !self.orders.is_empty() {
+            let Ok(place) = self.transfers.orders().try_reserve() else { return };
+            let Some(order) = self.orders.pop() else { return };
+            place.send(order);
         }
     }
 
@@ -206,7 +203,7 @@ impl Movers {
     }
 
     fn give(&mut self, order: transfer::Order) {
-        self.orders.push_back(order);
+        self.orders.push(order);
     }
 
     fn serve(&mut self, serve: Serve) {
@@ -281,17 +278,26 @@ impl Movers {
         let changed = if direct { self.direct.insert(peer) } else { self.direct.remove(&peer) };
         // Direct once more is another connection: what stood on the one before is to go on there.
         if changed || direct {
-            self.try_again(peer);
+            let files = self.fetched_from(peer);
+            files.into_iter().for_each(|file| self.point_to(file, peer));
+            self.hand_over();
         }
     }
 
-    /// A peer was heard from. What failed with it before may work now.
+    /// A peer was heard from, so that it is reached: where it was not before, it may be now.
     pub(super) fn heard(&mut self, peer: NodeId) {
         let now = Instant::now();
         self.heard.retain(|_, at| now.duration_since(*at) < HEARD_EVERY);
-        if !self.heard.contains_key(&peer) && self.try_again(peer) {
-            self.heard.insert(peer, now);
+        let files = self.fetched_from(peer);
+        if files.is_empty() || self.heard.contains_key(&peer) {
+            return;
         }
+        self.heard.insert(peer, now);
+        let source = SourceId::Node(peer);
+        for file in files {
+            self.give(transfer::Order::Heard { file: FileId(file), source });
+        }
+        self.hand_over();
     }
 
     /// The hub is reached again, and through it all who are not reached directly.
@@ -311,14 +317,10 @@ impl Movers {
         self.hand_over();
     }
 
-    /// Names a peer anew as a source of all that is fetched from it; whether there is anything.
-    fn try_again(&mut self, peer: NodeId) -> bool {
+    /// Of which files a peer is a source.
+    fn fetched_from(&self, peer: NodeId) -> Vec<u64> {
         let of = |(file, it): (&u64, &Fetching)| it.sources.contains(&peer).then_some(*file);
-        let files: Vec<u64> = self.fetching.iter().filter_map(of).collect();
-        let any = !files.is_empty();
-        files.into_iter().for_each(|file| self.point_to(file, peer));
-        self.hand_over();
-        any
+        self.fetching.iter().filter_map(of).collect()
     }
 
     fn drop_file(&mut self, dropped: Dropped) {

@@ -3,7 +3,8 @@
 //! rows out.
 //!
 //! Invariant: where two do not share when they are there, no row says so, but for a direct
-//! connection, which both ends see anyway.
+//! connection, which both ends see anyway. So it says neither why none came about, since nobody
+//! answers who is away, nor when the next is tried, which comes sooner when they are heard from.
 
 use std::collections::BTreeMap;
 
@@ -59,18 +60,42 @@ pub(super) struct Known {
     pub(super) hidden: Option<Addresses>,
 }
 
+fn shown(heard: Option<Timestamp>, presence: bool, now: Timestamp) -> Option<Timestamp> {
+    heard.filter(|_| presence).map(|at| at.min(now))
+}
+
+/// What tells how bytes reach a peer now.
+#[derive(Clone, Copy)]
+pub(super) struct Signs {
+    /// What became of reaching them directly, if it was tried.
+    pub(super) way: Option<Way>,
+    /// Whether the hub is reached.
+    pub(super) hub: bool,
+    pub(super) heard: Option<Timestamp>,
+    /// Whether both show each other when they are there.
+    pub(super) presence: bool,
+}
+
+/// How bytes reach a peer now. Whoever says it to people has it from here.
+pub(super) fn path(signs: Signs, now: Timestamp) -> Path {
+    let Signs { way, hub, heard, presence } = signs;
+    if way.is_some_and(|way| way.link.is_some()) {
+        return Path::Direct;
+    }
+    match hub && is_there(way, shown(heard, presence, now), now) {
+        true => Path::Relay,
+        false => Path::Stored,
+    }
+}
+
 /// The row of a peer; `hub` is the round trip to the hub in milliseconds, while it is reached.
 pub(super) fn row(known: Known, hub: Option<u32>, now: Timestamp) -> PathView {
     let Known { person, way, measured, heard, presence, hidden } = known;
     let link = way.and_then(|way| way.link);
-    let heard = heard.filter(|_| presence).map(|at| at.min(now));
-    let path = match (link, hub) {
-        (Some(_), _) => Path::Direct,
-        (None, Some(_)) if is_there(way, heard, now) => Path::Relay,
-        (None, _) => Path::Stored,
-    };
+    let path = path(Signs { way, hub: hub.is_some(), heard, presence }, now);
+    let heard = shown(heard, presence, now);
     let able = link.is_none() && hidden.is_none() && hub.is_some();
-    let tried = way.filter(|_| able);
+    let tried = way.filter(|_| able && presence);
     let (rtt_ms, address) = measured.unzip();
     PathView {
         person,
@@ -84,7 +109,7 @@ pub(super) fn row(known: Known, hub: Option<u32>, now: Timestamp) -> PathView {
         trying: tried.is_some_and(|way| way.trying),
         why_not: match link {
             Some(_) => None,
-            None => why_not(hidden, hub, way).map(str::to_owned),
+            None => why_not((hidden, hub), way, presence).map(str::to_owned),
         },
         next_try: tried.and_then(|way| way.next),
     }
@@ -98,11 +123,15 @@ fn is_there(way: Option<Way>, heard: Option<Timestamp>, now: Timestamp) -> bool 
 }
 
 /// What is in the way on this side comes first: nothing is tried until that is changed.
-fn why_not(hidden: Option<Addresses>, hub: Option<u32>, way: Option<Way>) -> Option<&'static str> {
-    match (hidden, hub) {
+fn why_not(
+    own: (Option<Addresses>, Option<u32>),
+    way: Option<Way>,
+    presence: bool,
+) -> Option<&'static str> {
+    match own {
         (Some(setting), _) => Some(words_for(setting)),
         (None, None) => Some("this device is not connected to the hub"),
-        (None, Some(_)) => way.and_then(|way| way.why).map(words),
+        (None, Some(_)) => way.and_then(|way| way.why).map(|why| words(why, presence)),
     }
 }
 
@@ -124,8 +153,9 @@ fn words_for(setting: Addresses) -> &'static str {
     }
 }
 
-fn words(why: Why) -> &'static str {
+fn words(why: Why, presence: bool) -> &'static str {
     match why {
+        _ if !presence => "no direct connection came about",
         Why::Silent => "the other device is not connected, or does not answer",
         Why::Hidden => "the other device shows you no address",
         Why::Nowhere => "the other device knows no address of its own",
@@ -180,6 +210,25 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_is_reached_as_its_row_says_whatever_is_known() {
+        let link = Some(Way { link: Some((LinkId(7), ago(9))), ..tried(None, None).unwrap() });
+        let ways = [None, tried(Some(Why::Silent), Some(ago(9))), link];
+        let heards = [None, Some(ago(5)), Some(ago(500)), Some(NOW + Millis::hours(1))];
+        let mut said = Vec::new();
+        for (way, heard) in ways.into_iter().flat_map(|way| heards.map(|heard| (way, heard))) {
+            for (hub, presence) in [(HUB, true), (HUB, false), (None, true), (None, false)] {
+                let signs = Signs { way, hub: hub.is_some(), heard, presence };
+                let row = row(Known { way, heard, presence, ..bob() }, hub, NOW);
+                assert_eq!(path(signs, NOW), row.path);
+                said.push(row.path);
+            }
+        }
+        for path in [Path::Direct, Path::Relay, Path::Stored] {
+            assert!(said.contains(&path), "{path:?}");
+        }
+    }
+
+    #[test]
     fn whoever_lets_questions_go_by_is_away_until_heard_from_again() {
         let path = |failed| {
             let way = tried(Some(Why::Silent), Some(failed));
@@ -228,6 +277,21 @@ mod tests {
         let known = Known { presence: false, heard: Some(ago(5)), ..bob() };
         let quiet = row(known, HUB, NOW);
         assert_eq!((quiet.path, quiet.last_heard, quiet.presence), (Path::Stored, None, false));
+        let all = [Why::Silent, Why::Hidden, Why::Nowhere, Why::Busy, Why::Blocked, Why::Unsteady];
+        let row_of = |why: Why| {
+            let way = tried(Some(why), Some(ago(50)));
+            row(Known { presence: false, heard: Some(ago(5)), way, ..bob() }, HUB, NOW)
+        };
+        let first = row_of(Why::Silent);
+        assert_eq!(first.why_not.as_deref(), Some("no direct connection came about"));
+        for why in all {
+            let row = row_of(why);
+            assert_eq!(row.why_not, first.why_not, "{why:?} says that they answered");
+            assert_eq!((row.trying, row.next_try), (false, None));
+        }
+        let hidden = Some(Addresses::Never);
+        let own = row(Known { presence: false, hidden, ..bob() }, HUB, NOW).why_not.unwrap();
+        assert!(own.starts_with("you show nobody"), "what is in the way here is no secret");
     }
 
     #[test]

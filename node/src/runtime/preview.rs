@@ -12,10 +12,11 @@ use std::sync::atomic::AtomicBool;
 
 use hubbub_shared::limits::FILE_PREVIEW_MAX;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::strip::strip;
 use super::video::{self, Container, Ffmpeg};
+use crate::display::{Bounds, decode, on_white};
 use crate::engine::media;
 use crate::paths;
 
@@ -26,6 +27,7 @@ const SIDES: [u32; 4] = [320, 240, 160, 80];
 const DECODED_SIDE: u32 = 20_000;
 /// Memory that decoding may take: a picture of 60 million pixels.
 const DECODED_BYTES: u64 = 256 * 1024 * 1024;
+const DECODED: Bounds = Bounds { side: DECODED_SIDE, bytes: DECODED_BYTES };
 /// Largest file that is decoded: beyond it a person does not wait for a small picture.
 const SOURCE_MAX: u64 = 64 * 1024 * 1024;
 /// How well it is kept at each of them, likewise.
@@ -43,6 +45,11 @@ pub(super) fn look(path: &Path, name: &str, wanted: Wanted<'_>) -> Result<Looked
     let refused = |error: std::io::Error| format!("it cannot be read ({error}); check its owner");
     // Opening a pipe would wait for somebody who writes to it.
     let facts = std::fs::metadata(path).map_err(refused)?;
+    if facts.is_dir() && wanted.bare.is_some() {
+        let what = "a folder is sent as it is, with all that stands beside the pictures in it; \
+                    send its pictures one by one, or the folder without `--strip`";
+        return Err(what.to_owned());
+    }
     if facts.is_dir() {
         return Ok(Looked { size: 0, media: "", preview: None, bare: None });
     }
@@ -144,19 +151,8 @@ fn format_of(media: &str) -> Option<ImageFormat> {
 
 /// A small picture of a picture; none of one that cannot be decoded within the limits.
 fn small(bytes: &[u8], format: ImageFormat) -> Option<Vec<u8>> {
-    let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(DECODED_SIDE), Some(DECODED_SIDE));
-    limits.max_alloc = Some(DECODED_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().ok()?;
-    if decoder.total_bytes() > DECODED_BYTES {
-        return None;
-    }
-    decoder.set_limits(limits).ok()?;
     // What the camera noted beside the pixels is how it was held, and that alone is used.
-    let held = decoder.orientation().ok();
-    let mut picture = DynamicImage::from_decoder(decoder).ok()?;
+    let (mut picture, held) = decode(bytes, format, DECODED)?;
     SIDES.into_iter().enumerate().find_map(|(nth, side)| {
         if picture.width().max(picture.height()) > side {
             picture = picture.thumbnail(side, side);
@@ -164,6 +160,7 @@ fn small(bytes: &[u8], format: ImageFormat) -> Option<Vec<u8>> {
         if let (0, Some(held)) = (nth, held) {
             picture.apply_orientation(held);
         }
+        // JPEG knows no transparency.
         let pixels = on_white(&picture);
         QUALITIES.into_iter().find_map(|quality| jpeg(&pixels, quality))
     })
@@ -174,21 +171,6 @@ fn jpeg(pixels: &DynamicImage, quality: u8) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     pixels.write_with_encoder(JpegEncoder::new_with_quality(&mut out, quality)).ok()?;
     (out.len() <= FILE_PREVIEW_MAX).then_some(out)
-}
-
-/// JPEG knows no transparency: what shines through is white, as on paper.
-fn on_white(picture: &DynamicImage) -> DynamicImage {
-    let mut flat = picture.to_rgba8();
-    for pixel in flat.pixels_mut() {
-        let [red, green, blue, alpha] = pixel.0;
-        let alpha = u32::from(alpha);
-        let over = |colour: u8| {
-            let mixed = (u32::from(colour) * alpha + 255 * (255 - alpha)) / 255;
-            u8::try_from(mixed).unwrap_or(u8::MAX)
-        };
-        pixel.0 = [over(red), over(green), over(blue), u8::MAX];
-    }
-    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(flat).to_rgb8())
 }
 
 #[cfg(test)]
@@ -283,6 +265,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&copy).unwrap().len(), looked.size);
         std::fs::write(&path, "words").unwrap();
         assert!(look(&path, "cat.txt", bare).err().unwrap().contains("cannot be taken off"));
+        assert!(look(dir.path(), "x", bare).err().unwrap().contains("a folder is sent as it is"));
         let wrong = |path: &Path| look(path, "x", WANTED).err().unwrap();
         assert!(look(dir.path(), "x", WANTED).is_ok_and(|looked| looked.media.is_empty()));
         assert!(wrong(&dir.path().join("absent")).contains("cannot be read"));

@@ -300,3 +300,60 @@ pub(super) fn unusable(path: &Path, error: &std::io::Error) -> ApiError {
     let what = format!("cannot use {}: {error}", path.display());
     ApiError::new(Code::Profile, what, "check its owner and the free space")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use hubbub_shared::id::HubId;
+    use hubbub_shared::wire::codec::encode;
+
+    use super::*;
+    use crate::engine::output::{Changes, RecordChange, Table};
+
+    /// A profile in which something is kept of files that no record names: what was piped in, a
+    /// tree, and what is known of a part.
+    fn profile(dir: &Path) -> (ProfileDir, Vec<PathBuf>) {
+        let dir = ProfileDir::at(dir.to_path_buf());
+        let nowhere = vec!["127.0.0.1:9".to_owned()];
+        let invite = Invite::new(nowhere, HubId([3; 32]), None).ok().unwrap();
+        join(&dir, &invite, None, None).unwrap();
+        let named = |ending: &str| dir.files().join(format!("{}.{ending}", "07".repeat(32)));
+        let kept = vec![named("tree"), named("1.have"), dir.sent().join("1-1")];
+        for path in &kept {
+            paths::private_dir(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "the only copy").unwrap();
+        }
+        (dir, kept)
+    }
+
+    fn change(dir: &ProfileDir, record: RecordChange) {
+        let keys = keystore::open(dir.path(), None).ok().unwrap();
+        let mut store = Store::open(&dir.database(), &keys.master, keys.identity.id()).unwrap();
+        store.commit(Changes { records: vec![record], history: Vec::new() }).unwrap();
+    }
+
+    /// Starts the node, and ends it when what is swept beside its loop is swept.
+    async fn run_for_a_moment(dir: &ProfileDir) {
+        let handle = open(dir, None).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        handle.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn while_one_file_cannot_be_read_nothing_is_swept_that_may_be_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, kept) = profile(home.path());
+        let damaged = SecretBytes::from_vec(vec![1, 2, 3]);
+        change(&dir, RecordChange::Put(Table::File, encode(&1u64), damaged));
+        for _ in 0..2 {
+            run_for_a_moment(&dir).await;
+            let lost: Vec<_> = kept.iter().filter(|path| !path.exists()).collect();
+            assert!(lost.is_empty(), "{lost:?}");
+        }
+        change(&dir, RecordChange::Delete(Table::File, encode(&1u64)));
+        run_for_a_moment(&dir).await;
+        assert!(!kept.iter().any(|path| path.exists()), "now it is nobody's for certain");
+    }
+}

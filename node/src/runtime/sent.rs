@@ -4,7 +4,8 @@
 //! somebody fetches it; so are copies of pictures without what stands beside their pixels.
 //!
 //! Invariant: what no offer names when the node starts is removed: a program that was killed while
-//! it wrote something down, or a crash before it was taken away again, leaves nothing for good.
+//! it wrote something down, or a crash before it was taken away again, leaves nothing for good. But
+//! while a single offer cannot be read, nothing is: what stands here is the only copy.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -14,6 +15,9 @@ use crate::api::{ApiError, Code};
 use crate::paths;
 use crate::transfer::disk::spool::spool;
 use crate::transfer::disk::{Course, SealFailure};
+
+/// Ending of a copy that is being made by another program.
+pub(super) const MAKING: &str = "part";
 
 /// Writes down all that comes, as long as the disk has room for it and for the node itself.
 ///
@@ -37,6 +41,13 @@ pub fn write_down(folder: &Path, from: impl Read) -> Result<PathBuf, ApiError> {
 /// again after a crash leaves nothing behind.
 pub(super) fn bare(folder: &Path, file: u64) -> PathBuf {
     folder.join(format!("bare-{file}"))
+}
+
+/// The same with the names it has while it is made. A look that was killed left it, and the next
+/// one, which begins at once, makes it anew.
+pub(super) fn bare_names(folder: &Path, file: u64) -> [PathBuf; 3] {
+    let bare = bare(folder, file);
+    [bare.with_extension(paths::FRESH), bare.with_extension(MAKING), bare]
 }
 
 /// All that stands there.

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::child::{self, Bounds, Fault};
+use super::sent::MAKING;
 use crate::paths;
 
 /// The program.
@@ -100,7 +101,7 @@ impl Ffmpeg {
         stop: &AtomicBool,
     ) -> Result<u64, String> {
         let wrong = |error| format!("no copy can be made ({error}); look at the disk");
-        let fresh = to.with_extension("part");
+        let fresh = to.with_extension(MAKING);
         let before = fs::metadata(from).map_err(wrong)?;
         make_empty(&fresh).map_err(wrong)?;
         let most = before.len().saturating_add(before.len() / 8).saturating_add(COPY_MORE);

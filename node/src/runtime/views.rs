@@ -17,8 +17,8 @@ use crate::api::file::FileBody;
 use crate::api::group::DoorsView;
 use crate::api::people::PictureView;
 use crate::api::view::{
-    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, PathView,
-    PersonView, RecipientView, StatusView, WhoamiView,
+    Body, ConversationView, Delivery, LinkState, MessageView, Notice, PastView, Path as Reached,
+    PathView, PersonView, RecipientView, StatusView, WhoamiView,
 };
 use crate::api::{Answer, ApiError, Code, ConversationId, Event, Query};
 use crate::engine::Engine;
@@ -58,7 +58,7 @@ impl Looker<'_> {
                 Answer::Past(page.into_iter().map(view).collect())
             }
             Query::MessageInfo { message } => self.message_info(&message.0)?,
-            Query::Contacts => Answer::Contacts(self.engine.contacts()),
+            Query::Contacts => Answer::Contacts(self.engine.contacts(|node| self.path(node))),
             Query::Members { group } => {
                 let group = self.engine.resolve_group(&group)?;
                 Answer::Members(self.engine.members(&group))
@@ -78,7 +78,8 @@ impl Looker<'_> {
             Query::Blocked => Answer::Blocked(self.engine.blocked()),
             Query::Contact { contact } => {
                 let node = self.somebody(&contact)?;
-                let info = self.engine.contact_info(&node).ok_or_else(|| nobody(&contact))?;
+                let info = self.engine.contact_info(&node, self.path(&node));
+                let info = info.ok_or_else(|| nobody(&contact))?;
                 Answer::Contact(Box::new(info))
             }
             Query::Picture { contact } => {
@@ -92,7 +93,9 @@ impl Looker<'_> {
             Query::Doctor => self.doctor(),
             Query::Settings => Answer::Settings(self.engine.settings()),
             Query::Preview { file } => Answer::Preview(self.preview(file)?),
-            Query::Files | Query::FileSettings | Query::FileRules => self.about_files(&query),
+            Query::Files | Query::FileSettings | Query::FileRules | Query::GroupFileRules => {
+                self.about_files(&query)
+            }
             Query::Status => Answer::Status(self.status()),
         })
     }
@@ -171,6 +174,12 @@ impl Looker<'_> {
         ways.views(self.engine, link, now())
     }
 
+    /// How bytes reach somebody now.
+    fn path(&self, node: &NodeId) -> Reached {
+        let (ways, link) = self.ways;
+        ways.path(self.engine, link.rtt().is_some(), node, now())
+    }
+
     fn doctor(&self) -> Answer {
         let ffmpeg = Ffmpeg::find();
         Answer::Doctor(doctor::examine(&doctor::Findings {
@@ -187,6 +196,7 @@ impl Looker<'_> {
         match query {
             Query::Files => Answer::Files(self.engine.files()),
             Query::FileRules => Answer::FileRules(self.engine.file_rules()),
+            Query::GroupFileRules => Answer::GroupFileRules(self.engine.group_file_rules()),
             _ => Answer::FileSettings(self.engine.file_settings().clone()),
         }
     }

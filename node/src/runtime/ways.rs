@@ -12,8 +12,8 @@ use hubbub_shared::wire::to_peer::Hub;
 use hubbub_shared::wire::{ToPeer, address};
 
 use super::doctor::Place;
-use super::paths::{self, Known, LastHeard};
-use crate::api::view::PathView;
+use super::paths::{self, Known, LastHeard, Signs};
+use crate::api::view::{Path, PathView};
 use crate::api::{Addresses, Event};
 use crate::engine::Engine;
 use crate::net::{DirectInput, HubLink};
@@ -287,6 +287,13 @@ impl Ways {
         views
     }
 
+    /// How bytes reach a peer now, as its row says it.
+    pub(super) fn path(&self, engine: &Engine, hub: bool, peer: &NodeId, now: Timestamp) -> Path {
+        let (way, heard) = (self.reach.way(peer), self.last.of(peer));
+        let presence = engine.shares_presence(peer);
+        paths::path(Signs { way, hub, heard, presence }, now)
+    }
+
     /// Whoever is neither a contact nor in a group with us, such as a stranger whose request waits,
     /// is shown to nobody as one who is there.
     fn company(&self, engine: &Engine) -> BTreeSet<NodeId> {
@@ -331,5 +338,8 @@ mod tests {
         assert_eq!(ways.heard(), [bob]);
         assert_eq!(ways.last.of(&bob), Some(now));
         assert_eq!(ways.reach.ways().count(), 0, "he is not dialled");
+        let path = |hub, now| ways.path(&engine, hub, &bob, now);
+        // Whom we do not know we share nothing with: not even that we are there.
+        assert_eq!([path(true, now), path(false, now)], [Path::Stored; 2]);
     }
 }

@@ -41,6 +41,13 @@ pub enum Order {
         /// How.
         kind: Kind,
     },
+    /// Something was heard of somebody who may have a file.
+    Heard {
+        /// Which file.
+        file: FileId,
+        /// Who.
+        source: SourceId,
+    },
     /// Somebody is not to be asked any more.
     Lost {
         /// Which file.

@@ -220,6 +220,7 @@ impl Work {
             }
             Order::Fetch(fetch) => self.fetches.fetch(*fetch, &mut self.backlog),
             Order::Source { file, source, kind } => self.fetches.source(file, source, kind),
+            Order::Heard { file, source } => self.fetches.heard(file, source),
             Order::Lost { file, source } => self.fetches.lost(file, source),
             Order::Hold { file, paused } => self.fetches.hold(file, paused),
             Order::Rank { file, priority } => self.fetches.rank(file, priority),

@@ -4,6 +4,7 @@
 //! a [`Msg`]. What is not loaded yet is `None`, never empty.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use hubbub_shared::time::{Millis, Timestamp};
@@ -11,16 +12,18 @@ use ratatui::layout::Rect;
 
 use super::composer::Composer;
 use super::files::Heard;
+use super::folders::{Entry, Search};
 use super::history::Room;
 use super::invite::InviteCard;
 use super::overlay::Overlay;
+use super::pictures::Pictures;
 use super::theme::Theme;
 use super::typing::Typing;
 use crate::api::command::MessageText;
 use crate::api::people::RequestView;
 use crate::api::view::{ContactView, ConversationView, LinkState, StatusView, WhoamiView};
 use crate::api::{Answer, ApiError, Command, ConversationId, Event, Query, Reply};
-use crate::display::Clock;
+use crate::display::{Clock, Pixels};
 
 /// Lines of news kept; older ones are gone.
 const NEWS_KEPT: usize = 20;
@@ -43,6 +46,10 @@ pub(super) enum Msg {
     Answered(Asked, Result<Answer, ApiError>),
     /// The node carried out, or not.
     Replied(Did, Result<Reply, ApiError>),
+    /// The small picture of a file, if there is one.
+    Picture(u64, Option<Pixels>),
+    /// What there is of a path that is being written.
+    Found(Search, Vec<Entry>),
     /// Time went by.
     Tick,
     /// The node is gone.
@@ -56,6 +63,10 @@ pub(super) enum Effect {
     Query(Query, Asked),
     /// Tell the node.
     Command(Command, Did),
+    /// Get the small picture of this file.
+    Picture(u64),
+    /// Look at a folder for a path that is being written.
+    Look(Search),
     /// Show these lines in place of the chat, as the terminal itself shows text, until a key.
     Aside(Vec<String>),
     /// Draw everything anew.
@@ -140,6 +151,8 @@ pub(super) struct App {
     pub(super) clock: Clock,
     /// Now.
     pub(super) now: Timestamp,
+    /// What `~` stands for in a path.
+    pub(super) home: Option<PathBuf>,
     /// Ourselves, once known.
     pub(super) me: Option<WhoamiView>,
     /// The link, once known.
@@ -172,6 +185,8 @@ pub(super) struct App {
     pub(super) typing: Typing,
     /// How it was with files when something was heard of them.
     pub(super) files: Heard,
+    /// Small pictures of files.
+    pub(super) pictures: Pictures,
     /// News, newest last.
     pub(super) news: VecDeque<News>,
     /// Where things were drawn.
@@ -187,6 +202,7 @@ impl App {
             theme,
             clock,
             now: Timestamp(0),
+            home: None,
             me: None,
             link: None,
             status: None,
@@ -203,6 +219,7 @@ impl App {
             invite,
             typing: Typing::default(),
             files: Heard::default(),
+            pictures: Pictures::default(),
             news: VecDeque::new(),
             places: Places::default(),
             ended: false,
@@ -230,6 +247,14 @@ impl App {
             Msg::Event(event) => self.event(event),
             Msg::Answered(asked, outcome) => self.answered(asked, outcome),
             Msg::Replied(did, outcome) => self.replied(did, outcome),
+            Msg::Picture(file, pixels) => {
+                self.took_picture(file, pixels);
+                Vec::new()
+            }
+            Msg::Found(search, entries) => {
+                self.found_in_folder(&search, &entries);
+                Vec::new()
+            }
             Msg::Tick => {
                 // The node has answered since: its count has them, if they still wait.
                 self.queued.retain(|_, at| now.since(*at) < WATCHED);

@@ -1,7 +1,8 @@
 //! Slash commands: what they are called, what they mean, how Tab completes them.
 
 use super::app::{App, Asked, Did, Effect};
-use super::files::{self, FileCall};
+use super::file_words;
+use super::files::FileCall;
 use super::overlay::Overlay;
 use super::passphrase::Purpose;
 use super::people::{self, PeopleCall};
@@ -33,7 +34,8 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/requests", "", "who asks to be let in"),
     ("/accept", "[nickname]", "let somebody in; alone: fetch the newest file"),
     ("/decline", "[nickname]", "turn a request down; alone: the newest file"),
-    ("/file", "<path>", "offer a file here"),
+    ("/file send", "<path> [caption] [--strip] [--name NAME]", "offer a file here"),
+    ("/file accept", "[number] [--to DIR]", "fetch a file, into that folder"),
     ("/pause", "[number]", "stop the newest file, or that one, for now"),
     ("/resume", "[number]", "go on with it"),
     ("/first", "[number]", "fetch it before others"),
@@ -109,10 +111,11 @@ pub(super) fn parse(text: &str) -> Parsed {
         "status" => Some(Call::Status(some(rest))),
         "help" => Some(Call::Help),
         "quit" | "exit" => Some(Call::Quit),
-        _ => {
-            let file = files::parse(verb, rest).map(Call::File);
-            file.or_else(|| people::parse(verb, rest).map(Call::People))
-        }
+        _ => match file_words::parse(verb, rest) {
+            Some(Err(why)) => return Parsed::Wrong(why),
+            Some(Ok(call)) => Some(Call::File(call)),
+            None => people::parse(verb, rest).map(Call::People),
+        },
     };
     call.map_or_else(|| Parsed::Wrong(usage(verb)), Parsed::Call)
 }
@@ -214,7 +217,7 @@ fn agree(before: &str, typed: &str, mut found: Vec<String>) -> Completion {
 }
 
 /// What two texts begin with alike.
-fn common<'a>(a: &'a str, b: &str) -> &'a str {
+pub(super) fn common<'a>(a: &'a str, b: &str) -> &'a str {
     let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8());
     a.get(..same.sum()).unwrap_or_default()
 }
@@ -370,13 +373,13 @@ mod tests {
 
     #[test]
     fn files_and_people_are_accepted_by_the_same_word() {
-        use crate::api::FileDeed;
-        let accept = || FileDeed::Accept { to: None };
-        let file = |number| Parsed::Call(Call::File(FileCall::Deed(accept(), number)));
+        use crate::typed::Offered;
+        let file = |number| Parsed::Call(Call::File(FileCall::Accept(number, None)));
         assert_eq!((parse("/accept"), parse("/accept 7")), (file(None), file(Some(7))));
         let bob = Parsed::Call(Call::People(PeopleCall::Accept("bob".to_owned())));
         assert_eq!(parse("/accept bob"), bob);
-        let path = Parsed::Call(Call::File(FileCall::Send("/tmp/a b.txt".to_owned())));
+        let plain = Offered::default();
+        let path = Parsed::Call(Call::File(FileCall::Send("/tmp/a b.txt".to_owned(), plain)));
         assert_eq!(parse("/file /tmp/a b.txt"), path);
     }
 

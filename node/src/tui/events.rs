@@ -61,7 +61,11 @@ impl App {
             Event::RequestsChanged => vec![Effect::Query(Query::Requests, Asked::Requests)],
             Event::Link(state) => {
                 self.link_changed(state);
-                vec![Effect::Query(Query::Status, Asked::Status)]
+                // Without the hub, whoever was reached through it is not any more.
+                vec![
+                    Effect::Query(Query::Status, Asked::Status),
+                    Effect::Query(Query::Contacts, Asked::Contacts),
+                ]
             }
             Event::Warning { reason, explanation } => {
                 self.say(format!("{explanation} ({reason})"), true);

@@ -1,14 +1,14 @@
 //! Files in the chat: offering one, deciding about one, seeing how far one is.
 
 use std::collections::BTreeMap;
-use std::path::absolute;
 
 use super::app::{App, Did, Effect};
 use super::history::Room;
 use crate::api::file::{FileStatus, FileView};
 use crate::api::view::Body;
-use crate::api::{Command, FileDeed, FileState, SendFile};
+use crate::api::{ApiError, Code, Command, FileDeed, FileState};
 use crate::display::line;
+use crate::typed::{Offered, meant, whole};
 
 /// Files of which it is remembered how it was with them; of more, the oldest is forgotten.
 const HEARD: usize = 1_024;
@@ -16,30 +16,12 @@ const HEARD: usize = 1_024;
 /// What `/file`, `/pause` and the like ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileCall {
-    /// Offer this one here.
-    Send(String),
+    /// Offer the file at this path here, like this.
+    Send(String, Offered),
+    /// Fetch the file of this number, or else the newest one, into this folder, if one is named.
+    Accept(Option<u64>, Option<String>),
     /// Do this with the file of this number, or else with the newest one it can be done with.
     Deed(FileDeed, Option<u64>),
-}
-
-/// Understands the commands about files. Two of them are about people, too, and then name one.
-pub(super) fn parse(verb: &str, rest: &str) -> Option<FileCall> {
-    let number = || rest.parse().ok();
-    let deed = match verb {
-        "file" => return (!rest.is_empty()).then(|| FileCall::Send(rest.to_owned())),
-        "accept" => FileDeed::Accept { to: None },
-        "decline" => FileDeed::Decline,
-        "pause" => FileDeed::Pause,
-        "resume" => FileDeed::Resume,
-        "first" => FileDeed::First,
-        "cancel" => FileDeed::Cancel,
-        _ => return None,
-    };
-    match number() {
-        None if rest.is_empty() => Some(FileCall::Deed(deed, None)),
-        None => None,
-        found => Some(FileCall::Deed(deed, found)),
-    }
 }
 
 /// Whether there is anything to do with a file of this state.
@@ -80,41 +62,53 @@ impl Heard {
 impl App {
     /// Carries a command about files out.
     pub(super) fn file_call(&mut self, call: FileCall) -> Vec<Effect> {
-        match call {
-            FileCall::Send(path) => self.offer(&path),
-            FileCall::Deed(deed, number) => {
-                let Some(file) = number.or_else(|| self.newest_for(&deed)) else {
-                    self.say("there is no such file here; give its number", true);
-                    return Vec::new();
-                };
-                let said = match deed {
-                    FileDeed::Accept { .. } => "is wanted",
-                    FileDeed::Decline => "is declined",
-                    FileDeed::Pause => "is paused",
-                    FileDeed::Resume => "goes on",
-                    FileDeed::First => "goes first",
-                    FileDeed::Cancel => "is withdrawn",
-                };
-                let said = Did::Said(format!("file {file} {said}"));
-                vec![Effect::Command(Command::File { file, deed }, said)]
+        let done = match call {
+            FileCall::Send(path, how) => self.offer(&path, how),
+            FileCall::Accept(number, to) => {
+                let to = to.map(|to| self.whole_path(&to)).transpose();
+                to.and_then(|to| self.decide(FileDeed::Accept { to }, number))
             }
-        }
+            FileCall::Deed(deed, number) => self.decide(deed, number),
+        };
+        done.map_or_else(
+            |error| {
+                self.complain(&error);
+                Vec::new()
+            },
+            |effect| vec![effect],
+        )
     }
 
-    fn offer(&mut self, path: &str) -> Vec<Effect> {
-        let Some(here) = self.current else {
-            self.say("open a conversation first: /msg <nickname>", true);
-            return Vec::new();
+    fn decide(&self, deed: FileDeed, number: Option<u64>) -> Result<Effect, ApiError> {
+        let file = number.or_else(|| self.newest_for(&deed)).ok_or_else(|| {
+            let what = "there is no such file here";
+            ApiError::new(Code::NotFound, what, "give its number")
+        })?;
+        let said = match &deed {
+            FileDeed::Accept { to: None } => "is wanted".to_owned(),
+            FileDeed::Accept { to: Some(to) } => format!("is wanted in {}", line(to)),
+            FileDeed::Decline => "is declined".to_owned(),
+            FileDeed::Pause => "is paused".to_owned(),
+            FileDeed::Resume => "goes on".to_owned(),
+            FileDeed::First => "goes first".to_owned(),
+            FileDeed::Cancel => "is withdrawn".to_owned(),
         };
-        let whole = absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned));
-        let Some(path) = whole else {
-            self.say("that is no path", true);
-            return Vec::new();
-        };
-        let (to, caption, name) = (here.to_string(), String::new(), None);
-        let send = SendFile { to, path, caption, name, no_preview: false, strip: false };
+        let said = Did::Said(format!("file {file} {said}"));
+        Ok(Effect::Command(Command::File { file, deed }, said))
+    }
+
+    fn offer(&self, path: &str, how: Offered) -> Result<Effect, ApiError> {
+        let here = self.current.ok_or_else(|| {
+            let what = "no conversation is open to offer a file in";
+            ApiError::new(Code::Usage, what, "/msg <nickname> opens one")
+        })?;
+        let send = how.send(here.to_string(), self.whole_path(path)?);
         let said = Did::Said("the file is being prepared".to_owned());
-        vec![Effect::Command(Command::SendFile(send), said)]
+        Ok(Effect::Command(Command::SendFile(send), said))
+    }
+
+    fn whole_path(&self, typed: &str) -> Result<String, ApiError> {
+        whole(&meant(typed, self.home.as_deref())?)
     }
 
     /// The newest file of the conversation shown that this can be done with.

@@ -59,9 +59,12 @@ impl App {
         Vec::new()
     }
 
-    /// Tab: completes a command or a name in front of the cursor's end.
+    /// Tab: completes a command, a path or a name in front of the cursor's end.
     pub(super) fn complete(&mut self) -> Vec<Effect> {
         let text = self.composer().text();
+        if let Some(effects) = self.complete_path(&text) {
+            return effects;
+        }
         let names = self.names();
         match commands::complete(&text, &names) {
             commands::Completion::None => {}

@@ -16,10 +16,11 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Ctrl+P Ctrl+K", "go anywhere, do anything"),
     ("PgUp PgDn", "scroll; older messages load by themselves"),
     ("Ctrl+Home Ctrl+End", "oldest loaded, newest"),
-    ("Tab", "complete a command or a name"),
+    ("Tab", "complete a command, a path or a name"),
     ("F2", "show the invite, to copy it"),
     ("F3", "who asks to be let in"),
     ("Alt+i", "how far my last message got"),
+    ("Alt+p", "show or hide small pictures of files"),
     ("Esc", "close, or back to the newest"),
     ("Ctrl+L", "draw again"),
     ("Ctrl+C Ctrl+Q", "quit; what is unsent stays and goes out later"),
@@ -82,6 +83,7 @@ impl App {
             }
             'a' => Some(self.next_unread()),
             'i' => Some(self.last_own_info()),
+            'p' => Some(self.turn_pictures()),
             _ => None,
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Laid {
     pub(super) scroll: usize,
     /// Whether the oldest message here is on screen.
     pub(super) at_top: bool,
+    /// Files on the screen with a small picture, whether it is here or not.
+    pub(super) pictures: Vec<u64>,
 }
 
 /// Lays out what fits `width` by `height` at the room's scroll position.
@@ -38,11 +40,13 @@ pub(super) fn lay_out(app: &App, room: &Room, width: usize, height: usize) -> La
     let page = Page { app, room, width };
     let wanted = room.scroll.saturating_add(height);
     let mut upwards: Vec<Line<'static>> = Vec::new();
+    let mut pictures = Vec::new();
     let mut messages = room.iter().rev().peekable();
     while let Some(message) = messages.next() {
         let mut block = page.block(message, messages.peek().copied());
         block.reverse();
         upwards.append(&mut block);
+        pictures.extend(page.pictured(&message.body).map(|file| (file, upwards.len())));
         if upwards.len() >= wanted {
             break;
         }
@@ -58,7 +62,9 @@ pub(super) fn lay_out(app: &App, room: &Room, width: usize, height: usize) -> La
     let scroll = room.scroll.min(upwards.len().saturating_sub(height));
     let mut lines: Vec<_> = upwards.into_iter().skip(scroll).take(height).collect();
     lines.reverse();
-    Laid { lines, scroll, at_top }
+    pictures.retain(|(_, end)| *end > scroll);
+    let pictures = pictures.into_iter().map(|(file, _)| file).collect();
+    Laid { lines, scroll, at_top, pictures }
 }
 
 struct Page<'a> {
@@ -89,9 +95,28 @@ impl Page<'_> {
                 let (sender, mark) = (&message.sender, self.mark(message));
                 let said = Said { sender, at: message.sent_at, words: &words, mark };
                 lines.extend(self.text(&said, goes_on));
+                let picture = self.pictured(&message.body);
+                lines.extend(
+                    picture
+                        .into_iter()
+                        .flat_map(|file| self.app.picture_lines(file, self.indent(), self.width)),
+                );
             }
         }
         lines
+    }
+
+    /// The file whose small picture stands below this.
+    fn pictured(&self, body: &Body) -> Option<u64> {
+        match body {
+            Body::File(file) => self.app.pictured(file),
+            _ => None,
+        }
+    }
+
+    /// Columns in front of a text.
+    fn indent(&self) -> usize {
+        if self.width < NARROW { INDENT } else { TIME + NAME + 1 }
     }
 
     /// A line of the time before, and above the oldest of them since when they are.
@@ -147,12 +172,12 @@ impl Page<'_> {
                 let name = Span::styled(cut(&name, room), name_style);
                 lines.push(Line::from(vec![name, Span::styled(format!(" {time}"), theme.faint())]));
             }
-            Gutter { first: vec![Span::raw(" ".repeat(INDENT))], width: INDENT }
+            Gutter { first: vec![Span::raw(" ".repeat(INDENT))], width: self.indent() }
         } else {
             let name = if goes_on { String::new() } else { name.into_owned() };
             let time = Span::styled(format!("{time} "), theme.faint());
             let name = Span::styled(fit(&name, NAME), name_style);
-            Gutter { first: vec![time, name, Span::raw(" ")], width: TIME + NAME + 1 }
+            Gutter { first: vec![time, name, Span::raw(" ")], width: self.indent() }
         };
         lines.extend(self.paragraphs(said, gutter));
         lines

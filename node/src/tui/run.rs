@@ -14,12 +14,15 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
 
 use super::app::{App, Asked, Did, Effect, Msg};
+use super::folders::{self, Search};
 use super::invite::InviteCard;
+use super::pictures;
 use super::terminal::Screen;
 use super::theme::Theme;
 use super::turns::Turns;
 use crate::api::{ApiError, Code, Command, ConversationId, Events, Node, Query};
 use crate::display::Clock;
+use crate::paths;
 
 /// How often the status bar is refreshed.
 const TICK: Duration = Duration::from_secs(5);
@@ -52,7 +55,8 @@ pub async fn run(
 ) -> Result<(), ApiError> {
     let events = node.subscribe();
     let mut screen = Screen::take(options.mouse).map_err(no_terminal)?;
-    let app = App::new(options.theme, Clock::local(), options.invite);
+    let mut app = App::new(options.theme, Clock::local(), options.invite);
+    app.home = paths::home();
     let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES);
     let (sends, sends_in) = mpsc::channel(SENDS);
     let mut tasks = JoinSet::new();
@@ -66,6 +70,7 @@ pub async fn run(
         sends,
         tasks,
         asking: Turns::default(),
+        looking: Turns::default(),
         marking: Turns::default(),
         aside: false,
         leave: false,
@@ -99,6 +104,8 @@ struct Face {
     tasks: JoinSet<()>,
     /// What the node is being asked.
     asking: Turns<Asked, Query>,
+    /// The folder being looked at.
+    looking: Turns<(), Search>,
     /// Conversations being marked as read.
     marking: Turns<ConversationId, Command>,
     /// Whether something else than the chat is on the screen.
@@ -161,7 +168,8 @@ impl Face {
         }
         screen.terminal.draw(|frame| self.app.view(frame)).map_err(no_terminal)?;
         let more = self.app.places.at_top.then(|| self.app.want_older()).flatten();
-        self.carry_out(screen, more.into_iter().collect())
+        let pictures = self.app.want_pictures();
+        self.carry_out(screen, more.into_iter().chain(pictures).collect())
     }
 
     fn carry_out(&mut self, screen: &mut Screen, effects: Vec<Effect>) -> Result<(), ApiError> {
@@ -171,6 +179,11 @@ impl Face {
                 Effect::Aside(lines) => {
                     screen.step_aside(&lines).map_err(no_terminal)?;
                     self.aside = true;
+                }
+                Effect::Picture(file) => self.picture(file),
+                Effect::Look(search) => {
+                    let now = self.looking.begin((), search);
+                    now.into_iter().for_each(|search| self.look(search));
                 }
                 Effect::Redraw => screen.redraw().map_err(no_terminal)?,
                 Effect::Query(query, asked) => {
@@ -195,6 +208,10 @@ impl Face {
                 let next = self.asking.end(asked);
                 next.into_iter().for_each(|query| self.ask(query, asked.clone()));
             }
+            Msg::Found(..) => {
+                let next = self.looking.end(&());
+                next.into_iter().for_each(|search| self.look(search));
+            }
             Msg::Replied(Did::Marked(id), _) => {
                 let next = self.marking.end(id);
                 next.into_iter().for_each(|command| self.tell(command, Did::Marked(*id)));
@@ -208,6 +225,31 @@ impl Face {
         self.tasks.spawn(async move {
             let answer = node.query(query).await;
             outcomes.send(Msg::Answered(asked, answer)).await.unwrap_or_default();
+        });
+    }
+
+    /// Whatever came with an offer is decoded where it holds nobody up.
+    fn picture(&mut self, file: u64) {
+        let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+        self.tasks.spawn(async move {
+            let answer = node.query(Query::Preview { file }).await;
+            let shown = move || pictures::of_answer(answer);
+            let pixels = tokio::task::spawn_blocking(shown).await.ok().flatten();
+            outcomes.send(Msg::Picture(file, pixels)).await.unwrap_or_default();
+        });
+    }
+
+    /// A folder may be on a disk that takes its time.
+    fn look(&mut self, search: Search) {
+        let outcomes = self.outcomes.clone();
+        self.tasks.spawn(async move {
+            let looked = tokio::task::spawn_blocking(move || {
+                let found = folders::look(&search);
+                Msg::Found(search, found)
+            });
+            if let Ok(found) = looked.await {
+                outcomes.send(found).await.unwrap_or_default();
+            }
         });
     }
 

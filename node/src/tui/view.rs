@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::app::App;
 use super::messages::lay_out;
 use super::wrap::{cut, fit, wrap};
-use crate::api::view::{ConversationKind, ConversationView, LinkState};
+use crate::api::view::{ConversationKind, ConversationView, LinkState, Path};
 use crate::display::{Charset, LOBBY_LABEL, kind_mark, line, link, path};
 
 /// Below this many columns the list is hidden.
@@ -128,6 +128,7 @@ impl App {
         lines.extend(laid.lines);
         frame.render_widget(Paragraph::new(lines), area);
         self.places.at_top = laid.at_top;
+        self.pictures_on_screen(&laid.pictures);
         if let Some(room) = self.rooms.get_mut(&id) {
             room.scroll = laid.scroll;
         }
@@ -231,12 +232,14 @@ impl App {
         parts
     }
 
-    /// How bytes go from here to where we look.
+    /// How bytes go from here to where we look: to somebody as `hubbub paths` says, else to the
+    /// hub.
     fn path_word(&self) -> &'static str {
-        if !matches!(self.link, Some(LinkState::Up { .. })) {
-            return "stored";
+        match (self.contact_shown(), &self.link) {
+            (Some(contact), _) => path(contact.path),
+            (None, Some(LinkState::Up { .. })) => path(Path::Relay),
+            (None, _) => path(Path::Stored),
         }
-        self.contact_shown().map_or("relay", |contact| path(contact.path))
     }
 }
 

@@ -1,7 +1,6 @@
 //! One piece: content to sealed bytes, and back. Everything that touches the key goes through here.
 
 use super::shape::Shape;
-use crate::crypto::SecretBytes;
 use crate::crypto::aead::OpenError;
 use crate::crypto::stream::{COMMIT, FileKey, PieceCipher, Place, TAG};
 use crate::crypto::tree::{self, Value};
@@ -53,33 +52,31 @@ impl Pieces {
         usize::try_from(text.end.min(self.size) - from).ok().map(|len| (from, len))
     }
 
-    /// Seals into `out`, which is made as long as the piece. The bytes are nobody's to send before
-    /// their value was compared.
+    /// Appends the sealed piece to `out`. The bytes are nobody's to send before their value was
+    /// compared.
     pub(super) fn seal(
         &self,
         index: u32,
         content: &[u8],
-        out: &mut [u8],
+        out: &mut Vec<u8>,
     ) -> Result<(), WrongLength> {
         let (_, len) = self.content(index).ok_or(WrongLength)?;
-        if content.len() != len || Some(out.len()) != self.shape.piece_len(index) {
+        let whole = self.shape.piece_len(index).ok_or(WrongLength)?;
+        if content.len() != len {
             return Err(WrongLength);
         }
-        let sealed = if index == 0 {
-            let (lead, sealed) = out.split_first_chunk_mut::<COMMIT>().ok_or(WrongLength)?;
-            *lead = *self.cipher.commitment();
-            sealed
-        } else {
-            out
-        };
-        let (body, tag) = sealed.split_last_chunk_mut::<TAG>().ok_or(WrongLength)?;
-        *tag = if content.len() == body.len() {
-            self.cipher.seal(self.place(index), content, body)
-        } else {
-            let padded = padded(content, body.len());
-            self.cipher.seal(self.place(index), padded.expose(), body)
+        // Grown once: what a vector moves away from, it leaves behind, and that were content.
+        out.reserve(whole);
+        let before = out.len();
+        if index == 0 {
+            out.extend(self.cipher.commitment());
         }
-        .map_err(|_| WrongLength)?;
+        let text = out.len();
+        out.extend(content);
+        out.resize(before + whole - TAG, 0);
+        let text = out.get_mut(text..).unwrap_or_default();
+        let tag = self.cipher.seal(self.place(index), text).map_err(|_| WrongLength)?;
+        out.extend(tag);
         Ok(())
     }
 
@@ -118,11 +115,4 @@ pub(super) fn value(shape: &Shape, index: u32, piece: &[u8]) -> Option<Value> {
     } else {
         tree::piece(index, piece)
     }
-}
-
-fn padded(content: &[u8], len: usize) -> SecretBytes {
-    let mut text = Vec::with_capacity(len);
-    text.extend_from_slice(content);
-    text.resize(len, 0);
-    SecretBytes::from_vec(text)
 }

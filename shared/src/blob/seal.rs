@@ -88,7 +88,7 @@ impl Sealing {
         scratch: &mut Scratch,
     ) -> Result<Leaf, SealError<E>> {
         let shape = self.shape();
-        scratch.0.resize(shape.piece_len(index).ok_or(SealError::Changed)?, 0);
+        scratch.0.clear();
         self.pieces.seal(index, content, &mut scratch.0).map_err(|_| SealError::Changed)?;
         let value = value(&shape, index, &scratch.0).ok_or(SealError::Changed)?;
         Ok(Leaf { index, value })

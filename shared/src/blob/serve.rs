@@ -93,10 +93,9 @@ impl Source {
         let expected = self.blob.value(nodes, index).map_err(ServeError::Store)?;
         let expected = expected.ok_or(ServeError::Lacking)?;
         let shape = self.blob.shape;
-        let (before, len) = (out.len(), shape.piece_len(index).ok_or(ServeError::Lacking)?);
-        out.resize(before + len, 0);
+        let before = out.len();
+        let sealed = self.pieces.seal(index, content, out).is_ok();
         let place = out.get_mut(before..).unwrap_or_default();
-        let sealed = self.pieces.seal(index, content, place).is_ok();
         if sealed && value(&shape, index, place) == Some(expected) {
             return Ok(());
         }

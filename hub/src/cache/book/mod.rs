@@ -55,7 +55,7 @@ pub(crate) enum Put {
     /// Its bytes.
     Wanted(Claim),
     /// It is here, until then.
-    Kept(Timestamp, Option<Change>),
+    Kept(Timestamp, Vec<Change>),
     /// No.
     Refused(FileRefused),
 }
@@ -325,26 +325,43 @@ impl Book {
         Shape::of_sealed(sealed).ok_or(FileRefusal::NoBlob.plain())
     }
 
-    /// A blob that is here is kept for one more, or longer.
+    /// A blob that is here is kept for one more, or longer. What came of it from them is of no use
+    /// any more, and what was charged for that is charged for the whole.
     fn keep_for(&mut self, node: NodeId, blob: Blob, now: Timestamp) -> Put {
         let (address, sealed) = (blob.address, blob.shape.sealed());
         let until = now + self.bounds.keep;
         let holders = self.whole.get(&address).map_or(0, |whole| whole.holders.len());
         let held = self.whole.get(&address).and_then(|whole| whole.holders.get(&node)).copied();
+        let may = match held {
+            Some(_) => Ok(()),
+            None if holders >= HOLDERS => Err(FileRefusal::Full.about(0)),
+            None => self.may_keep(&node, address, sealed),
+        };
+        if let Err(refused) = may {
+            return Put::Refused(refused);
+        }
+        let mut changes: Vec<_> = self.drop_part(node, address).into_iter().collect();
         match held {
-            Some(held) if until < held + LONGER_BY => return Put::Kept(held, None),
+            Some(held) if until < held + LONGER_BY => return Put::Kept(held, changes),
             Some(_) => {}
-            None if holders >= HOLDERS => return Put::Refused(FileRefusal::Full.about(0)),
-            None => match self.may_charge(&node, sealed) {
-                Ok(()) => self.charge(node, sealed),
-                Err(refused) => return Put::Refused(refused),
-            },
+            None => self.charge(node, sealed),
         }
         let Some(whole) = self.whole.get_mut(&address) else {
             return Put::Refused(FileRefusal::StoreFailing.plain());
         };
         whole.holders.insert(node, until);
-        Put::Kept(until, Some(Change::Record(blob, whole.holders.clone())))
+        changes.push(Change::Record(blob, whole.holders.clone()));
+        Put::Kept(until, changes)
+    }
+
+    /// Whether a whole blob may be charged, in the place of what came of it.
+    fn may_keep(&self, node: &NodeId, address: BlobId, sealed: u64) -> Result<(), FileRefused> {
+        let Some(part) = self.parts.get(&(*node, address)) else {
+            return self.may_charge(node, sealed);
+        };
+        let used = self.accounts.get(node).map_or(0, |account| account.bytes);
+        let left = self.bounds.each.saturating_sub(used.saturating_sub(part.shape.sealed()));
+        if sealed > left { Err(FileRefusal::NoQuota.about(left)) } else { Ok(()) }
     }
 
     /// Whether bytes may be set aside for a blob that is not here.

@@ -98,9 +98,10 @@ fn a_full_hub_and_a_nearly_full_disk_refuse_what_is_new_and_say_what_is_left() {
 fn a_blob_of_two_is_stored_once_charged_to_each_and_gone_with_the_last() {
     let mut book = Book::new(bounds());
     keep(&mut book, ALICE, 1);
-    let Put::Kept(until, Some(Change::Record(blob, holders))) = put(&mut book, BOB, 1) else {
+    let Put::Kept(until, changes) = put(&mut book, BOB, 1) else {
         panic!("bob's copy is asked for again");
     };
+    let [Change::Record(blob, holders)] = &changes[..] else { panic!("{changes:?}") };
     assert_eq!((blob.address, until), (id(1), NOW + bounds().keep));
     assert_eq!(holders.keys().copied().collect::<Vec<_>>(), [ALICE, BOB]);
     assert_eq!(book.held(), Held { blobs: 1, bytes: SMALL });
@@ -133,6 +134,28 @@ fn two_who_put_one_blob_at_once_are_in_nobodys_way_and_it_is_stored_once() {
 }
 
 #[test]
+fn what_came_of_a_blob_that_another_brought_meanwhile_is_charged_once_and_goes() {
+    // Three quarters of the share: nothing could be charged for the same once more.
+    let sealed = 3 * SMALL;
+    let sealed = Shape::of(sealed).unwrap().sealed();
+    let mut book = Book::new(Bounds { each: sealed + SMALL, ..bounds() });
+    let of = |book: &mut Book, node| book.put(node, (id(1), sealed), NOW, PLENTY);
+    let resting = wanted(of(&mut book, ALICE));
+    assert!(book.came(&resting, SMALL) && book.rest(&resting, Some(NOW)));
+    let bob = wanted(of(&mut book, BOB));
+    book.arrived(&bob, NOW).unwrap();
+    let Put::Kept(until, changes) = of(&mut book, ALICE) else { panic!("she has no room for it") };
+    assert_eq!((until, changes.len()), (NOW + bounds().keep, 2));
+    assert!(matches!(&changes[0], Change::Drop(ALICE, blob) if blob.address == id(1)));
+    assert!(matches!(&changes[1], Change::Record(_, holders) if holders.contains_key(&ALICE)));
+    assert_eq!(book.limits(&ALICE, PLENTY).left, SMALL);
+    assert_eq!(book.held(), Held { blobs: 1, bytes: sealed });
+    assert!(!book.rest(&resting, Some(NOW)));
+    book.take_back(ALICE, id(1));
+    assert_eq!(book.limits(&ALICE, PLENTY).left, sealed + SMALL);
+}
+
+#[test]
 fn a_blob_is_written_by_one_stream_at_once_and_a_claim_that_was_lost_is_worth_nothing() {
     let mut book = Book::new(bounds());
     let first = wanted(put(&mut book, ALICE, 1));
@@ -151,10 +174,11 @@ fn a_blob_is_written_by_one_stream_at_once_and_a_claim_that_was_lost_is_worth_no
 fn a_blob_that_is_put_again_is_kept_longer_and_one_put_again_at_once_costs_no_write() {
     let mut book = Book::new(bounds());
     let until = keep(&mut book, ALICE, 1);
-    assert_eq!(put(&mut book, ALICE, 1), Put::Kept(until, None));
+    assert_eq!(put(&mut book, ALICE, 1), Put::Kept(until, Vec::new()));
     let later = NOW + Millis::days(1);
     let again = book.put(ALICE, (id(1), SMALL), later, PLENTY);
-    assert!(matches!(again, Put::Kept(longer, Some(_)) if longer == until + Millis::days(1)));
+    assert!(matches!(&again, Put::Kept(longer, changes)
+        if *longer == until + Millis::days(1) && changes.len() == 1));
     assert_eq!(book.limits(&ALICE, PLENTY).left, 3 * SMALL, "and is charged once");
 }
 
@@ -367,8 +391,11 @@ impl Model {
                 self.claims.push(claim);
             }
             Put::Kept(until, _) => {
-                assert!(whole && (self.kept.contains_key(&key) || fits));
+                assert!(whole && (self.kept.contains_key(&key) || part.is_some() || fits));
                 self.kept.insert(key, until);
+                // What came of it is of no use any more, also to who writes it.
+                self.parts.remove(&key);
+                self.claims.retain(|claim| book.holds(claim));
             }
             Put::Refused(refused) => match refused.code {
                 FileRefusal::Busy => assert!(writing),

@@ -145,7 +145,7 @@ impl Engine {
     pub(super) fn fetch_next(&mut self) {
         loop {
             let [person, rule] = [false, true].map(|by_rule| self.files.has_room(by_rule));
-            let next = self.files.next((person, rule));
+            let next = self.files.next((person, rule), self.now);
             let Some((number, by_rule)) = next.map(|(n, file)| (n, file.facts.by_rule)) else {
                 return;
             };
@@ -164,6 +164,8 @@ impl Engine {
             _ => self.order_drop(number),
         }
         self.become_state(number, state);
+        // Wanted another time, it is wanted like others.
+        self.alter(number, |file| file.facts.first = false);
         self.fetch_next();
         Ok(())
     }
@@ -202,11 +204,13 @@ impl Engine {
     fn resume_file(&mut self, number: u64, own: bool) -> Result<(), ApiError> {
         let Some(file) = self.files.rows.get(&number) else { return Err(no_file(number)) };
         let (state, sealed) = (file.facts.state, file.facts.blob.is_some());
+        let goes_on = own && file.facts.can_be_served(self.now);
         match state {
             FileState::Queued | FileState::Fetching | FileState::Serving | FileState::Sealing => {}
-            FileState::Paused if own => self.offer_on(number),
             // What is read is compared with what was sealed, so that nothing false leaves.
-            FileState::Gone | FileState::Changed if own && sealed => self.offer_on(number),
+            FileState::Paused | FileState::Gone | FileState::Changed if goes_on => {
+                self.offer_on(number);
+            }
             FileState::Failed if own && !sealed && !self.files.up => return Err(switched_off()),
             FileState::Failed if own && !sealed => {
                 self.become_state(number, FileState::Sealing);

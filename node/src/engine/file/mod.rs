@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubbub_shared::blob::{Blob, Shape};
 use hubbub_shared::content::FileName;
 use hubbub_shared::crypto::stream::FileKey;
-use hubbub_shared::id::{BlobId, NodeId};
+use hubbub_shared::id::{BlobId, GroupId, NodeId};
 use hubbub_shared::time::Millis;
 
 pub(super) use self::offer::body_of;
@@ -38,8 +38,8 @@ use self::rules::Standing;
 use super::Engine;
 use super::output::{MessageKey, Output};
 use super::record::Key;
-use crate::api::file::{FileProgress, FileRuleView};
-use crate::api::{ApiError, Code, Event, FileRule, FileSettings, FileState};
+use crate::api::file::{FileProgress, FileRuleView, GroupFileRuleView};
+use crate::api::{ApiError, Code, ConversationId, Event, FileRule, FileSettings, FileState};
 
 /// Files known at once; of more, those that nothing is done with any more are forgotten, oldest
 /// first. Some ten megabytes.
@@ -72,8 +72,8 @@ pub(super) struct Files {
     pub(super) rows: BTreeMap<u64, File>,
     by_message: BTreeMap<MessageKey, u64>,
     by_blob: BTreeMap<BlobId, BTreeSet<u64>>,
-    /// By what their names look like.
-    by_look: BTreeMap<String, BTreeSet<u64>>,
+    /// Those that are here or wanted, by what their names look like, and by these.
+    by_look: BTreeMap<String, BTreeMap<String, BTreeSet<u64>>>,
     settings: FileSettings,
     /// Where files land when nothing else is said; empty where the system has no such place.
     usual: String,
@@ -81,6 +81,8 @@ pub(super) struct Files {
     hub_keeps: Option<Millis>,
     /// Whoever moves files is there.
     up: bool,
+    /// A record could not be read: something of a file is here that nobody knows of.
+    pub(super) unreadable: bool,
 }
 
 impl Files {
@@ -89,10 +91,45 @@ impl Files {
         if let Some(blob) = file.facts.blob {
             self.by_blob.entry(blob).or_default().insert(number);
         }
-        for look in FileName::clean(&file.facts.name).skeletons() {
-            self.by_look.entry(look).or_default().insert(number);
+        if file.facts.is_here_or_wanted() {
+            self.note_look(number, &file.facts.name);
         }
         self.rows.insert(number, file);
+    }
+
+    fn note_look(&mut self, number: u64, name: &str) {
+        for look in FileName::clean(name).skeletons() {
+            let names = self.by_look.entry(look).or_default();
+            names.entry(name.to_owned()).or_default().insert(number);
+        }
+    }
+
+    fn forget_look(&mut self, number: u64, name: &str) {
+        for look in FileName::clean(name).skeletons() {
+            let Some(names) = self.by_look.get_mut(&look) else { continue };
+            let Some(numbers) = names.get_mut(name) else { continue };
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                names.remove(name);
+            }
+            if names.is_empty() {
+                self.by_look.remove(&look);
+            }
+        }
+    }
+
+    /// Changes a file; whether there is one.
+    fn alter(&mut self, number: u64, change: impl FnOnce(&mut File)) -> bool {
+        let Some(file) = self.rows.get_mut(&number) else { return false };
+        let before = file.facts.is_here_or_wanted();
+        change(file);
+        let (after, name) = (file.facts.is_here_or_wanted(), file.facts.name.clone());
+        match (before, after) {
+            (false, true) => self.note_look(number, &name),
+            (true, false) => self.forget_look(number, &name),
+            _ => {}
+        }
+        true
     }
 
     fn remove(&mut self, number: u64) {
@@ -106,28 +143,19 @@ impl Files {
                 self.by_blob.remove(&blob);
             }
         }
-        for look in FileName::clean(&file.facts.name).skeletons() {
-            if let Some(numbers) = self.by_look.get_mut(&look) {
-                numbers.remove(&number);
-                if numbers.is_empty() {
-                    self.by_look.remove(&look);
-                }
-            }
+        if file.facts.is_here_or_wanted() {
+            self.forget_look(number, &file.facts.name);
         }
     }
 
     /// A file that is here or wanted, and is called otherwise than this one but looks the same.
+    /// However many there are, a few are looked at: whoever offers many would stop everything else.
     fn alike(&self, name: &FileName) -> Option<(u64, &File)> {
         let looks = name.skeletons();
-        let numbers = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
-        let mut files = numbers.filter_map(|number| Some((*number, self.rows.get(number)?)));
-        files.find(|(_, file)| {
-            let here = matches!(
-                file.facts.state,
-                FileState::Whole | FileState::Queued | FileState::Fetching | FileState::Paused
-            );
-            here && file.facts.name != name.as_str()
-        })
+        let names = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
+        let mut others = names.filter(|(other, _)| *other != name.as_str());
+        let number = others.find_map(|(_, numbers)| numbers.first())?;
+        Some((*number, self.rows.get(number)?))
     }
 
     /// Where files land for which nothing else was said.
@@ -170,7 +198,15 @@ impl Engine {
         &self.files.settings
     }
 
-    /// Every file with an address, by that: of all others nothing is to be kept on a disk.
+    /// Whether every record of a file could be read. If not, nobody can say that something which is
+    /// kept of files is nobody's: it may be the only copy.
+    #[must_use]
+    pub fn knows_all_files(&self) -> bool {
+        !self.files.unreadable
+    }
+
+    /// Every file with an address, by that: of all others nothing is to be kept on a disk, if
+    /// [all are known](Self::knows_all_files).
     #[must_use]
     pub fn files_known(&self) -> &BTreeMap<BlobId, BTreeSet<u64>> {
         &self.files.by_blob
@@ -198,6 +234,36 @@ impl Engine {
         rules
     }
 
+    /// What members offer in a group is fetched without asking always, never, or as elsewhere.
+    pub(super) fn set_group_file_rule(
+        &mut self,
+        id: GroupId,
+        rule: FileRule,
+    ) -> Result<(), ApiError> {
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        if rule == FileRule::Always && group.is_lobby() {
+            let what = "anybody whom the hub admits may offer files in the lobby";
+            return Err(ApiError::new(Code::Forbidden, what, "make a rule for a contact instead"));
+        }
+        group.facts.files = rule;
+        self.touch(Key::Group(id));
+        Ok(())
+    }
+
+    /// Groups where what is offered has a rule of its own, by name.
+    #[must_use]
+    pub fn group_file_rules(&self) -> Vec<GroupFileRuleView> {
+        let own = self.groups.iter().filter(|(_, group)| group.facts.files != FileRule::Default);
+        let view = own.map(|(id, group)| GroupFileRuleView {
+            conversation: ConversationId::Group(*id),
+            title: self.title(id),
+            rule: group.facts.files,
+        });
+        let mut rules: Vec<_> = view.collect();
+        rules.sort_by(|one, other| one.title.cmp(&other.title));
+        rules
+    }
+
     /// Nothing while nobody moves files: all of it is ordered when somebody does.
     fn order(&mut self, order: Order) {
         if self.files.up {
@@ -207,10 +273,10 @@ impl Engine {
 
     /// Changes a file, and says so. Nothing where there is none.
     fn alter(&mut self, number: u64, change: impl FnOnce(&mut File)) {
-        let Some(file) = self.files.rows.get_mut(&number) else { return };
-        change(file);
-        self.touch(Key::File(number));
-        self.say_file(number);
+        if self.files.alter(number, change) {
+            self.touch(Key::File(number));
+            self.say_file(number);
+        }
     }
 
     fn become_state(&mut self, number: u64, state: FileState) {
@@ -319,7 +385,8 @@ impl Engine {
             name: FileName::clean(&file.facts.name),
             is_folder: file.facts.manifest.is_some(),
             folder: self.folder_of(file),
-            keep: self.is_anothers(number),
+            // One that cannot be read may have the same address.
+            keep: self.files.unreadable || self.is_anothers(number),
         };
         self.order(Order::Drop(Box::new(dropped)));
     }
@@ -391,3 +458,27 @@ fn no_file(number: u64) -> ApiError {
 
 /// A file's progress as it is told, not yet as it is shown.
 pub(super) type Moving = (FileProgress, Vec<(Option<NodeId>, crate::api::view::Path)>);
+
+#[cfg(test)]
+mod tests {
+    use super::row::{Facts, tests::facts};
+    use super::*;
+
+    #[test]
+    fn offers_that_nobody_wants_cost_nothing_when_names_are_compared() {
+        let mut files = Files::default();
+        let with = |name: &str, state| {
+            File::new(Facts { name: name.to_owned(), ..facts(state, None) }, None)
+        };
+        for number in 0..1_000 {
+            files.insert(number, with("a.png", FileState::Offered));
+        }
+        assert!(files.by_look.is_empty(), "none of them is here or wanted");
+        files.insert(1_000, with("\u{430}.png", FileState::Whole));
+        let alike = |files: &Files, name| files.alike(&FileName::clean(name)).map(|(n, _)| n);
+        assert_eq!(alike(&files, "a.png"), Some(1_000));
+        assert_eq!(alike(&files, "\u{430}.png"), None, "the same is no other");
+        files.remove(1_000);
+        assert!(files.by_look.is_empty());
+    }
+}

@@ -104,8 +104,11 @@ impl Engine {
             Some(file) if file.facts.state == FileState::Sealing => file,
             // It was gone, and is there again.
             Some(file) if file.facts.state == FileState::Gone => return self.offer_on(number),
-            _ => {
-                // What was written down to be sent goes: nobody would know of it.
+            other => {
+                // What was written down to be sent goes, as nobody would know of it; unless it was
+                // looked at twice, and is what is offered.
+                let known = other.and_then(|file| file.facts.path.as_ref());
+                let path = path.filter(|path| Some(path) != known);
                 path.into_iter().for_each(|path| self.order(Order::Discard { file: number, path }));
                 return;
             }
@@ -165,13 +168,19 @@ impl Engine {
         self.order_put(number);
     }
 
-    /// It was sealed, and is not offered: what is known of it goes.
+    /// It was sealed, and is not offered: what is known of it goes. If it was sealed twice, what
+    /// came of the first time is offered on.
     fn drop_sealed(&mut self, file: u64, blob: (Blob, FileKey), size: u64) {
         let (name, folder) = (FileName::clean(""), String::new());
         let keep = self.files.by_blob.contains_key(&blob.0.address);
         let blob = Some(blob);
         let dropped = Dropped { file, blob, size, name, is_folder: false, folder, keep };
         self.order(Order::Drop(Box::new(dropped)));
+        let state = self.files.rows.get(&file).map(|file| file.facts.state);
+        if state == Some(FileState::Serving) {
+            self.order_serve(file);
+            self.order_put(file);
+        }
     }
 
     /// Keeps beside the history what a message of a file says besides its body.
@@ -194,11 +203,12 @@ impl Engine {
             folder: facts.manifest.is_some(),
             from,
             rule: self.people.get(&message.sender).map_or(FileRule::Default, |known| known.files),
+            there: self.rule_in(message.conversation),
         };
         let settings = &self.files.settings;
         let wanted = self.files.up
             && rules::accepts(settings, &said)
-            && rules::has_room(settings, &self.unasked_of(&message.sender), said.size)
+            && self.has_room_unasked(&message, &said)
             && !facts.blob.is_some_and(|blob| self.files.is_wanted(&blob));
         let most = if from == Standing::Stranger { Missed::Over } else { Missed::Own };
         let file = File::new(facts, Some(offer.reference().key().duplicate()));
@@ -220,11 +230,31 @@ impl Engine {
         }
     }
 
-    /// What rules have fetched of somebody's files.
-    fn unasked_of(&self, sender: &NodeId) -> rules::Unasked {
+    /// What holds for what is offered in a conversation.
+    fn rule_in(&self, conversation: ConversationId) -> FileRule {
+        match conversation {
+            ConversationId::Direct(_) => FileRule::Default,
+            ConversationId::Group(id) => {
+                self.groups.get(&id).map_or(FileRule::Default, |group| group.facts.files)
+            }
+        }
+    }
+
+    /// Whether one more may come without asking, as far as it is a matter of how much did.
+    fn has_room_unasked(&self, message: &MessageKey, said: &rules::Offer<'_>) -> bool {
+        let has_room = |of: &dyn Fn(&Facts) -> bool| {
+            rules::has_room(&self.files.settings, &self.unasked(of), said.size)
+        };
+        let there = |facts: &Facts| facts.conversation == message.conversation;
+        has_room(&|facts| facts.sender == message.sender)
+            && (!said.comes_by_conversation() || has_room(&there))
+    }
+
+    /// What rules have fetched of these files.
+    fn unasked(&self, of: &dyn Fn(&Facts) -> bool) -> rules::Unasked {
         let mut unasked = rules::Unasked::default();
         let files = self.files.rows.values().map(|file| &file.facts);
-        for facts in files.filter(|facts| facts.by_rule && facts.sender == *sender) {
+        for facts in files.filter(|facts| facts.by_rule && of(facts)) {
             let state = facts.state;
             unasked.waiting +=
                 usize::from(matches!(state, FileState::Queued | FileState::Fetching));

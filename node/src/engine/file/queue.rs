@@ -1,13 +1,14 @@
 //! What is fetched when: places for so many files at once, and who is next.
 //!
 //! A file that nobody gives anything of keeps no other waiting that could be served, but it has a
-//! place: two files are open for it. So there are only so many of these, and one that has waited
-//! for long gives its place to another, behind which it waits then. Invariant: nobody holds up what
-//! others send by offering what nobody has.
+//! place: while it is open, that is two files. So there are only so many of these, and one that has
+//! waited for long gives its place to another, behind which it waits then. Invariant: nobody holds
+//! up what others send by offering what nobody has, and nothing that is here is lost for waiting.
 
 use std::collections::BTreeMap;
 
 use hubbub_shared::id::NodeId;
+use hubbub_shared::time::Timestamp;
 
 use super::order::{Look, Order};
 use super::{FETCHES, FETCHES_ALL, FETCHES_BY_RULE, File, Files, PATIENCE, SERVED};
@@ -49,18 +50,23 @@ impl Files {
         self.places().all < FETCHES_ALL
     }
 
-    /// Who is next of those that persons want, or rules, or either: those that are wanted before
-    /// others, then those that have not given way, then whoever waited longest.
-    pub(super) fn next(&self, (person, rule): (bool, bool)) -> Option<(u64, &File)> {
+    /// Who is next of those that persons want, or rules, or either: behind all others those that
+    /// just gave their place to another, which they are not to take; then those that are wanted
+    /// before others, then those that have not given way, then whoever waited longest.
+    pub(super) fn next(
+        &self,
+        (person, rule): (bool, bool),
+        now: Timestamp,
+    ) -> Option<(u64, &File)> {
         let may = |file: &File| match file.facts.by_rule {
             false => person,
             true => rule && !file.facts.blob.is_some_and(|blob| self.is_wanted(&blob)),
         };
         let waiting = self.rows.iter();
         let waiting = waiting.filter(|(_, file)| file.facts.state == FileState::Queued);
-        let next = waiting
-            .filter(|(_, file)| may(file))
-            .min_by_key(|(number, file)| (!file.facts.first, file.gave_way, **number));
+        let next = waiting.filter(|(_, file)| may(file)).min_by_key(|(number, file)| {
+            (file.just_gave_way(now), !file.facts.first, file.gave_way, **number)
+        });
         next.map(|(number, file)| (*number, file))
     }
 }
@@ -81,7 +87,9 @@ impl Engine {
         for (_, file) in &waiting {
             *of.entry(file.facts.sender).or_default() += 1;
         }
-        let rank = |file: &File| (file.facts.by_rule, of.get(&file.facts.sender).copied());
+        // Of what is only promised nothing comes either, but it may yet.
+        let rank =
+            |file: &File| (file.waits(), file.facts.by_rule, of.get(&file.facts.sender).copied());
         let last = waiting.iter().max_by_key(|(number, file)| {
             (rank(file), core::cmp::Reverse((file.waits_since, *number)))
         });
@@ -90,30 +98,21 @@ impl Engine {
         true
     }
 
-    /// A file waits for its turn again. Where nothing has come of it, nothing of it stays open.
+    /// A file waits for its turn again. What is here of it stays: how much that is, is not known
+    /// while its disk is full or not there, and nobody decided to give it up.
     fn give_way(&mut self, number: u64) {
-        let Some(file) = self.files.rows.get(&number) else { return };
-        let came = file.progress.as_ref().is_some_and(|(progress, _)| progress.bytes > 0);
-        if came {
-            self.order(Order::Hold(number));
-        } else {
-            self.order_drop(number);
-        }
         let now = self.now;
+        self.order(Order::Hold(number));
         self.become_state(number, FileState::Queued);
-        self.alter(number, |file| {
-            file.gave_way = Some(now);
-            file.facts.begun = file.facts.begun.filter(|_| came);
-        });
+        self.alter(number, |file| file.gave_way = Some(now));
         self.alarms.set(Alarm::Files, now + PATIENCE);
     }
 
     /// Whether one waits for a place that did not give its own to another just now.
     fn is_owed_a_place(&self, by_rule: bool) -> bool {
-        let now = self.now;
-        let owed = |file: &File| file.gave_way.is_none_or(|at| now.since(at) >= PATIENCE);
-        let next = self.files.next((!by_rule, by_rule));
-        !self.files.has_room(by_rule) && next.is_some_and(|(_, file)| owed(file))
+        let next = self.files.next((!by_rule, by_rule), self.now);
+        let owed = next.is_some_and(|(_, file)| !file.just_gave_way(self.now));
+        !self.files.has_room(by_rule) && owed
     }
 
     /// Looks after files that wait: each for a place, or for what was here to come back.
@@ -129,7 +128,7 @@ impl Engine {
         }
         let own: Vec<u64> = self.files.rows.keys().copied().collect();
         let looks = own.into_iter().filter(|number| self.look_for(*number)).count();
-        if looks > 0 || self.files.next((true, true)).is_some() {
+        if looks > 0 || self.files.next((true, true), self.now).is_some() {
             let waits = self.files.fetched().filter_map(|(_, file)| file.waits_since);
             let until = waits.map(|since| since + PATIENCE).filter(|until| *until > self.now);
             let next = until.min().unwrap_or(self.now + PATIENCE);
@@ -158,7 +157,6 @@ impl Engine {
         let Some(file) = self.files.rows.get_mut(&number).filter(fetched) else { return };
         let progress = FileProgress { bytes, ..FileProgress::default() };
         file.progress = Some((progress, Vec::new()));
-        file.waits_since = None;
         if !core::mem::replace(&mut file.queued, true) {
             self.say_file(number);
         }

@@ -8,8 +8,8 @@ use hubbub_shared::time::Timestamp;
 use hubbub_shared::wire::codec::encode;
 use serde::{Deserialize, Serialize};
 
-use super::Moving;
 use super::order::{Stamp, Taker};
+use super::{Moving, PATIENCE, SERVED};
 use crate::api::{ConversationId, FileState};
 use crate::engine::output::MessageKey;
 use crate::engine::record::read;
@@ -66,6 +66,13 @@ impl Facts {
         MessageKey { conversation, sender, id }
     }
 
+    /// Whether it could be given to others now: it was sealed, it is known where it is, and it was
+    /// not offered too long ago. A file out of a backup is nowhere.
+    pub(super) fn can_be_served(&self, now: Timestamp) -> bool {
+        let known = self.blob.is_some() && self.path.is_some() && self.stamp.is_some();
+        known && now.since(self.since) < SERVED
+    }
+
     /// Whether some of it may be here that a person wanted, and that is not whole.
     fn has_wanted_part(&self) -> bool {
         self.begun.is_some() && self.path.is_none() && !self.by_rule && !self.dropped
@@ -80,6 +87,13 @@ impl Facts {
         }
     }
 
+    /// Whether a file of another's is here, or a person or a rule wants it; also one of ours that
+    /// is paused.
+    pub(super) fn is_here_or_wanted(&self) -> bool {
+        use FileState::{Fetching, Paused, Queued, Whole};
+        matches!(self.state, Whole | Queued | Fetching | Paused)
+    }
+
     /// How little it is missed when there is no room for another, the least first; none for what is
     /// kept in any case. `stranger` says whether it was offered by one.
     pub(super) fn missed(&self, own: bool, stranger: bool) -> Option<Missed> {
@@ -87,6 +101,8 @@ impl Facts {
             FileState::Sealing | FileState::Queued | FileState::Fetching | FileState::Paused => {
                 None
             }
+            // Nobody else knows that it is still to be taken back.
+            FileState::Withdrawn if self.at_hub => None,
             FileState::Offered if stranger => Some(Missed::Strangers),
             FileState::Declined | FileState::Withdrawn => Some(Missed::Over),
             FileState::Serving => Some(Missed::Own),
@@ -131,7 +147,7 @@ pub(in crate::engine) struct File {
     pub(super) asked: Vec<NodeId>,
     /// Others go first, though it is to be fetched. Not stored.
     pub(super) queued: bool,
-    /// Since when nobody gives anything of it. Not stored.
+    /// Since when nobody gives anything of it, whatever they promise. Not stored.
     pub(super) waits_since: Option<Timestamp>,
     /// When it gave its place to another, since nobody gave anything of it. Not stored.
     pub(super) gave_way: Option<Timestamp>,
@@ -155,6 +171,11 @@ impl File {
     /// Whether nobody gives anything of it just now.
     pub(super) fn waits(&self) -> bool {
         self.progress.as_ref().is_some_and(|(progress, _)| progress.waits.is_some())
+    }
+
+    /// Whether it gave its place to another so lately that it has to wait for one.
+    pub(super) fn just_gave_way(&self, now: Timestamp) -> bool {
+        self.gave_way.is_some_and(|at| now.since(at) < PATIENCE)
     }
 
     pub(in crate::engine) fn save(&self) -> SecretBytes {
@@ -234,11 +255,13 @@ pub(super) mod tests {
 
     #[test]
     fn what_a_person_wanted_is_never_deleted_to_make_room_and_strangers_offers_go_first() {
-        use FileState::{Changed, Declined, Failed, Fetching, Gone, Offered, Serving, Whole};
+        use FileState::{Changed, Declined, Failed, Fetching, Gone, Offered};
+        use FileState::{Serving, Whole, Withdrawn};
         let part = |state| facts(state, None);
         let ruled = |state| Facts { by_rule: true, ..part(state) };
         let dropped = |state| Facts { dropped: true, ..part(state) };
         let never = |state| Facts { begun: None, ..part(state) };
+        let at_hub = |state| Facts { at_hub: true, ..facts(state, Some("/x")) };
         let table = [
             (never(Offered), false, true, Some(Missed::Strangers)),
             (never(Offered), false, false, Some(Missed::Offered)),
@@ -253,6 +276,10 @@ pub(super) mod tests {
             (facts(Gone, Some("/x")), true, false, Some(Missed::Own)),
             (facts(Serving, Some("/x")), true, false, Some(Missed::Own)),
             (part(Fetching), false, true, None),
+            (at_hub(Serving), true, false, Some(Missed::Own)),
+            (facts(Withdrawn, Some("/x")), true, false, Some(Missed::Over)),
+            // Nobody else would know that it is still to be taken back.
+            (at_hub(Withdrawn), true, false, None),
         ];
         for (facts, own, stranger, expected) in table {
             let state = facts.state;

@@ -7,10 +7,10 @@ use crate::api::file::AcceptFrom;
 use crate::api::{FileRule, FileSettings};
 use crate::engine::media;
 
-/// Files of one person that are fetched or wait for it without anybody having been asked; what is
-/// offered beyond it waits for a person.
+/// Files of one person, or by the rule of one conversation, that are fetched or wait for it without
+/// anybody having been asked; what is offered beyond it waits for a person.
 pub(super) const UNASKED: usize = 16;
-/// The bytes of one person's files that come without asking in a [`DAY`], as a multiple of the
+/// The bytes that come so in a [`DAY`], as a multiple of the
 /// largest one that does: 256 MiB unless the rules say otherwise.
 pub(super) const UNASKED_A_DAY: u64 = 128;
 /// What is meant by a day.
@@ -37,20 +37,32 @@ pub(super) struct Offer<'a> {
     pub(super) media: &'a str,
     pub(super) folder: bool,
     pub(super) from: Standing,
+    /// What is said of whoever offers it.
     pub(super) rule: FileRule,
+    /// What is said of the conversation it is offered in.
+    pub(super) there: FileRule,
+}
+
+impl Offer<'_> {
+    /// Whether it comes because of the conversation it is offered in.
+    pub(super) fn comes_by_conversation(&self) -> bool {
+        (self.rule, self.there) == (FileRule::Default, FileRule::Always)
+    }
 }
 
 /// Whether it is fetched without asking. The type is the sender's word, so the name has to say the
 /// same: no program comes in as a picture. A folder never is: its name says nothing of what is in
-/// it. Nor is, for anybody, a program that is called like something else.
+/// it. Nor is, for anybody, a program that is called like something else. What is said of somebody
+/// goes before what is said of the conversation, and that before what is said of all.
 pub(super) fn accepts(settings: &FileSettings, offer: &Offer<'_>) -> bool {
     if offer.folder || FileName::clean(offer.name).is_disguised() {
         return false;
     }
-    match offer.rule {
-        FileRule::Always => offer.from >= Standing::Contact,
-        FileRule::Never => false,
-        FileRule::Default => accepts_of_all(settings, offer),
+    match (offer.rule, offer.there) {
+        (FileRule::Always, _) => offer.from >= Standing::Contact,
+        (FileRule::Default, FileRule::Always) => offer.from >= Standing::Member,
+        (FileRule::Never, _) | (FileRule::Default, FileRule::Never) => false,
+        (FileRule::Default, FileRule::Default) => accepts_of_all(settings, offer),
     }
 }
 
@@ -67,7 +79,8 @@ fn accepts_of_all(settings: &FileSettings, offer: &Offer<'_>) -> bool {
     offer.from >= least && offer.size <= settings.up_to && settings.types.iter().any(is_of)
 }
 
-/// What came or comes of one person's files without asking.
+/// What came or comes without asking of one person's files, or of those in a conversation that has
+/// a rule of its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unasked {
     /// Files on their way, or waiting for it.
@@ -76,8 +89,8 @@ pub(super) struct Unasked {
     pub(super) bytes: u64,
 }
 
-/// Whether one more of theirs may come without asking: nobody fills a disk, or the list of files,
-/// by themselves.
+/// Whether one more of these may come without asking: nobody fills a disk, or the list of files, by
+/// themselves, and no more do the many in one conversation.
 pub(super) fn has_room(settings: &FileSettings, unasked: &Unasked, size: u64) -> bool {
     let most = settings.up_to.saturating_mul(UNASKED_A_DAY);
     unasked.waiting < UNASKED && unasked.bytes.saturating_add(size) <= most
@@ -91,7 +104,7 @@ mod tests {
 
     fn picture(from: Standing) -> Offer<'static> {
         let (name, media, rule) = ("cat.png", "image/png", FileRule::Default);
-        Offer { size: MIB, name, media, folder: false, from, rule }
+        Offer { size: MIB, name, media, folder: false, from, rule, there: rule }
     }
 
     #[test]
@@ -156,6 +169,37 @@ mod tests {
             let folder = Offer { folder: true, ..film(Verified, FileRule::Always) };
             assert!(!accepts(settings, &disguised) && !accepts(settings, &folder));
         }
+    }
+
+    #[test]
+    fn what_is_said_of_one_contact_goes_before_the_conversation_and_that_before_all() {
+        use FileRule::{Always, Default as Usual, Never};
+        use Standing::{Contact, Member, Stranger};
+        let settings = FileSettings::default();
+        let film = |from, (rule, there)| Offer {
+            name: "film.mkv",
+            media: "video/x-matroska",
+            rule,
+            there,
+            ..picture(from)
+        };
+        for (from, rules, comes) in [
+            (Member, (Usual, Always), true),
+            (Contact, (Usual, Always), true),
+            (Stranger, (Usual, Always), false),
+            (Contact, (Never, Always), false),
+            (Contact, (Always, Never), true),
+            (Contact, (Usual, Never), false),
+            (Contact, (Usual, Usual), false),
+            (Member, (Always, Always), false),
+        ] {
+            assert_eq!(accepts(&settings, &film(from, rules)), comes, "{from:?} {rules:?}");
+        }
+        let usual = Offer { there: Never, ..picture(Contact) };
+        assert!(accepts(&settings, &picture(Contact)) && !accepts(&settings, &usual));
+        let disguised = Offer { name: "film.mkv.exe", ..film(Contact, (Usual, Always)) };
+        let folder = Offer { folder: true, ..film(Contact, (Usual, Always)) };
+        assert!(!accepts(&settings, &disguised) && !accepts(&settings, &folder));
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Engine {
                 self.alter(file, |file| {
                     (file.facts.path, file.facts.stamp) = (Some(path), Some(stamp));
                     (file.facts.state, file.facts.why) = (FileState::Whole, None);
-                    (file.facts.stopped, file.progress) = (false, None);
+                    (file.facts.stopped, file.facts.first, file.progress) = (false, false, None);
                 });
                 self.order_serve(file);
                 self.fetch_next();
@@ -164,8 +164,13 @@ impl Engine {
         let Some(file) = self.files.rows.get_mut(&number) else { return };
         let (waited, was_queued) = (file.waits(), file.queued);
         file.queued = false;
-        if waits != waited {
-            file.waits_since = waits.then_some(self.now);
+        let before = file.progress.as_ref().map_or(0, |(progress, _)| progress.bytes);
+        if moving.0.bytes > before {
+            file.waits_since = None;
+        }
+        if waits {
+            // What was promised meanwhile, and did not come, makes no difference.
+            file.waits_since = file.waits_since.or(Some(self.now));
         }
         let before = file.progress.replace(moving);
         if before == file.progress && !was_queued {

@@ -23,6 +23,12 @@ mod system {
         DiskId { device: meta.dev(), inode: meta.ino() }
     }
 
+    /// Bytes of the disk that a file has taken, holes not counted; 0 where the system does not say.
+    pub(in crate::transfer::disk) fn taken(meta: &Metadata) -> u64 {
+        // So large is what POSIX counts by, whatever the disk's own blocks are.
+        meta.blocks().saturating_mul(512)
+    }
+
     pub(in crate::transfer::disk) fn read(
         file: &File,
         out: &mut [u8],
@@ -46,6 +52,10 @@ mod system {
         DiskId::default()
     }
 
+    pub(in crate::transfer::disk) fn taken(_: &Metadata) -> u64 {
+        0
+    }
+
     pub(in crate::transfer::disk) fn read(
         file: &File,
         out: &mut [u8],
@@ -63,7 +73,7 @@ mod system {
     }
 }
 
-pub(super) use system::{id, write};
+pub(super) use system::{id, taken, write};
 
 /// Fills `out` from an offset, as far as the file goes; how much that was.
 pub(super) fn read(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {

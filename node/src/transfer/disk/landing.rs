@@ -184,13 +184,19 @@ impl Landing {
 
     fn begin(&self, (is_new, noted): (bool, &HaveMap), course: &Course) -> Result<(), DiskError> {
         if is_new {
-            return self.note(0).inspect_err(|_| {
+            self.note(0).inspect_err(|_| {
                 // The first error counts; an empty file is all that is left.
                 self.part.remove().ok();
-            });
+            })?;
+        } else {
+            self.look_again(noted, course)?;
         }
-        self.look_again(noted, course)?;
-        self.claim.check(self.left())
+        self.check_room()
+    }
+
+    /// Looks whether what is still to come fits on its disk, beside what else is on its way there.
+    fn check_room(&self) -> Result<(), DiskError> {
+        self.claim.check(self.left(), self.part.taken().saturating_sub(self.here()))
     }
 
     /// Counts each piece that came to the disk whole, whether or not that was noted. One that was
@@ -285,7 +291,7 @@ impl Landing {
     /// [`DiskError`]; also when the rest would fill the disk, whoever else writes to it.
     pub fn sync(&self) -> Result<(), DiskError> {
         self.note(0)?;
-        self.claim.check(self.left())
+        self.check_room()
     }
 
     /// A system says once that it lost what was written, and then that all is well. So what was not
@@ -402,10 +408,18 @@ impl Begin {
 
     /// With nothing.
     fn anew(target: &Target, claim: &Claim, size: u64, pieces: u64) -> Result<Self, DiskError> {
-        claim.check(size)?;
+        claim.check(size, 0)?;
         let (part, none) = (PartFile::create(target, size)?, HaveMap::none(pieces));
         Ok(Self { part, have: none.clone(), noted: none, is_new: true })
     }
+}
+
+/// How many bytes of a file were noted to be here; nothing is looked at but the note.
+#[must_use]
+pub fn noted((shelf, file): (&Shelf, u64), blob: &Blob) -> u64 {
+    let noted = HaveFile::read(&shelf.have(&blob.address, file), blob.shape.pieces());
+    let count = noted.ok().flatten().map_or(0, |noted| noted.have.count());
+    count.saturating_mul(PIECE as u64).min(blob.shape.sealed())
 }
 
 /// Takes away what there is of a file that nobody has open, as [`Landing::discard`] does. What

@@ -26,7 +26,7 @@ pub(super) struct PartFile {
 }
 
 impl PartFile {
-    /// Makes one of this size, with holes alone.
+    /// Makes one of this size, with holes alone where the disk knows them.
     pub(super) fn create(target: &Target, size: u64) -> Result<Self, DiskError> {
         room::check(&target.folder, size, Place::Target)?;
         for number in 1..=NUMBERS {
@@ -71,6 +71,11 @@ impl PartFile {
 
     pub(super) fn id(&self) -> DiskId {
         self.id
+    }
+
+    /// How much of the disk it has taken: what was written, and all of it where there are no holes.
+    pub(super) fn taken(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| at::taken(&meta))
     }
 
     /// The file itself.

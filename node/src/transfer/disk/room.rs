@@ -1,8 +1,9 @@
 //! Whether a disk has room, asked before it is filled and while it is.
 //!
 //! A part file takes no room before it is written, so that a disk seems to have room for one file
-//! after the other. Invariant: a file begins, and goes on, only while there is room for what is
-//! still to come of it and of those that began before it on the same disk.
+//! after the other; on a disk that knows no holes it takes all of it at once, and needs no more.
+//! Invariant: a file begins, and goes on, only while there is room for what is still to come of it
+//! and of those that began before it on the same disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,12 +71,13 @@ impl Needs {
 }
 
 impl Claim {
-    /// So many bytes are to come. An error when there is no room for them, and for what is to come
-    /// of those that began before.
-    pub(super) fn check(&self, left: u64) -> Result<(), DiskError> {
+    /// So many bytes are to come, for some of which room was taken already. An error when there is
+    /// no room for the others, and for what is to come of those that began before.
+    pub(super) fn check(&self, left: u64, taken: u64) -> Result<(), DiskError> {
         let known = if self.with_known { left / KNOWN } else { 0 };
+        let needs = left.saturating_sub(taken).saturating_add(known);
         let mut claims = self.needs.lock();
-        claims.left.insert(self.number, (self.disk, left.saturating_add(known)));
+        claims.left.insert(self.number, (self.disk, needs));
         let before = claims.left.range(..=self.number).map(|(_, claim)| claim);
         let same = before.filter(|(disk, _)| *disk == self.disk).map(|(_, left)| left);
         let all = same.fold(0u64, |all, left| all.saturating_add(*left));
@@ -139,11 +141,11 @@ mod tests {
         let claim = || needs.claim(dir.path(), dir.path());
         let most = FREE / 8 * 5;
         let (first, second) = (claim(), claim());
-        assert_eq!(first.check(most), Ok(()));
-        assert_eq!(second.check(most).map_err(|error| error.reason()), Err("target-full"));
-        assert_eq!(first.check(most), Ok(()), "who began before goes on");
+        assert_eq!(first.check(most, 0), Ok(()));
+        assert_eq!(second.check(most, 0).map_err(|error| error.reason()), Err("target-full"));
+        assert_eq!(first.check(most, 0), Ok(()), "who began before goes on");
         drop(first);
-        assert_eq!(second.check(most), Ok(()));
+        assert_eq!(second.check(most, 0), Ok(()));
     }
 
     #[test]
@@ -151,9 +153,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let needs = Needs::with(|_| Some(FREE));
         let claim = needs.claim(dir.path(), dir.path());
-        assert_eq!(claim.check(FREE / 2), Ok(()));
+        assert_eq!(claim.check(FREE / 2, 0), Ok(()));
         // As if somebody else had filled the disk meanwhile.
-        assert!(claim.check(FREE).is_err());
-        assert_eq!(claim.check(0), Ok(()), "and one that is all here needs none");
+        assert!(claim.check(FREE, 0).is_err());
+        assert_eq!(claim.check(0, 0), Ok(()), "and one that is all here needs none");
     }
 }

@@ -1,7 +1,8 @@
 //! Files on their way, and what crashes, full disks and other people's files do to them.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
@@ -146,6 +147,38 @@ fn a_file_on_its_way_is_known_by_what_is_in_it_when_its_disk_numbers_files_anew(
         (desk.names(), fs::read(desk.at("film")).unwrap()),
         (vec!["film".into()], bytes(SIZE))
     );
+}
+
+/// Free where a disk has room for half as much again as the file, and reserves nothing by holes.
+#[cfg(unix)]
+fn room_for_one(dir: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+    let used: u64 = entries.map(|meta| meta.blocks() * 512).sum();
+    Some((64 << 20) + SIZE as u64 * 3 / 2 - used)
+}
+
+#[cfg(unix)]
+#[test]
+fn on_a_disk_without_holes_a_file_needs_its_room_once() {
+    let mut desk = Desk::new();
+    desk.shelf = desk.shelf.clone().with_free(room_for_one);
+    let landing = desk.open();
+    // What such a disk does when a file is made as long as it is to be.
+    let mut part = File::options().write(true).open(desk.at("film.part")).unwrap();
+    part.write_all(&[0; SIZE]).unwrap();
+    part.sync_all().unwrap();
+    desk.fetch(&landing, 2);
+    landing.sync().unwrap();
+    landing.close(true).unwrap();
+    let landing = desk.open();
+    desk.fetch(&landing, 4);
+    landing.sync().unwrap();
+    // Nor is its room kept from others twice.
+    let other = desk.shelf.needs().claim(&desk.target.folder, desk.shelf.path());
+    other.check(SIZE as u64 / 4, 0).unwrap();
+    desk.fetch(&landing, desk.pieces());
+    assert_eq!(landing.finish().unwrap().0, desk.at("film"));
 }
 
 #[test]

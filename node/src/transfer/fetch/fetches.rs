@@ -78,6 +78,8 @@ pub(super) struct File {
     pub(super) rest: Duration,
     /// How far it was when it was shut.
     pub(super) here: u64,
+    /// Who had lied about it until then.
+    pub(super) liars: Vec<SourceId>,
 }
 
 pub(super) enum Stage {
@@ -168,6 +170,11 @@ impl Fetches {
             fetch.sources.insert(source, kind);
             self.plan.handle_source(file, source, kind, self.clock.now());
         }
+    }
+
+    /// Something was heard of somebody.
+    pub fn heard(&mut self, file: FileId, source: SourceId) {
+        self.plan.handle_heard(file, source, self.now());
     }
 
     /// Somebody is not to be asked.
@@ -443,9 +450,13 @@ impl Fetches {
         self.shut(file, Some(until));
     }
 
-    /// Lets go of what is open of a file that is still wanted: it is paused, or a disk failed.
+    /// Lets go of what is open of a file that is still wanted: it is paused, or a disk failed. Who
+    /// lied about it stays out, as long as it is wanted.
     pub(super) fn shut(&mut self, file: FileId, until: Option<Instant>) {
         let Some(fetch) = self.files.get_mut(&file) else { return };
+        if let Some(liars) = self.plan.liars(file) {
+            fetch.liars = liars;
+        }
         fetch.links.clear();
         let (mark, note) = (Mark { file, time: fetch.time }, until.is_none());
         fetch.fresh = 0;

@@ -19,7 +19,8 @@ use crate::transfer::plan::FileId;
 
 /// How a job ended.
 pub(super) enum Job {
-    Opened(Result<Option<Found>, DiskError>),
+    /// Also how many bytes were noted of one that could not be opened.
+    Opened(Result<Option<Found>, (DiskError, u64)>),
     /// It was not opened.
     Refused(Failure),
     Synced(Result<(), DiskError>),

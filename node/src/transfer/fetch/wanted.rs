@@ -53,6 +53,7 @@ impl Fetches {
             synced: Instant::now(),
             rest: REST.0,
             here: 0,
+            liars: Vec::new(),
         };
         let begins = !wanted.paused;
         self.files.insert(file, wanted);
@@ -75,7 +76,9 @@ impl Fetches {
             if let Some(why) = whole.and_then(|whole| is_here(&whole, &reference)) {
                 return Job::Refused(why);
             }
-            Job::Opened(Landing::open((&shelf, file.0), &reference, &target, &course))
+            let opened = Landing::open((&shelf, file.0), &reference, &target, &course);
+            let noted = || landing::noted((&shelf, file.0), &reference.blob);
+            Job::Opened(opened.map_err(|error| (error, noted())))
         });
     }
 
@@ -104,13 +107,17 @@ impl Fetches {
     pub(super) fn opened(
         &mut self,
         file: FileId,
-        found: Result<Option<Found>, DiskError>,
+        found: Result<Option<Found>, (DiskError, u64)>,
         tells: &mut impl Extend<Tell>,
     ) {
         let now = self.now();
         let Some(fetch) = self.files.get_mut(&file) else { return };
         match found {
-            Err(error) => self.disk_failed(file, error, tells),
+            Err((error, noted)) => {
+                // For who looks at it while it waits for its disk.
+                fetch.here = noted;
+                self.disk_failed(file, error, tells);
+            }
             Ok(None) => self.failed(file, Failure::Unfit, tells),
             Ok(Some(Found::Whole(path, stamp))) => {
                 self.files.remove(&file);
@@ -125,7 +132,8 @@ impl Fetches {
                 }
                 self.server.offered.put_part(file, landing);
                 let (priority, paused) = (fetch.priority, fetch.paused);
-                let wanted = Wanted { file, shape, have, priority, paused };
+                let liars = fetch.liars.clone();
+                let wanted = Wanted { file, shape, have, priority, paused, liars };
                 if self.plan.handle_wanted(wanted, now).is_err() {
                     self.failed(file, Failure::TooMany, tells);
                     return;

@@ -14,7 +14,7 @@ use hubbub_shared::time::{Millis, Timestamp};
 use super::Wanted;
 use super::bits::Bits;
 use super::deed::{Deed, FileId, Kind, Priority, SourceId, Stuck};
-use super::limits::{DISK, LULL, MISSING, YIELD};
+use super::limits::{DISK, LIARS, LULL, MISSING, YIELD};
 use super::outbox::Outbox;
 use super::pace::Meter;
 use super::progress::{Progress, SourceProgress, State};
@@ -64,7 +64,7 @@ impl Fetch {
             missing,
             runs: Bits::missing_runs(&wanted.have),
             sources: BTreeMap::new(),
-            liars: VecDeque::new(),
+            liars: wanted.liars.iter().take(LIARS).copied().collect(),
             priority,
             paused,
             arrived: now,

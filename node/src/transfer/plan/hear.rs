@@ -36,6 +36,12 @@ impl Fetch {
         self.sources.insert(id, Source::new(kind, now));
     }
 
+    /// It is there, whatever it says of the file.
+    pub(super) fn heard(&mut self, id: SourceId, now: Timestamp) {
+        let woken = self.sources.get_mut(&id).is_some_and(|source| source.is_there(now));
+        self.changed |= woken;
+    }
+
     pub(super) fn lose(&mut self, id: SourceId, outbox: &mut Outbox) {
         self.close(id, Link::Left, outbox);
         self.sources.remove(&id);

@@ -48,7 +48,8 @@ pub const HEAD_START: Millis = Millis::hours(1);
 pub const SMALL_FIRST: Millis = Millis::minutes(10);
 /// How long direct sources may take to say what they have, before the hub is to carry anything.
 pub const GRACE: Millis = Millis::secs(2);
-/// Pieces outstanding of a source before it is known how fast it is.
+/// Pieces outstanding of a source before it is known how fast it is; each that comes makes it one
+/// more.
 pub const WINDOW_START: usize = 4;
 /// What a bandwidth limit lets through at once after a pause: hardly to be noticed.
 pub const BURST: Millis = Millis(200);

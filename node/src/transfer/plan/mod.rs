@@ -76,6 +76,8 @@ pub struct Wanted {
     pub priority: Priority,
     /// It begins paused.
     pub paused: bool,
+    /// Who lied about it before, and is not asked again.
+    pub liars: Vec<SourceId>,
 }
 
 /// A piece that did not verify.
@@ -210,6 +212,12 @@ impl Plan {
         self.tell(file, now, |fetch, outbox| fetch.name(source, kind, outbox.now));
     }
 
+    /// Something was heard of whoever is a source. So it is reached, which says nothing of what it
+    /// has: one that was not reached before is tried at once, and nothing else is forgotten.
+    pub fn handle_heard(&mut self, file: FileId, source: SourceId, now: Timestamp) {
+        self.tell(file, now, |fetch, outbox| fetch.heard(source, outbox.now));
+    }
+
     /// A source is not there any more (blocked, gone from the conversation, not connected): it is
     /// not tried until [`Self::handle_source`] names it again.
     pub fn handle_lost(&mut self, file: FileId, source: SourceId, now: Timestamp) {
@@ -275,6 +283,12 @@ impl Plan {
     #[must_use]
     pub fn progress(&self, file: FileId) -> Option<Progress> {
         Some(self.files.get(&file)?.progress(self.outbox.now))
+    }
+
+    /// Who lied about a file, as far as that is remembered; none if it is not known.
+    #[must_use]
+    pub fn liars(&self, file: FileId) -> Option<Vec<SourceId>> {
+        Some(self.files.get(&file)?.liars.iter().copied().collect())
     }
 
     /// All files, in the order of their numbers.

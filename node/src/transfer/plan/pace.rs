@@ -86,7 +86,9 @@ impl Pace {
     /// this one is to have `part.0` in `part.1` of that: what flows in a round trip and a bit.
     pub(super) fn window(&self, rate: u64, part: (u64, u64)) -> usize {
         if self.rate == 0 {
-            return WINDOW_START;
+            // Until it was measured, each piece that came makes room for two.
+            let came = usize::try_from(self.bytes / PIECE as u64).unwrap_or(WINDOW_MAX);
+            return (WINDOW_START + came).min(WINDOW_MAX);
         }
         let flows = rate.saturating_mul(self.trip.unwrap_or_default().0 + SLACK.0) / 1_000;
         let pieces = flows.saturating_mul(part.0) / part.1.max(1) / PIECE as u64;
@@ -202,6 +204,19 @@ mod tests {
         assert!((10..13).contains(&pace.window(pace.rate(), (2, 4))));
         assert_eq!(pace.window(u64::MAX, (1, 1)), WINDOW_MAX);
         assert_eq!(pace.window(1, (1, 1)), WINDOW_MIN);
+    }
+
+    #[test]
+    fn a_source_that_is_not_measured_yet_is_asked_for_more_as_it_gives() {
+        let mut pace = Pace::default();
+        pace.wake(START);
+        assert_eq!(pace.window(0, (1, 1)), WINDOW_START);
+        for (n, window) in [(0, 5), (1, 6), (2, 7)] {
+            pace.came(n, 65_536, START + Millis(1));
+            assert_eq!(pace.window(0, (1, 1)), window);
+        }
+        (3..1_000).for_each(|n| pace.came(n, 65_536, START + Millis(2)));
+        assert_eq!(pace.window(0, (1, 1)), WINDOW_MAX);
     }
 
     /// How long 64 pieces take of a source that gives 1 MiB a second, and that was asked over a

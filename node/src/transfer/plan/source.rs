@@ -138,6 +138,19 @@ impl Source {
         }
     }
 
+    /// It was heard from, so that it is reached; whether it may be tried now, and could not before.
+    /// Whoever refuses, or has nothing, is left alone as before, however much they talk.
+    pub(super) fn is_there(&mut self, now: Timestamp) -> bool {
+        self.renewed |= self.is_up();
+        let rests = matches!(self.link, Link::Resting(_));
+        if !rests || !self.why.is_none_or(|why| why == Why::Unreachable) {
+            return false;
+        }
+        (self.link, self.named, self.why) = (Link::Ready, now, None);
+        self.pause.reset();
+        true
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.link == Link::Open
     }

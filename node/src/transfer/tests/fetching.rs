@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt, split};
 use super::person::{ALICE, BOB, CAROL, Home, MALLORY, Offer, Person, Switch, bytes, node};
 use crate::transfer::frames::Frames;
 use crate::transfer::order::{Failure, Order, Tell};
-use crate::transfer::plan::{FileId, Kind, Lie, SourceId};
+use crate::transfer::plan::{FileId, Kind, Lie, SourceId, State, Stuck};
 use crate::transfer::serve::offered::Whole;
 use crate::transfer::streams::{Opened, Way};
 
@@ -117,6 +117,32 @@ async fn a_source_that_lies_is_named_and_its_bytes_never_reach_the_file() {
     let part = fs::read(home.downloads().join("b.part")).unwrap();
     assert!(part.iter().all(|byte| *byte == 0), "nothing of it was written");
     let (file, source, kind) = (FileId(1), SourceId::Node(node(ALICE)), Kind::Direct);
+    bob.transfers.order(Order::Source { file, source, kind }).await;
+    assert_eq!(fs::read(bob.done(1).await.unwrap()).unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_source_that_lied_is_not_asked_again_after_a_pause() {
+    let switch = Switch::default();
+    let content = bytes(3 << 20);
+    let (_hers, alice, offer) = alice(&switch, &content).await;
+    lie(&switch, &alice);
+    let home = Home::new();
+    let mut bob = Person::new(BOB, &home, &switch);
+    bob.want(1, &offer, home.target("b"), &[MALLORY]).await;
+    bob.until(|tell| matches!(tell, Tell::Blamed { .. }).then_some(())).await;
+    let file = FileId(1);
+    for paused in [true, false, true, false] {
+        bob.transfers.order(Order::Hold { file, paused }).await;
+        let state = if paused { State::Paused } else { State::Stuck(Stuck::AllLied, None) };
+        bob.until(|tell| match tell {
+            Tell::Blamed { .. } => panic!("blamed for a piece that was never to be asked for"),
+            Tell::Progress { progress, .. } => (progress.state == state).then_some(()),
+            _ => None,
+        })
+        .await;
+    }
+    let (source, kind) = (SourceId::Node(node(ALICE)), Kind::Direct);
     bob.transfers.order(Order::Source { file, source, kind }).await;
     assert_eq!(fs::read(bob.done(1).await.unwrap()).unwrap(), content);
 }

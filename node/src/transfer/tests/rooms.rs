@@ -104,6 +104,38 @@ fn a_file_whose_disk_is_filled_waits_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_file_whose_disk_is_full_at_the_start_shows_what_is_here_of_it() {
+    apart("a_file_whose_disk_is_full_at_the_start_shows_what_is_here_of_it", async {
+        let (switch, his) = (Switch::default(), Home::new());
+        let (_hers, alice, offer) = alice(&switch).await;
+        mount("size=80m", &his.downloads());
+        let (down, up) = (Limits::default(), 2 << 20);
+        alice.transfers.order(Order::Limits { down, up }).await;
+        let mut bob = Person::new(BOB, &his, &switch);
+        bob.want(1, &offer, his.target("film"), &[ALICE]).await;
+        let here = |least| {
+            move |tell| match tell {
+                Tell::Progress { progress, .. } => (progress.here >= least).then_some(progress),
+                _ => None,
+            }
+        };
+        bob.until(here(1 << 20)).await;
+        bob.transfers.stop().await;
+        fill(&his.downloads().join("other"));
+        let mut bob = Person::new(BOB, &his, &switch);
+        bob.want(1, &offer, his.target("film"), &[ALICE]).await;
+        let progress = bob
+            .until(|tell| match tell {
+                Tell::Progress { progress, .. } => Some(progress),
+                _ => None,
+            })
+            .await;
+        assert_eq!(progress.state, State::Stuck(Stuck::StoreFailing, None));
+        assert!(progress.here >= 1 << 20, "{}", progress.here);
+    });
+}
+
+#[test]
 fn a_file_that_finds_its_disk_full_waits_and_begins_when_there_is_room() {
     apart("a_file_that_finds_its_disk_full_waits_and_begins_when_there_is_room", async {
         let (switch, his) = (Switch::default(), Home::new());

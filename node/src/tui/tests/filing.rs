@@ -1,10 +1,13 @@
 //! What is typed about files, and what becomes of it on the screen.
 
+use crossterm::event::{KeyCode, KeyModifiers};
+
 use super::super::app::{Did, Effect, Msg};
+use super::super::folders::{Entry, entry};
 use super::scene::*;
 use crate::api::file::FileTaker;
 use crate::api::view::Path;
-use crate::api::{Command, Event, FileDeed, FileState};
+use crate::api::{Command, Event, FileDeed, FileState, SendFile};
 
 fn here() -> Scene {
     Scene::of(vec![conversation(BOB, "bob", 0)]).says(vec![
@@ -37,19 +40,110 @@ fn a_command_without_a_number_means_the_newest_file_it_can_be_done_with() {
     assert!(scene.screen(90, 14).contains("there is no such file here"));
 }
 
+fn sent(scene: &mut Scene, typed: &str) -> SendFile {
+    scene.write(typed);
+    match scene.enter().pop() {
+        Some(Effect::Command(Command::SendFile(send), Did::Said(_))) => send,
+        other => panic!("{typed}: {other:?}"),
+    }
+}
+
 #[test]
 fn a_file_is_offered_by_its_whole_path_in_the_conversation_shown() {
     let mut scene = here();
-    scene.write("/file some where.txt");
-    let effects = scene.enter();
-    let Some(Effect::Command(Command::SendFile(send), _)) = effects.first() else {
-        panic!("{effects:?}")
-    };
+    scene.app.home = Some("/home/alice".into());
+    let send = sent(&mut scene, "/file some where.txt");
     assert_eq!(send.to, BOB.to_string());
     assert!(send.path.starts_with('/') && send.path.ends_with("/some where.txt"));
+    let send = sent(&mut scene, "/file send --strip ~/my\\ cat.png --name cat.png it's my cat");
+    assert_eq!(
+        (send.path.as_str(), send.caption.as_str()),
+        ("/home/alice/my cat.png", "it's my cat")
+    );
+    assert!(send.strip && send.name.as_deref() == Some("cat.png"));
     let mut nowhere = Scene::of(Vec::new());
-    nowhere.write("/file x");
+    nowhere.write("/file send x");
     assert_eq!(nowhere.enter(), []);
+    assert!(nowhere.screen(90, 14).contains("/msg <nickname> opens one"));
+}
+
+#[test]
+fn a_path_that_was_dropped_on_the_terminal_is_the_file_that_is_sent() {
+    for dropped in ["'/tmp/my cat.png' ", "/tmp/my\\ cat.png", "file:///tmp/my%20cat.png\r\n"] {
+        for command in ["/file send ", "/file "] {
+            let mut scene = here();
+            scene.write(command);
+            scene.app.update(Msg::Paste(dropped.to_owned()), NOON);
+            assert_eq!(sent(&mut scene, "").path, "/tmp/my cat.png", "{command}{dropped}");
+        }
+    }
+    let mut scene = here();
+    scene.write("/file send file://elsewhere/cat.png");
+    assert_eq!(scene.enter(), []);
+    assert!(scene.screen(90, 14).contains("another machine"));
+}
+
+#[test]
+fn a_wrong_option_sends_nothing_and_what_was_typed_stays() {
+    let mut scene = here();
+    scene.write("/file send --strp cat.png");
+    assert_eq!(scene.enter(), []);
+    assert_eq!(scene.app.composer().text(), "/file send --strp cat.png");
+    assert!(scene.screen(90, 14).contains("unexpected argument '--strp'"));
+}
+
+#[test]
+fn a_file_is_fetched_into_the_folder_that_is_named() {
+    let mut scene = here();
+    scene.app.home = Some("/home/alice".into());
+    let to = |to: &str| FileDeed::Accept { to: Some(to.to_owned()) };
+    assert_eq!(asked(&mut scene, "/accept --to /tmp/x"), Some((3, to("/tmp/x"))));
+    assert_eq!(
+        asked(&mut scene, "/file accept 1 --to '~/my x'"),
+        Some((1, to("/home/alice/my x")))
+    );
+}
+
+/// What Tab makes of what is written, with these in the folder it looks at.
+fn tab(scene: &mut Scene, typed: &str, there: &[Entry]) -> (String, String) {
+    scene.app.composer().set(typed);
+    let effects = scene.press(KeyCode::Tab, KeyModifiers::NONE);
+    let mut looked = String::new();
+    if let Some(Effect::Look(search)) = effects.into_iter().next() {
+        looked = search.folder().display().to_string();
+        scene.app.update(Msg::Found(search, there.to_vec()), NOON);
+    }
+    (looked, scene.app.composer().text())
+}
+
+#[test]
+fn tab_completes_paths_as_they_have_to_be_typed() {
+    let mut scene = here();
+    scene.app.home = Some("/home/alice".into());
+    let (cat, cats) = (entry("my cat.png", false), entry("my cats", true));
+    let mut made = |typed, there: &[Entry]| tab(&mut scene, typed, there);
+    let of = |looked: &str, text: &str| (looked.to_owned(), text.to_owned());
+    let [one, folder] = [&cat, &cats].map(core::slice::from_ref);
+    assert_eq!(made("/file send m", one), of(".", "/file send my\\ cat.png "));
+    assert_eq!(made("/file send '/tmp/m", one), of("/tmp/", "/file send '/tmp/my cat.png' "));
+    assert_eq!(made("/file send ~", one), of("", "/file send ~/"));
+    let below = "/file send --strip ~/my\\ cats/";
+    assert_eq!(made("/file send --strip ~/", folder), of("/home/alice/", below));
+    let both = [cat.clone(), cats.clone()];
+    assert_eq!(made("/file send m", &both), of(".", "/file send my\\ cat"));
+    assert_eq!(made("/accept --to m", folder), of(".", "/accept --to my\\ cats/"));
+    assert!(scene.screen(90, 14).contains("my cat.png  my cats/"));
+}
+
+#[test]
+fn what_is_found_too_late_changes_nothing() {
+    let mut scene = here();
+    scene.write("/file send m");
+    let effects = scene.press(KeyCode::Tab, KeyModifiers::NONE);
+    let Some(Effect::Look(search)) = effects.into_iter().next() else { panic!("no look") };
+    scene.write("y own");
+    scene.app.update(Msg::Found(search, vec![entry("my cat.png", false)]), NOON);
+    assert_eq!(scene.app.composer().text(), "/file send my own");
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod acting;
 mod filing;
+mod picturing;
 mod scene;
 mod screens;

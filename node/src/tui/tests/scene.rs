@@ -6,6 +6,7 @@ use hubbub_shared::time::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 
 use super::super::app::{App, Asked, Effect, Msg};
 use super::super::invite::InviteCard;
@@ -169,7 +170,7 @@ pub(super) fn marked(mut message: MessageView, to: Delivery, reached: (u32, u32)
 impl Scene {
     /// A screen that has heard nothing from its node yet.
     pub(super) fn loading() -> Self {
-        let theme = Theme { colour: false, charset: Charset::Unicode };
+        let theme = Theme { colour: false, every_colour: false, charset: Charset::Unicode };
         let app = App::new(theme, Clock::new(TimeZone::UTC), None);
         let mut scene = Self { app };
         scene.app.now = NOON;
@@ -259,11 +260,16 @@ impl Scene {
         self.press(KeyCode::Enter, KeyModifiers::NONE)
     }
 
-    /// The screen at this size, line by line, spaces at the end cut off.
-    pub(super) fn screen(&mut self, width: u16, height: u16) -> String {
+    /// The screen at this size, cell by cell.
+    pub(super) fn cells(&mut self, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| self.app.view(frame)).unwrap();
-        let buffer = terminal.backend().buffer().clone();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen at this size, line by line, spaces at the end cut off.
+    pub(super) fn screen(&mut self, width: u16, height: u16) -> String {
+        let buffer = self.cells(width, height);
         let mut lines = Vec::new();
         for y in 0..height {
             let mut line = String::new();

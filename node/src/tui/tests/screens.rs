@@ -3,12 +3,12 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
 
-use super::super::app::Asked;
+use super::super::app::{Asked, Effect, Msg};
 use super::scene::*;
-use crate::api::Answer;
 use crate::api::file::{FileProgress, FileSource, FileTaker};
 use crate::api::people::{ContactInfoView, Past, PastView, key_mark};
-use crate::api::view::{Body, Delivery, LinkState, Notice, Path};
+use crate::api::view::{Body, ContactView, Delivery, LinkState, Notice, Path};
+use crate::api::{Answer, Event, Query};
 use crate::display::Charset;
 
 #[test]
@@ -141,7 +141,7 @@ fn the_palette_finds_conversations_and_commands() {
 fn help_names_every_key_and_command() {
     let mut scene = Scene::of(vec![conversation(BOB, "bob", 0)]);
     scene.press(KeyCode::F(1), KeyModifiers::NONE);
-    assert_snapshot!("help", scene.screen(80, 56));
+    assert_snapshot!("help", scene.screen(80, 59));
 }
 
 #[test]
@@ -184,6 +184,28 @@ fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
         bar.starts_with(" alice · 2 unsent · hub down: no answer from 192.0.2.7:4433"),
         "{bar}"
     );
+}
+
+#[test]
+fn the_status_bar_says_how_somebody_is_reached_as_their_contact_does() {
+    let mut scene = Scene::of(vec![conversation(BOB, "bob", 0), conversation(TEAM, "team", 0)]);
+    let bar = |scene: &mut Scene| scene.screen(100, 6).lines().last().unwrap().to_owned();
+    let bob = scene.app.contacts.clone().unwrap().remove(0);
+    for (path, word) in [(Path::Stored, "stored"), (Path::Relay, "relay"), (Path::Direct, "direct")]
+    {
+        let contact = ContactView { path, ..bob.clone() };
+        scene.answer(Asked::Contacts, Answer::Contacts(vec![contact]));
+        assert!(bar(&mut scene).contains(&format!(" {word} ")), "{}", bar(&mut scene));
+    }
+    scene.alt('2');
+    assert!(bar(&mut scene).contains(" relay "), "a group is reached through the hub");
+    scene.alt('1');
+    let down =
+        || LinkState::Down { code: crate::api::Code::Invite, why: "x".into(), retry_at: None };
+    scene.status(down(), 0);
+    assert!(bar(&mut scene).contains(" direct "), "nothing is between the two");
+    let effects = scene.app.update(Msg::Event(Event::Link(down())), NOON);
+    assert!(effects.contains(&Effect::Query(Query::Contacts, Asked::Contacts)));
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn there_are_only_so_many_files() {
     let shape = world.shapes[&FILE];
     let have = hubbub_shared::blob::HaveMap::none(1);
     let (file, priority, paused) = (FileId(5_000), Priority::Normal, false);
-    let wanted = Wanted { file, shape, have, priority, paused };
+    let wanted = Wanted { file, shape, have, priority, paused, liars: Vec::new() };
     let now = world.time();
     assert_eq!(world.nodes[ALICE].plan.handle_wanted(wanted.clone(), now), Err(Full));
     world.nodes[ALICE].plan.handle_cancelled(FILE, now);

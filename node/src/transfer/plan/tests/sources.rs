@@ -160,6 +160,38 @@ fn one_that_can_be_opened_and_gives_nothing_is_tried_ever_later() {
 }
 
 #[test]
+fn whoever_chats_and_gives_nothing_is_tried_no_sooner_for_that() {
+    let refuses = |code| Manner { refuses: Some((code, None)), ..Manner::default() };
+    let table = [
+        (PieceRefusal::Unknown, 60),
+        (PieceRefusal::Stopped, 60),
+        // Left until somebody names them again.
+        (PieceRefusal::Changed, 1),
+        (PieceRefusal::OtherLength, 1),
+        (PieceRefusal::BadAsk, 1),
+    ];
+    for (code, most) in table {
+        let mut world = world(18, 4, &[(Kind::Relay, refuses(code))]);
+        for second in (5..7_200).step_by(5) {
+            world.run(second);
+            world.heard(ALICE, FILE, 1);
+        }
+        let opens = world.opens.len();
+        assert!((1..=most).contains(&opens), "{code:?}: {opens} streams in two hours");
+    }
+}
+
+#[test]
+fn whoever_was_away_is_tried_as_soon_as_anything_is_heard_of_them() {
+    let mut world = world(19, 1, &[(Kind::Relay, Manner { away: true, ..Manner::default() })]);
+    world.run(3_600);
+    world.nodes[1].manner.away = false;
+    world.heard(ALICE, FILE, 1);
+    let took = until_done(&mut world, 3_700);
+    assert!(took < 3_602_000, "{took}");
+}
+
+#[test]
 fn one_that_can_be_opened_keeps_its_good_name_only_by_what_it_gives() {
     let refuses = Some((PieceRefusal::Unknown, None));
     let mut world = world(16, 4, &[(Kind::Relay, Manner { refuses, ..uplink(4 * MIB) })]);
@@ -271,7 +303,14 @@ fn a_source_that_was_named_again_is_tried_the_moment_its_old_stream_breaks() {
     let have = hubbub_shared::blob::HaveMap::none(shape.pieces());
     let mut plan = Plan::new(world::node_id(1), Limits::default(), [1; 32]);
     let alice = SourceId::Node(world::node_id(2));
-    let wanted = Wanted { file: FILE, shape, have, priority: Priority::Normal, paused: false };
+    let wanted = Wanted {
+        file: FILE,
+        shape,
+        have,
+        priority: Priority::Normal,
+        paused: false,
+        liars: Vec::new(),
+    };
     plan.handle_wanted(wanted, now).unwrap();
     plan.handle_source(FILE, alice, Kind::Direct, now);
     assert_eq!(opened(&mut plan), [alice]);
@@ -294,7 +333,14 @@ fn one_whose_stream_the_hub_has_no_place_for_is_not_knocked_at_ever_again_at_onc
     let have = hubbub_shared::blob::HaveMap::none(shape.pieces());
     let mut plan = Plan::new(world::node_id(1), Limits::default(), [1; 32]);
     let alice = SourceId::Node(world::node_id(2));
-    let wanted = Wanted { file: FILE, shape, have, priority: Priority::Normal, paused: false };
+    let wanted = Wanted {
+        file: FILE,
+        shape,
+        have,
+        priority: Priority::Normal,
+        paused: false,
+        liars: Vec::new(),
+    };
     plan.handle_wanted(wanted, now).unwrap();
     plan.handle_source(FILE, alice, Kind::Relay, now);
     let mut asked = 0;

@@ -200,7 +200,7 @@ impl World {
         let shape = self.shapes[&file];
         let none = HaveMap::none(shape.pieces());
         let have = self.nodes[who].have.entry(file).or_insert(none).clone();
-        let wanted = Wanted { file, shape, have, priority, paused: false };
+        let wanted = Wanted { file, shape, have, priority, paused: false, liars: Vec::new() };
         let now = self.time();
         self.nodes[who].plan.handle_wanted(wanted, now).unwrap();
         self.drain(who);
@@ -222,6 +222,13 @@ impl World {
         self.kinds.insert((who, from), kind);
         let (now, name) = (self.time(), self.name(from));
         self.nodes[who].plan.handle_source(file, name, kind, now);
+        self.drain(who);
+    }
+
+    /// `who` hears anything at all from `from`.
+    pub(super) fn heard(&mut self, who: usize, file: FileId, from: usize) {
+        let (now, name) = (self.time(), self.name(from));
+        self.nodes[who].plan.handle_heard(file, name, now);
         self.drain(who);
     }
 
