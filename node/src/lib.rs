@@ -11,6 +11,7 @@ pub mod paths;
 pub mod reach;
 pub mod runtime;
 pub mod store;
+mod threads;
 pub mod transfer;
 pub mod tui;
 pub mod typed;

@@ -1,6 +1,6 @@
 //! One try to reach the hub: its addresses in turn, the pinned key, the proof, the welcome.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -100,13 +100,6 @@ fn refusal_words(code: RefusalCode) -> String {
     }
     let error = from_refusal(&code.plain(), "you");
     format!("{}; {}", error.what, error.hint)
-}
-
-/// A socket for both address families where the system has both.
-pub(super) fn endpoint() -> Result<Endpoint, DialError> {
-    Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
-        .or_else(|_| Endpoint::client(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))
-        .map_err(|error| DialError::Local(error.to_string()))
 }
 
 /// Tries the addresses in turn. A refusal by the right hub ends it; anything else tries the next.

@@ -25,8 +25,9 @@ use super::direct::{Direct, DirectInput, Operator, Shared};
 use super::hub_files::HubFiles;
 use super::peer_stream::PeerStream;
 use super::peers::{Incoming, Peers};
-use super::{frames, pulse, tls};
+use super::{frames, pulse, socket, tls};
 use crate::api::view::LinkState;
+use crate::threads::Threads;
 
 /// Frames and news waiting for the runtime; each frame is at most 1 MiB, usually far less.
 const INPUTS: usize = 64;
@@ -80,6 +81,8 @@ pub struct HubLink {
     incoming: Option<Incoming>,
     task: JoinHandle<()>,
     operator: JoinHandle<()>,
+    /// Last of all: what ends needs them for that.
+    _network: Threads,
 }
 
 impl HubLink {
@@ -88,7 +91,9 @@ impl HubLink {
     /// # Errors
     /// [`DialError::Local`] without a socket or randomness.
     pub fn start(settings: LinkSettings) -> Result<Self, DialError> {
-        let endpoint = dial::endpoint()?;
+        let network = socket::threads();
+        let endpoint = socket::endpoint(&network);
+        let endpoint = endpoint.map_err(|error| DialError::Local(error.to_string()))?;
         let rng = tls::os_rng().map_err(|error| DialError::Local(error.to_string()))?;
         let (out, inputs) = mpsc::channel(INPUTS);
         let (stop, stopping) = watch::channel(false);
@@ -124,7 +129,20 @@ impl HubLink {
         };
         let (task, operator) = (tokio::spawn(keeper.run()), tokio::spawn(operator.run()));
         let incoming = Some(incoming);
-        Ok(Self { inputs, poke, wake, doubted, stop, peers, direct, hub, incoming, task, operator })
+        Ok(Self {
+            inputs,
+            poke,
+            wake,
+            doubted,
+            stop,
+            peers,
+            direct,
+            hub,
+            incoming,
+            task,
+            operator,
+            _network: network,
+        })
     }
 
     /// Connections with peers without the hub.

@@ -15,6 +15,7 @@ pub mod peer_stream;
 pub mod peers;
 mod proof;
 mod pulse;
+mod socket;
 pub mod tls;
 
 pub use direct::{Direct, DirectInput};

@@ -15,7 +15,7 @@ use hubbub_shared::id::{BlobId, NodeId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::background::Background;
+use super::background;
 use super::kept_for::KeptFor;
 use super::latest::Latest;
 use super::roads::{self, Doorkeeper, Roads};
@@ -23,6 +23,7 @@ use super::upkeep::Upkeep;
 use crate::api::view::Path;
 use crate::engine::file::order::{Dropped, Fetch, Order, Serve, Taker, Told};
 use crate::net::{HubFiles, Incoming, Peers};
+use crate::threads::Threads;
 use crate::transfer::disk::{Form, Reference, Shelf, Target};
 use crate::transfer::plan::{FileId, Kind, Limits, Priority, Progress, SourceId, State, Stuck};
 use crate::transfer::{self, Means, Tell, Transfers, Whole};
@@ -62,7 +63,7 @@ pub(super) struct Movers {
     shelf: Shelf,
     transfers: Transfers,
     /// The threads these run on; they end after them.
-    _background: Background,
+    _background: Threads,
     tells: mpsc::Receiver<Tell>,
     wanted: mpsc::Receiver<Wanted>,
     upkeep: Upkeep,
@@ -92,7 +93,7 @@ impl Movers {
         let streams = Arc::new(Roads::new(Arc::clone(&peers), hub.clone()));
         let may = roads::permission(ask.clone());
         let means = Means { me, seed, shelf: shelf.clone(), streams, may };
-        let background = Background::start();
+        let background = background::start();
         let (transfers, tells) = background.begin(|| Transfers::start(means));
         let (mut door, within) = (JoinSet::new(), transfers.door());
         let keeper = Doorkeeper::new(ask, move |peer, opened| within.serve(peer, opened));
