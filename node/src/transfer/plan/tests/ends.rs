@@ -146,14 +146,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
     let mut plan = Plan::new(super::world::node_id(0), Limits::default(), [1; 32]);
     let shape = hubbub_shared::blob::Shape::of(8 * MIB).unwrap();
     let have = HaveMap::none(shape.pieces());
-    let wanted = Wanted {
-        file: FILE,
-        shape,
-        have,
-        priority: Priority::Normal,
-        paused: false,
-        liars: Vec::new(),
-    };
+    let wanted = super::world::wanted(shape, have);
     let (later, before) = (super::world::START, super::world::START - Millis::days(30));
     plan.handle_wanted(wanted, later).unwrap();
     let bob = SourceId::Node(super::world::node_id(1));

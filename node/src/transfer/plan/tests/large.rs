@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::*;
-use super::world::{FILE, START, node_id};
+use super::world::{self, FILE, START, node_id};
 use hubbub_shared::blob::{HaveMap, Shape};
 use hubbub_shared::time::Millis;
 
@@ -21,14 +21,7 @@ fn opened_with(pieces: u64, sources: u8, fill: impl Fn(&mut HaveMap)) -> (Plan, 
     let shape = Shape::of(pieces * 65_520 - pieces * 1_000).unwrap();
     let mut have = HaveMap::none(shape.pieces());
     fill(&mut have);
-    let wanted = Wanted {
-        file: FILE,
-        shape,
-        have,
-        priority: Priority::Normal,
-        paused: false,
-        liars: Vec::new(),
-    };
+    let wanted = world::wanted(shape, have);
     plan.handle_wanted(wanted, START).unwrap();
     for n in 1..=sources {
         let source = SourceId::Node(node_id(usize::from(n)));

@@ -303,14 +303,7 @@ fn a_source_that_was_named_again_is_tried_the_moment_its_old_stream_breaks() {
     let have = hubbub_shared::blob::HaveMap::none(shape.pieces());
     let mut plan = Plan::new(world::node_id(1), Limits::default(), [1; 32]);
     let alice = SourceId::Node(world::node_id(2));
-    let wanted = Wanted {
-        file: FILE,
-        shape,
-        have,
-        priority: Priority::Normal,
-        paused: false,
-        liars: Vec::new(),
-    };
+    let wanted = world::wanted(shape, have);
     plan.handle_wanted(wanted, now).unwrap();
     plan.handle_source(FILE, alice, Kind::Direct, now);
     assert_eq!(opened(&mut plan), [alice]);
@@ -333,14 +326,7 @@ fn one_whose_stream_the_hub_has_no_place_for_is_not_knocked_at_ever_again_at_onc
     let have = hubbub_shared::blob::HaveMap::none(shape.pieces());
     let mut plan = Plan::new(world::node_id(1), Limits::default(), [1; 32]);
     let alice = SourceId::Node(world::node_id(2));
-    let wanted = Wanted {
-        file: FILE,
-        shape,
-        have,
-        priority: Priority::Normal,
-        paused: false,
-        liars: Vec::new(),
-    };
+    let wanted = world::wanted(shape, have);
     plan.handle_wanted(wanted, now).unwrap();
     plan.handle_source(FILE, alice, Kind::Relay, now);
     let mut asked = 0;

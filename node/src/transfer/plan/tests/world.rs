@@ -566,6 +566,12 @@ impl World {
     }
 }
 
+/// [`FILE`], wanted like any other.
+pub(super) fn wanted(shape: Shape, have: HaveMap) -> Wanted {
+    let (priority, liars) = (Priority::Normal, Vec::new());
+    Wanted { file: FILE, shape, have, priority, paused: false, liars }
+}
+
 pub(super) fn node_id(who: usize) -> NodeId {
     NodeId([u8::try_from(who).unwrap() + 1; 32])
 }
