@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::address::is_private;
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
@@ -19,7 +20,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::check::{self, Health};
+use crate::check::Health;
 use crate::intake::{Arrival, Ask, Seen};
 use crate::invites::Held;
 use crate::journal::Line;
@@ -215,7 +216,7 @@ async fn health(operator: &Operator) -> Reply {
     Reply::Health(Health {
         nodes,
         addresses: addresses.len(),
-        private: addresses.into_iter().filter(|ip| check::is_private(*ip)).count(),
+        private: addresses.into_iter().filter(|ip| is_private(*ip)).count(),
         newest,
         now: now(),
         held,

@@ -8,9 +8,10 @@ mod outside;
 mod room;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::address::is_private;
 use serde::{Deserialize, Serialize};
 
 pub use self::room::{FileRoom, Room};
@@ -274,18 +275,6 @@ fn clock(health: &Health) -> Finding {
         return Finding::wrong(ABOUT, said, "set it right: timedatectl set-ntp true");
     }
     Finding::ok(ABOUT, "not before the newest entry".to_owned())
-}
-
-/// Whether an address is of no use outside its own network.
-#[must_use]
-pub fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let carrier = ip.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || carrier
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use hubbub_shared::id::HubId;
 use hubbub_shared::limits::{
     CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES, FRAME_MAX, HELLO_MAX, SIGNED_MAX,
 };
+use hubbub_shared::wire::address::is_private;
 use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::{RefusalCode, ToHub, version};
-use quinn::{Connection, Incoming, RecvStream, SendStream};
+use quinn::{Connection, Incoming, RecvStream, SendStream, ServerConfig};
 use tokio::task::JoinSet;
 
 use crate::carrier::Carrier;
@@ -35,6 +36,8 @@ const BRIEF: usize = 128;
 /// What every connection needs.
 pub(crate) struct Door {
     pub(crate) hub: HubId,
+    /// For those whose address is private.
+    pub(crate) near: Arc<ServerConfig>,
     pub(crate) intake: Intake,
     pub(crate) hello_timeout: Duration,
     /// Bytes a second that the streams one node opens may carry.
@@ -76,7 +79,7 @@ struct Greeted {
 /// Serves one connection from its first packet to its last.
 pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticket) {
     let from = incoming.remote_address();
-    let greeted = tokio::time::timeout(door.hello_timeout, greet(&door.hub, incoming)).await;
+    let greeted = tokio::time::timeout(door.hello_timeout, greet(&door, incoming)).await;
     let Ok(Some(greeted)) = greeted else {
         tracing::debug!(%from, "a connection did not prove who it is");
         return;
@@ -100,10 +103,15 @@ pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticke
 }
 
 /// Handshake and hello; `None` when either fails. A refused node is told why.
-async fn greet(hub: &HubId, incoming: Incoming) -> Option<Greeted> {
-    let connection = incoming.accept().ok()?.await.ok()?;
+async fn greet(door: &Door, incoming: Incoming) -> Option<Greeted> {
+    let connecting = if is_private(incoming.remote_address().ip()) {
+        incoming.accept_with(Arc::clone(&door.near))
+    } else {
+        incoming.accept()
+    };
+    let connection = connecting.ok()?.await.ok()?;
     let (send, mut recv) = connection.accept_bi().await.ok()?;
-    match hello(hub, &connection, &mut recv).await {
+    match hello(&door.hub, &connection, &mut recv).await {
         Ok((hello, version)) => Some(Greeted { connection, send, recv, hello, version }),
         Err(code) => {
             frames::farewell(send, &connection, Vec::new(), code).await;

@@ -13,7 +13,7 @@ use hubbub_shared::crypto::blake3;
 use hubbub_shared::group::control::ControlLog;
 use hubbub_shared::id::HubId;
 use hubbub_shared::time::{Millis, Timestamp};
-use quinn::{Endpoint, TokioRuntime, VarInt};
+use quinn::{Endpoint, ServerConfig, TokioRuntime, VarInt};
 use rand_core::Rng;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -167,7 +167,9 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let opened =
         open(now()).map_err(|error| ServeError::Store { dir: options.dir.clone(), error })?;
     let files = files(&options).await?;
-    let (endpoint, buffers) = listen(&options, &keys)?;
+    let tls = tls::server_config(&keys.identity)?;
+    let near = Arc::new(tls::near(&tls));
+    let (endpoint, buffers) = listen(&options, &keys, tls)?;
     let local_addr = endpoint
         .local_addr()
         .map_err(|error| ServeError::Listen { listen: options.listen, error })?;
@@ -178,6 +180,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let server = Server::new(opened, open, kept, stopping.clone());
     let door = Arc::new(Door {
         hub,
+        near,
         intake: intake.clone(),
         hello_timeout: options.limits.hello_timeout(),
         streamed: options.limits.streamed(),
@@ -272,8 +275,8 @@ async fn files(options: &ServeOptions) -> Result<Arc<Cache>, ServeError> {
 fn listen(
     options: &ServeOptions,
     keys: &HubKeys,
+    tls: ServerConfig,
 ) -> Result<(Endpoint, Option<Buffers>), ServeError> {
-    let tls = tls::server_config(&keys.identity)?;
     let config = tls::endpoint_config(&keys.reset)?;
     let failed = |error| ServeError::Listen { listen: options.listen, error };
     let socket = tls::socket(options.listen).map_err(failed)?;

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::crypto::{Identity, Secret32, SecretBytes, expand};
+use hubbub_shared::limits::{PACKET_MAX, PACKET_SEARCH};
 use hubbub_shared::wire::version::ALPN;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use quinn::crypto::{CryptoError, HmacKey};
-use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, TransportConfig};
-use quinn::{ServerConfig, VarInt};
+use quinn::{
+    ConfigError, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout,
+    MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -69,6 +72,9 @@ pub enum TlsError {
     /// The cryptographic provider lacks QUIC's first cipher suite.
     #[error("cannot set up QUIC: {0}")]
     Suite(#[from] NoInitialCipherSuite),
+    /// QUIC refuses a setting.
+    #[error("cannot set up QUIC: {0}")]
+    Quic(#[from] ConfigError),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness; nothing safe can be done without it")]
     NoRandomness,
@@ -113,7 +119,25 @@ pub(crate) fn server_config(hub: &Identity) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-/// How the hub's connections behave.
+/// The same for nodes whose address is of this machine or a private network.
+pub(crate) fn near(config: &ServerConfig) -> ServerConfig {
+    let mut config = config.clone();
+    config.transport_config(Arc::new(near_transport()));
+    config
+}
+
+/// How connections with nodes that near behave: packets become as large as the link takes.
+#[must_use]
+pub fn near_transport() -> TransportConfig {
+    let mut search = MtuDiscoveryConfig::default();
+    search.upper_bound(PACKET_MAX).interval(Duration::from_millis(PACKET_SEARCH.0));
+    let mut transport = transport();
+    transport.mtu_discovery_config(Some(search));
+    transport
+}
+
+/// How the hub's connections behave. All packets have the size that every way takes: to look for
+/// more costs memory for each of many thousands.
 #[must_use]
 pub fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
@@ -150,7 +174,7 @@ pub(crate) fn endpoint_config(reset: &Secret32) -> Result<EndpointConfig, TlsErr
     let mut seed = [0; 32];
     seeds.fill_bytes(&mut seed);
     config.cid_generator(move || Box::new(RandomIds(ChaCha20Rng::from_seed(seed))));
-    config.min_reset_interval(RESET_INTERVAL);
+    config.min_reset_interval(RESET_INTERVAL).max_udp_payload_size(PACKET_MAX)?;
     Ok(config)
 }
 

@@ -35,8 +35,9 @@ use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::NodeId;
 use hubbub_tests::echo;
 use hubbub_tests::measure::{Case, in_turn, machine};
+use hubbub_tests::near;
 use hubbub_tests::raw_node::dial_with;
-use quinn::{Connection, Endpoint, TransportConfig, VarInt};
+use quinn::{Connection, TransportConfig, VarInt};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use tokio::io::join;
@@ -104,6 +105,7 @@ fn transport() -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
         .max_idle_timeout(None);
+    near::search(&mut transport);
     transport
 }
 
@@ -111,8 +113,7 @@ fn transport() -> TransportConfig {
 fn connect(hers: &Runtime, his: &Runtime) -> (Connection, Connection) {
     let mut config = echo::config(&person(1));
     config.transport_config(Arc::new(transport()));
-    let endpoint =
-        hers.block_on(async { Endpoint::server(config, ([127, 0, 0, 1], 0).into()) }).unwrap();
+    let endpoint = hers.block_on(async { near::endpoint(Some(config)) });
     let at = endpoint.local_addr().unwrap();
     let accepting = hers.spawn(async move { endpoint.accept().await.unwrap().await.unwrap() });
     let client = his.block_on(dial_with(at, person(1).hub_id(), transport()));

@@ -11,9 +11,11 @@ use hubbub_shared::crypto::Identity;
 use hubbub_shared::id::HubId;
 use hubbub_shared::wire::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig};
+use quinn::{RecvStream, SendStream, ServerConfig, TransportConfig};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::near;
 
 /// DER of a PKCS#8 Ed25519 private key up to its 32-byte seed.
 const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
@@ -33,8 +35,7 @@ impl Echo {
     /// When there is none, or no TLS.
     #[must_use]
     pub fn listen(identity: &Identity) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let endpoint = Endpoint::server(config(identity), any).expect("a UDP socket");
+        let endpoint = near::endpoint(Some(config(identity)));
         let local_addr = endpoint.local_addr().expect("an address");
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
@@ -81,7 +82,7 @@ pub fn config(identity: &Identity) -> ServerConfig {
         .expect("a key and its certificate");
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut transport = TransportConfig::default();
-    transport.mtu_discovery_config(None);
+    near::search(&mut transport);
     let quic = QuicServerConfig::try_from(tls).expect("QUIC");
     let mut config = ServerConfig::with_crypto(Arc::new(quic));
     config.transport_config(Arc::new(transport));

@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// Datagrams under way, each direction: more than any window here holds; one more is dropped.
 const UNDER_WAY: usize = 16_384;
-const DATAGRAM: usize = 2_048;
+/// What an Ethernet takes; a longer one is lost.
+const DATAGRAM: usize = 1_472;
 
 /// Where a node (one; the first that sends) has to go to reach `to`, `one_way` later. It ends with
 /// the runtime.
@@ -43,9 +44,10 @@ fn socket() -> UdpSocket {
 async fn carry(from: &UdpSocket, to: &UdpSocket, one_way: Duration) {
     let (set_out, mut under_way) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     let leave = async move {
-        let mut buffer = vec![0; DATAGRAM];
+        let mut buffer = vec![0; DATAGRAM + 1];
         while let Ok(length) = from.recv(&mut buffer).await {
-            let datagram = buffer.get(..length).map(<[u8]>::to_vec).unwrap_or_default();
+            let datagram = buffer.get(..length).filter(|it| it.len() <= DATAGRAM);
+            let Some(datagram) = datagram.map(<[u8]>::to_vec) else { continue };
             set_out.try_send((Instant::now() + one_way, datagram)).ok();
         }
     };

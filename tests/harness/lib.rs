@@ -22,6 +22,7 @@ pub mod lab;
 pub mod liar;
 pub mod measure;
 mod model;
+pub mod near;
 mod network;
 pub mod past;
 mod people;

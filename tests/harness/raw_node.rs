@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used)] // a broken connection ends a test
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,14 @@ use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::version::{ALPN, VERSION};
 use hubbub_shared::wire::{FromHub, RefusalCode, ToHub};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, TransportConfig};
+use quinn::{ClientConfig, Connection, RecvStream, SendStream, TransportConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use serde::de::DeserializeOwned;
+
+use crate::near;
 
 /// How often a connection says something that has nothing to say, as a node's does.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
@@ -177,9 +179,9 @@ pub async fn dial_with(to: SocketAddr, pin: HubId, mut transport: TransportConfi
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("QUIC")));
     transport.keep_alive_interval(Some(KEEP_ALIVE)); // also where a test is slow
-    transport.mtu_discovery_config(None); // as the hub: the first packets are like the later ones
+    near::search(&mut transport);
     config.transport_config(Arc::new(transport));
-    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a UDP socket");
+    let endpoint = near::over(UdpSocket::bind("127.0.0.1:0").expect("a UDP socket"), None);
     endpoint.connect_with(config, to, "hub").expect("an address").await.expect("a connection")
 }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use hubbub_hub::tls;
 use hubbub_shared::crypto::Identity;
 use hubbub_shared::id::HubId;
-use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime};
+use quinn::{Connection, RecvStream, SendStream};
 
-use crate::echo;
+use crate::{echo, near};
 
 /// Joined at once.
 const STREAMS: u32 = 1;
@@ -37,11 +37,8 @@ impl Splicer {
     #[must_use]
     pub fn listen(identity: &Identity) -> Self {
         let mut config = echo::config(identity);
-        config.transport_config(Arc::new(tls::transport()));
-        let socket = tls::socket(([127, 0, 0, 1], 0).into()).expect("a UDP socket");
-        let endpoint =
-            Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
-                .expect("an endpoint");
+        config.transport_config(Arc::new(tls::near_transport()));
+        let endpoint = near::endpoint(Some(config));
         let local_addr = endpoint.local_addr().expect("an address");
         tokio::spawn(async move {
             let next = async || {

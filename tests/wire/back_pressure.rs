@@ -6,7 +6,7 @@ use hubbub_hub::config::{Files, Limits};
 use hubbub_hub::tls::STREAM_WINDOW;
 use hubbub_hub::{Running, ServeOptions, serve};
 use hubbub_shared::crypto::{Identity, Secret32};
-use hubbub_shared::limits::SIGNED_MAX;
+use hubbub_shared::limits::{PACKET_MAX, SIGNED_MAX};
 use hubbub_shared::wire::to_hub::{PutPrekeys, TakeBundle, WhoIs};
 use hubbub_shared::wire::{ByteBuf, FromHub, RefusalCode, ToHub};
 use hubbub_tests::raw_node::{RawNode, dial_with, open_stream, take_stream};
@@ -131,6 +131,28 @@ async fn a_stream_whose_receiver_stands_still_stops_its_sender_within_two_window
     };
     let (_, all) = tokio::join!(sending, recv.read_to_end(taken + rest.len()));
     assert_eq!(all.unwrap(), vec![7; taken + rest.len()]);
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_one_machine_a_hubs_packets_become_as_large_as_the_link_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path()).await;
+    let (alice, bob) = (node(&hub, 1).await, node(&hub, 2).await);
+    let (mut send, _back) = open_stream(&alice.connection, bob.id).await.unwrap();
+    let (_, _answer, mut recv) = take_stream(&bob.connection).await;
+    let bytes = vec![7; 16 << 20];
+    let taking = recv.read_to_end(bytes.len());
+    let sending = async {
+        send.write_all(&bytes).await.unwrap();
+        send.finish().unwrap();
+    };
+    let (_, all) = tokio::join!(sending, taking);
+    assert_eq!(all.unwrap().len(), bytes.len());
+    let took = bob.connection.stats().udp_rx;
+    // Half of it, for there were those of the search, and words beside the stream.
+    assert!(took.bytes / took.datagrams > u64::from(PACKET_MAX) / 2, "{took:?}");
+    assert_eq!(alice.connection.stats().path.current_mtu, PACKET_MAX);
     hub.stop().await;
 }
 

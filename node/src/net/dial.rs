@@ -141,7 +141,8 @@ async fn attempt(
     (name, address): (&str, SocketAddr),
 ) -> Result<Dialled, DialError> {
     let local = |error: &dyn std::fmt::Display| DialError::Local(error.to_string());
-    let (config, stranger) = tls::client_config(settings.hub).map_err(|e| local(&e))?;
+    let (config, stranger) =
+        tls::client_config(settings.hub, address.ip()).map_err(|e| local(&e))?;
     let connecting =
         endpoint.connect_with(config, address, "hub.invalid").map_err(|error| local(&error))?;
     let connection = match tokio::time::timeout(PATIENCE, connecting).await {

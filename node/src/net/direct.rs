@@ -210,7 +210,7 @@ impl Operator {
             dials,
             hush: Arc::clone(&hush),
             endpoint: endpoint.clone(),
-            server: tls.server.clone(),
+            server: tls.server.far.clone(),
             key: tls.key,
             links: Arc::clone(&links),
             peers: Arc::clone(&peers),
@@ -285,8 +285,9 @@ impl Operator {
             return drop(incoming.retry());
         }
         let (me, door) = (Arc::clone(&self.me), self.out.clone());
+        let config = Arc::new(self.tls.server.to(incoming.remote_address().ip()).clone());
         strangers.spawn(async move {
-            match receive(incoming, &me, &door).await {
+            match receive((incoming, config), &me, &door).await {
                 Ok(proven) => Outcome::Proven(Box::new(proven)),
                 Err(error) => {
                     tracing::debug!("a connection was not taken: {error}");

@@ -14,13 +14,14 @@ use hubbub_shared::crypto::label::PEER_EXPORTER_LABEL;
 use hubbub_shared::crypto::{Identity, peer_auth};
 use hubbub_shared::id::NodeId;
 use hubbub_shared::wire::stream::{PEER_HELLO, PeerHello};
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::direct::DirectInput;
 use super::hub_link::LinkInput;
 use super::peer_stream::{read, write};
+use super::tls::ByDistance;
 
 /// How long both ends may take to prove themselves once there is a connection.
 const PROOF: Duration = Duration::from_secs(5);
@@ -38,13 +39,14 @@ pub(super) struct Proven {
 
 /// Dials all addresses; the first that is the peer counts.
 pub(super) async fn dial(
-    (endpoint, config): (Endpoint, ClientConfig),
+    (endpoint, configs): (Endpoint, ByDistance<ClientConfig>),
     me: Arc<Identity>,
     (peer, addresses): (NodeId, Vec<SocketAddr>),
 ) -> Option<Proven> {
     let mut tries = JoinSet::new();
     for address in addresses {
-        let (endpoint, config, me) = (endpoint.clone(), config.clone(), Arc::clone(&me));
+        let (endpoint, me) = (endpoint.clone(), Arc::clone(&me));
+        let config = configs.to(address.ip()).clone();
         tries.spawn(async move {
             let connecting = endpoint.connect_with(config, address, "peer.invalid");
             let connection = connecting.map_err(io::Error::other)?.await?;
@@ -89,7 +91,7 @@ async fn prove(
 /// # Errors
 /// With the reason, for the log, when it is none.
 pub(super) async fn receive(
-    incoming: quinn::Incoming,
+    incoming: (quinn::Incoming, Arc<ServerConfig>),
     me: &Identity,
     door: &mpsc::Sender<LinkInput>,
 ) -> io::Result<Proven> {
@@ -98,11 +100,11 @@ pub(super) async fn receive(
 }
 
 async fn take(
-    incoming: quinn::Incoming,
+    (incoming, config): (quinn::Incoming, Arc<ServerConfig>),
     me: &Identity,
     door: &mpsc::Sender<LinkInput>,
 ) -> io::Result<Proven> {
-    let connection = incoming.accept().map_err(io::Error::other)?.await?;
+    let connection = incoming.accept_with(config).map_err(io::Error::other)?.await?;
     let exporter = exporter(&connection)?;
     let (mut send, mut recv) = connection.accept_bi().await?;
     let theirs: PeerHello = read(&mut recv, PEER_HELLO).await?;

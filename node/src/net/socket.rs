@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hubbub_shared::limits::PACKET_MAX;
 use quinn::{AsyncTimer, AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
@@ -21,6 +22,9 @@ use crate::threads::Threads;
 const WORKERS: usize = 2;
 /// Beside a thread that people wait for, a quarter is left to these.
 const NICE: i32 = 5;
+
+/// What may wait in the socket, each way: half of what a peer may send before it is read.
+const BUFFER: usize = 4 << 20;
 
 /// Starts the threads.
 pub(super) fn threads() -> Threads {
@@ -33,7 +37,9 @@ pub(super) fn endpoint(threads: &Threads) -> io::Result<Endpoint> {
         .or_else(|_| bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
     let there = threads.handle().map(|there| Arc::new(There(there)) as Arc<dyn Runtime>);
     let runtime = there.unwrap_or_else(|| Arc::new(TokioRuntime));
-    Endpoint::new(EndpointConfig::default(), None, socket, runtime)
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(PACKET_MAX).map_err(io::Error::other)?;
+    Endpoint::new(config, None, socket, runtime)
 }
 
 fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
@@ -42,6 +48,10 @@ fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
         // Some systems have this for a default, some refuse it: then there is the one family.
         socket.set_only_v6(false).ok();
     }
+    // Many a system has room for a burst of packets, but gives it only to who asks. It may give
+    // less, or nothing: then more is lost, and sent again.
+    socket.set_recv_buffer_size(BUFFER).ok();
+    socket.set_send_buffer_size(BUFFER).ok();
     socket.bind(&at.into())?;
     Ok(socket.into())
 }

@@ -5,15 +5,19 @@
 //! pinned one, and the handshake must be signed by it. Between two nodes certificates are made for
 //! one run and count for nothing at all: both ends prove themselves inside.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::id::{HubId, RunKey};
+use hubbub_shared::limits::{PACKET_MAX, PACKET_SEARCH};
+use hubbub_shared::wire::address::is_private;
 use hubbub_shared::wire::version::{ALPN, DIRECT_ALPN, PEER_ALPN};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Connection, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, Connection, IdleTimeout, MtuDiscoveryConfig, ServerConfig};
+use quinn::{TransportConfig, VarInt};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rustls::client::Resumption;
@@ -85,8 +89,30 @@ pub fn os_rng() -> Result<ChaCha20Rng, TlsError> {
     Ok(ChaCha20Rng::from_seed(*seed.expose()))
 }
 
+/// Settings of one kind, by who is at the other end.
+pub(super) struct ByDistance<T> {
+    /// An address of this machine or of a private network.
+    near: T,
+    /// Any other.
+    pub(super) far: T,
+}
+
+impl<T> ByDistance<T> {
+    fn map<U>(&self, with: impl Fn(&T) -> U) -> ByDistance<U> {
+        ByDistance { near: with(&self.near), far: with(&self.far) }
+    }
+
+    /// Those for this address.
+    pub(super) fn to(&self, ip: IpAddr) -> &T {
+        if is_private(ip) { &self.near } else { &self.far }
+    }
+}
+
 /// Settings for dialling one hub. The flag is raised when somebody else answers at its address.
-pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>), TlsError> {
+pub(super) fn client_config(
+    hub: HubId,
+    at: IpAddr,
+) -> Result<(ClientConfig, Arc<AtomicBool>), TlsError> {
     let stranger = Arc::new(AtomicBool::new(false));
     let provider = hybrid();
     let algorithms = provider.signature_verification_algorithms;
@@ -100,7 +126,7 @@ pub(super) fn client_config(hub: HubId) -> Result<(ClientConfig, Arc<AtomicBool>
     tls.resumption = Resumption::disabled();
     tls.enable_early_data = false;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::clone(by_distance(transport).to(at)));
     Ok((config, stranger))
 }
 
@@ -171,8 +197,8 @@ fn receiver(alpn: &[u8]) -> Result<(rustls::ServerConfig, RunKey), TlsError> {
 
 /// Settings of direct connections, in either role (PROTOCOL.md, Direct connections).
 pub(super) struct DirectTls {
-    transport: Arc<TransportConfig>,
-    pub(super) server: ServerConfig,
+    transport: ByDistance<Arc<TransportConfig>>,
+    pub(super) server: ByDistance<ServerConfig>,
     /// What is shown to those who dial, in this run.
     pub(super) key: RunKey,
 }
@@ -184,14 +210,18 @@ impl DirectTls {
     /// [`TlsError`] when there is no certificate to be made, or QUIC does not take it.
     pub(super) fn fresh() -> Result<Self, TlsError> {
         let (receiver, key) = receiver(DIRECT_ALPN)?;
-        let transport = Arc::new(direct_transport());
+        let transport = by_distance(direct_transport);
         let crypto = Arc::new(QuicServerConfig::try_from(receiver)?);
         let mut server = ServerConfig::with_crypto(crypto);
         server
-            .transport_config(Arc::clone(&transport))
             .max_incoming(DIRECT_INCOMING)
             .incoming_buffer_size(DIRECT_BUFFER)
             .incoming_buffer_size_total(DIRECT_BUFFERS);
+        let server = transport.map(|transport| {
+            let mut server = server.clone();
+            server.transport_config(Arc::clone(transport));
+            server
+        });
         Ok(Self { transport, server, key })
     }
 
@@ -199,11 +229,14 @@ impl DirectTls {
     ///
     /// # Errors
     /// [`TlsError`] when QUIC does not take it.
-    pub(super) fn client(&self, key: RunKey) -> Result<ClientConfig, TlsError> {
+    pub(super) fn client(&self, key: RunKey) -> Result<ByDistance<ClientConfig>, TlsError> {
         let tls = opener(DIRECT_ALPN, Some(key))?;
-        let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-        client.transport_config(Arc::clone(&self.transport));
-        Ok(client)
+        let client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        Ok(self.transport.map(|transport| {
+            let mut client = client.clone();
+            client.transport_config(Arc::clone(transport));
+            client
+        }))
     }
 }
 
@@ -223,6 +256,15 @@ fn direct_transport() -> TransportConfig {
 pub(super) fn trust(connection: &Connection) {
     connection.set_receive_window(VarInt::from_u32(DIRECT_WINDOW));
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(DIRECT_STREAMS));
+}
+
+/// With packets that become as large as the link takes, and as the internet does.
+fn by_distance(make: fn() -> TransportConfig) -> ByDistance<Arc<TransportConfig>> {
+    let mut search = MtuDiscoveryConfig::default();
+    search.upper_bound(PACKET_MAX).interval(Duration::from_millis(PACKET_SEARCH.0));
+    let (mut near, far) = (make(), Arc::new(make()));
+    near.mtu_discovery_config(Some(search));
+    ByDistance { near: Arc::new(near), far }
 }
 
 fn transport() -> TransportConfig {
@@ -292,5 +334,74 @@ impl ServerCertVerifier for Signer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ED25519]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quinn::Endpoint;
+
+    use super::*;
+    use crate::net::socket;
+
+    /// Both ends of a direct connection over the loopback, its settings taken from these.
+    async fn connect(
+        (here, there): (&Endpoint, &Endpoint),
+        (alice, bob): (ClientConfig, &ServerConfig),
+    ) -> (Connection, Connection) {
+        there.set_server_config(Some(bob.clone()));
+        let at = (std::net::Ipv4Addr::LOCALHOST, there.local_addr().unwrap().port());
+        let config = Arc::new(bob.clone());
+        let dialling = here.connect_with(alice, at.into(), "peer.invalid").unwrap();
+        let taking =
+            async { there.accept().await.unwrap().accept_with(config).unwrap().await.unwrap() };
+        let (hers, his) = tokio::join!(dialling, taking);
+        trust(&his);
+        (hers.unwrap(), his)
+    }
+
+    /// Alice's path when she has sent 16 MiB.
+    async fn sent(near: bool) -> quinn::PathStats {
+        let threads = socket::threads();
+        let ends = (socket::endpoint(&threads).unwrap(), socket::endpoint(&threads).unwrap());
+        let bob = DirectTls::fresh().unwrap();
+        let client = DirectTls::fresh().unwrap().client(bob.key).unwrap();
+        let (client, server) =
+            if near { (client.near, &bob.server.near) } else { (client.far, &bob.server.far) };
+        let (hers, his) = connect((&ends.0, &ends.1), (client, server)).await;
+        let (mut send, _answer) = hers.open_bi().await.unwrap();
+        let bytes = vec![7; 16 << 20];
+        let taking = async {
+            let (_answer, mut recv) = his.accept_bi().await.unwrap();
+            recv.read_to_end(bytes.len()).await.unwrap().len()
+        };
+        let sending = async {
+            send.write_all(&bytes).await.unwrap();
+            send.finish().unwrap();
+        };
+        assert_eq!(tokio::join!(sending, taking).1, bytes.len());
+        hers.stats().path
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn to_somebody_near_packets_become_as_large_as_the_link_takes_and_the_system_takes_them()
+    {
+        let path = sent(true).await;
+        assert_eq!(path.current_mtu, PACKET_MAX);
+        assert!(path.lost_packets * 20 < path.sent_packets, "{path:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn to_somebody_far_they_stay_as_the_internet_takes_them() {
+        let path = sent(false).await;
+        assert!((1_200..=1_472).contains(&path.current_mtu), "{path:?}");
+    }
+
+    #[test]
+    fn near_is_who_has_an_address_of_this_machine_or_of_a_private_network() {
+        let kinds = ByDistance { near: true, far: false };
+        let near = |text: &str| *kinds.to(text.parse().unwrap());
+        assert!(["127.0.0.1", "::1", "192.168.1.7", "::ffff:10.0.0.1"].into_iter().all(near));
+        assert!(!["203.0.113.7", "2001:db8::1"].into_iter().any(near));
     }
 }

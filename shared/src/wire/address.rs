@@ -39,6 +39,18 @@ pub fn decode(bytes: &[u8]) -> Option<SocketAddr> {
     one.then_some(SocketAddr::new(ip, port))
 }
 
+/// Whether an address is of no use outside its own machine or network.
+#[must_use]
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let carrier = ip.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || carrier
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
 fn names_one(ip: IpAddr, port: u16) -> bool {
     let many = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
     port != 0 && !many
@@ -88,6 +100,19 @@ mod tests {
         }
         assert_eq!(encode(address("192.0.2.1:0")), None);
         assert_eq!(decode(&[192, 0, 2, 1, 0, 0]), None);
+    }
+
+    #[test]
+    fn private_is_what_is_of_no_use_outside() {
+        let private = |text: &str| is_private(text.parse().unwrap());
+        for inside in
+            ["10.1.2.3", "127.0.0.1", "100.127.0.1", "::ffff:192.168.0.1", "fd00::1", "fe80::1"]
+        {
+            assert!(private(inside), "{inside}");
+        }
+        for outside in ["203.0.113.7", "100.128.0.1", "2001:db8::1", "::ffff:203.0.113.7"] {
+            assert!(!private(outside), "{outside}");
+        }
     }
 
     #[test]

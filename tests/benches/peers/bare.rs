@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,10 +15,11 @@ use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce, Tag};
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_tests::echo;
+use hubbub_tests::near;
 use hubbub_tests::process::Stage;
 use hubbub_tests::raw_node::dial_with;
 use hubbub_tests::splicer::Splicer;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, TransportConfig, VarInt};
+use quinn::{Connection, RecvStream, SendStream, TransportConfig, VarInt};
 
 use crate::costs::{Taken, timed};
 
@@ -114,6 +115,7 @@ fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u32(WINDOW))
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(None);
+    near::search(&mut transport);
     transport
 }
 
@@ -139,7 +141,7 @@ pub(crate) async fn source(dial: Option<SocketAddr>, content: &Path) {
     } else {
         let mut config = echo::config(&one());
         config.transport_config(Arc::new(transport()));
-        let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let endpoint = near::endpoint(Some(config));
         say(&endpoint.local_addr().unwrap().to_string());
         endpoint.accept().await.unwrap().await.unwrap()
     };
