@@ -14,10 +14,10 @@ use hubbub_shared::id::HubId;
 use hubbub_shared::limits::{
     CONTROL_ENTRY_MAX, CONTROL_PAGE_ENTRIES, FRAME_MAX, HELLO_MAX, SIGNED_MAX,
 };
-use hubbub_shared::wire::address::is_private;
 use hubbub_shared::wire::to_hub::Hello;
 use hubbub_shared::wire::{RefusalCode, ToHub, version};
 use quinn::{Connection, Incoming, RecvStream, SendStream, ServerConfig};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::carrier::Carrier;
@@ -33,11 +33,16 @@ use crate::tls;
 /// Bytes of a number, a word or a refusal.
 const BRIEF: usize = 128;
 
+/// Connections at once whose packets may be large: QUIC holds room for ten of them for each.
+pub(crate) const NEAR: usize = 1_024;
+
 /// What every connection needs.
 pub(crate) struct Door {
     pub(crate) hub: HubId,
-    /// For those whose address is private.
+    /// For those that are near, as long as there are seats: where a relay in front of the hub makes
+    /// everybody seem so, the others are served as those far away.
     pub(crate) near: Arc<ServerConfig>,
+    pub(crate) seats: Arc<Semaphore>,
     pub(crate) intake: Intake,
     pub(crate) hello_timeout: Duration,
     /// Bytes a second that the streams one node opens may carry.
@@ -74,6 +79,8 @@ struct Greeted {
     recv: RecvStream,
     hello: Hello,
     version: u8,
+    /// Among those that are near.
+    seat: Option<OwnedSemaphorePermit>,
 }
 
 /// Serves one connection from its first packet to its last.
@@ -87,7 +94,7 @@ pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticke
     ticket.proven();
     tls::allow(&greeted.connection, door.streams);
     let conn = ConnId(door.next.fetch_add(1, Ordering::Relaxed));
-    let Greeted { connection, send, recv, hello, version } = greeted;
+    let Greeted { connection, send, recv, hello, version, seat: _seat } = greeted;
     let (queue, writer) = frames::queue();
     let carrier = Carrier::new(connection.clone(), Pace::new(door.streamed));
     let link = Link { conn, node: hello.node, frames: queue, carrier: Arc::clone(&carrier) };
@@ -104,15 +111,17 @@ pub(crate) async fn serve(door: Arc<Door>, incoming: Incoming, mut ticket: Ticke
 
 /// Handshake and hello; `None` when either fails. A refused node is told why.
 async fn greet(door: &Door, incoming: Incoming) -> Option<Greeted> {
-    let connecting = if is_private(incoming.remote_address().ip()) {
-        incoming.accept_with(Arc::clone(&door.near))
-    } else {
-        incoming.accept()
+    let seat = tls::is_near(incoming.remote_address().ip())
+        .then(|| Arc::clone(&door.seats).try_acquire_owned().ok())
+        .flatten();
+    let connecting = match seat {
+        Some(_) => incoming.accept_with(Arc::clone(&door.near)),
+        None => incoming.accept(),
     };
     let connection = connecting.ok()?.await.ok()?;
     let (send, mut recv) = connection.accept_bi().await.ok()?;
     match hello(&door.hub, &connection, &mut recv).await {
-        Ok((hello, version)) => Some(Greeted { connection, send, recv, hello, version }),
+        Ok((hello, version)) => Some(Greeted { connection, send, recv, hello, version, seat }),
         Err(code) => {
             frames::farewell(send, &connection, Vec::new(), code).await;
             None

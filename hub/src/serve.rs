@@ -15,14 +15,14 @@ use hubbub_shared::id::HubId;
 use hubbub_shared::time::{Millis, Timestamp};
 use quinn::{Endpoint, ServerConfig, TokioRuntime, VarInt};
 use rand_core::Rng;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin;
 use crate::cache::Cache;
 use crate::check::Buffers;
 use crate::config::{Files, Limits};
-use crate::connection::{self, Door};
+use crate::connection::{self, Door, NEAR};
 use crate::gate::{Admission, Gate};
 use crate::intake::{Arrival, Ask, Intake};
 use crate::invites::{self, Held};
@@ -181,6 +181,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, ServeError> {
     let door = Arc::new(Door {
         hub,
         near,
+        seats: Arc::new(Semaphore::new(NEAR)),
         intake: intake.clone(),
         hello_timeout: options.limits.hello_timeout(),
         streamed: options.limits.streamed(),

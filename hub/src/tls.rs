@@ -4,12 +4,13 @@
 //! alone, the certificate made from the hub's own key, no tickets and no 0-RTT, so that every
 //! connection proves everything anew.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::crypto::{Identity, Secret32, SecretBytes, expand};
 use hubbub_shared::limits::{PACKET_MAX, PACKET_SEARCH};
+use hubbub_shared::wire::address::is_private;
 use hubbub_shared::wire::version::ALPN;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use quinn::crypto::{CryptoError, HmacKey};
@@ -119,7 +120,7 @@ pub(crate) fn server_config(hub: &Identity) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-/// The same for nodes whose address is of this machine or a private network.
+/// The same for nodes that are near.
 pub(crate) fn near(config: &ServerConfig) -> ServerConfig {
     let mut config = config.clone();
     config.transport_config(Arc::new(near_transport()));
@@ -176,6 +177,24 @@ pub(crate) fn endpoint_config(reset: &Secret32) -> Result<EndpointConfig, TlsErr
     config.cid_generator(move || Box::new(RandomIds(ChaCha20Rng::from_seed(seed))));
     config.min_reset_interval(RESET_INTERVAL).max_udp_payload_size(PACKET_MAX)?;
     Ok(config)
+}
+
+/// Whether an address is of this machine or of a private network, where packets may be larger. A
+/// node does the same (`node/src/net/socket.rs`): what both share asks no system.
+pub(crate) fn is_near(ip: IpAddr) -> bool {
+    is_private(ip) || is_own(ip)
+}
+
+/// The system reaches an address of its own from that very address. Nothing is sent.
+fn is_own(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let any: IpAddr =
+        if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((ip, 1))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == ip)
 }
 
 /// A bound UDP socket with buffers large enough for a burst of connections. A system that grants

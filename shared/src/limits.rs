@@ -24,10 +24,9 @@ pub const DELIVER_PAGE_ITEMS: usize = 256;
 pub const CONTROL_PAGE_ENTRIES: usize = 256;
 /// Longest payload of a relayed datagram in bytes: fits the smallest QUIC path with our header.
 pub const DATAGRAM_PAYLOAD_MAX: usize = 1_100;
-/// Largest packet in bytes, to addresses of this machine or of a private network
-/// ([`is_private`](crate::wire::address::is_private)), where links may take more than the internet
-/// does. QUIC hands ten packets of a connection to the system at once, which takes less than 64 KiB
-/// and refuses what is more.
+/// Largest packet in bytes, to addresses of this machine or of a private network, where links may
+/// take more than the internet does. QUIC hands ten packets of a connection to the system at once,
+/// which takes less than 64 KiB and refuses what is more.
 pub const PACKET_MAX: u16 = 6_500;
 /// Until it is tried again whether such a link takes them: mostly it is what it was.
 pub const PACKET_SEARCH: Millis = Millis::hours(1);

@@ -1,8 +1,10 @@
 //! Connections of two devices without the hub between them.
 
 use hubbub_node::api::Event;
+use hubbub_node::runtime::uncommitted::Uncommitted;
 use hubbub_shared::content::Signal;
 use hubbub_shared::id::{GroupId, NodeId};
+use hubbub_shared::time::Millis;
 use hubbub_shared::wire::ToPeer;
 
 use crate::network::Packet;
@@ -51,7 +53,9 @@ impl World {
         let Some(conn) = self.beside.remove(&pair) else { return };
         self.network.cut(conn);
         for (who, peer) in [(one, other), (other, one)] {
+            self.hubs.remove(&(peer, who));
             let (peer, now) = (self.id(peer), self.local(who));
+            self.devices[who].uncommitted.parted(&peer);
             if let Some(engine) = &mut self.devices[who].engine {
                 engine.handle_peer_down(peer, now);
                 self.settle(who);
@@ -59,8 +63,10 @@ impl World {
         }
     }
 
-    /// A device is gone: so are its connections.
+    /// A device is gone: so are its connections, and what it kept of them.
     pub(crate) fn part_from_all(&mut self, who: usize) {
+        self.devices[who].uncommitted = Uncommitted::default();
+        self.devices[who].again_at = None;
         let theirs = self.beside.keys().filter(|(one, other)| *one == who || *other == who);
         for (one, other) in theirs.copied().collect::<Vec<_>>() {
             self.part(one, other);
@@ -79,19 +85,38 @@ impl World {
 
     /// What a device did last could not be committed, so it has not happened. As the shipped
     /// runtime does, the device drops its engine and its link, builds both anew, and tells the new
-    /// engine who is connected, for connections hold.
+    /// engine who is connected, for connections hold; a while later, what they carried.
     pub(crate) fn go_on_from_disk(&mut self, who: usize) {
         self.devices[who].engine = None;
+        self.devices[who].uncommitted.failed();
         self.cut(who);
         self.revive(who);
         let pairs = self.beside.keys().filter(|(one, other)| *one == who || *other == who);
         let peers: Vec<usize> =
             pairs.map(|(one, other)| if *one == who { *other } else { *one }).collect();
-        for peer in peers {
-            let (peer, now) = (self.id(peer), self.local(who));
+        for by in peers {
+            let (peer, now, hub) = (self.id(by), self.local(who), self.hubs.get(&(by, who)));
             if let Some(engine) = &mut self.devices[who].engine {
                 engine.handle_peer_up(peer, now);
+                if let Some(hub) = hub {
+                    engine.handle_peer_frame(peer, ToPeer::Hub(*hub), now);
+                }
             }
+        }
+        if self.devices[who].engine.is_some() {
+            self.devices[who].again_at = Some(self.now + Millis(self.below(1_000)));
+        }
+        self.settle(who);
+    }
+
+    /// An engine that was built after a commit had failed hears what was undone with the last one.
+    pub(crate) fn give_again(&mut self, who: usize) {
+        let now = self.local(who);
+        let device = &mut self.devices[who];
+        device.again_at = None;
+        let Some(engine) = &mut device.engine else { return };
+        for (peer, carry) in device.uncommitted.again() {
+            engine.handle_peer_frame(peer, ToPeer::Carry(carry), now);
         }
         self.settle(who);
     }
@@ -127,7 +152,17 @@ impl World {
     /// A device hears a frame of another, be it that the other sent one or not.
     pub fn hear_beside(&mut self, from: usize, to: usize, frame: ToPeer) {
         let (peer, now) = (self.id(from), self.local(to));
-        if let Some(engine) = &mut self.devices[to].engine {
+        let device = &mut self.devices[to];
+        let Some(engine) = &mut device.engine else { return };
+        let frame = match frame {
+            ToPeer::Carry(carry) => device.uncommitted.take(peer, carry).map(ToPeer::Carry),
+            ToPeer::Hub(hub) => {
+                self.hubs.insert((from, to), hub);
+                Some(ToPeer::Hub(hub))
+            }
+            ToPeer::Seen(_) => None,
+        };
+        if let Some(frame) = frame {
             engine.handle_peer_frame(peer, frame, now);
             self.settle(to);
         }

@@ -17,10 +17,12 @@ use hubbub_node::api::{
 use hubbub_node::engine::Engine;
 use hubbub_node::engine::file::order::Order;
 use hubbub_node::engine::output::{Changes, Gather, MessageKey, Output, Recall};
+use hubbub_node::runtime::uncommitted::Uncommitted;
 use hubbub_shared::content::Signal;
 use hubbub_shared::crypto::{Identity, Secret32};
 use hubbub_shared::id::{HubId, NodeId};
 use hubbub_shared::time::{Millis, Timestamp};
+use hubbub_shared::wire::to_peer::Hub;
 use hubbub_shared::wire::{FromHub, LogId, ToHub};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -62,6 +64,10 @@ pub struct Device {
     pub slow: u64,
     /// Its next commit fails.
     pub fails: bool,
+    /// What peers carried to it since its last commit, and when an engine that was built after one
+    /// that failed is given it again.
+    pub(crate) uncommitted: Uncommitted,
+    pub(crate) again_at: Option<Timestamp>,
     /// Whether there is somebody who moves files for it.
     pub moves_files: bool,
     /// What they were to do, in order, until a test takes it.
@@ -99,6 +105,8 @@ pub struct World {
     conns: BTreeMap<ConnId, usize>,
     /// Connections of two devices, the smaller number first.
     pub(crate) beside: BTreeMap<(usize, usize), ConnId>,
+    /// What the first said last to the second of its link to the hub, while they are connected.
+    pub(crate) hubs: BTreeMap<(usize, usize), Hub>,
     unlinked: BTreeSet<usize>,
     rng: ChaCha20Rng,
     pub(crate) hub: Switchboard,
@@ -146,6 +154,7 @@ impl World {
             woken_at: Vec::new(),
             conns: BTreeMap::new(),
             beside: BTreeMap::new(),
+            hubs: BTreeMap::new(),
             unlinked: BTreeSet::new(),
             rng,
             hub,
@@ -208,6 +217,8 @@ impl World {
             skew: 0,
             slow: 0,
             fails: false,
+            uncommitted: Uncommitted::default(),
+            again_at: None,
             moves_files: false,
             orders: Vec::new(),
             files: FileSettings::default(),
@@ -415,7 +426,10 @@ impl World {
     fn timer(&self, who: usize) -> Option<Timestamp> {
         let device = &self.devices[who];
         match &device.engine {
-            Some(engine) => engine.poll_timeout().map(|at| shifted(at, -device.skew)),
+            Some(engine) => {
+                let timer = engine.poll_timeout().map(|at| shifted(at, -device.skew));
+                timer.into_iter().chain(device.again_at).min()
+            }
             None => Some(device.back_at),
         }
     }
@@ -440,6 +454,9 @@ impl World {
         let Some(who) = due.map(|(_, who)| *who).min() else { return };
         let local = self.local(who);
         let began = Instant::now();
+        if self.devices[who].again_at.is_some_and(|at| at <= now) {
+            return self.give_again(who);
+        }
         match &mut self.devices[who].engine {
             Some(engine) => engine.handle_timeout(local),
             None => return self.revive(who),
@@ -624,6 +641,7 @@ impl World {
         }
         let device = &mut self.devices[who];
         device.fresh = device.disk.commit(changes, self.hurt);
+        device.uncommitted.committed();
         let me = device.engine.as_ref().map_or(NodeId([0; 32]), Engine::id);
         self.holdings.judge((who, me), &self.devices[who].disk, said);
     }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use hubbub_tests::hub::Hub;
 use hubbub_tests::person::Person;
@@ -92,6 +93,45 @@ fn a_node_on_a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() 
     });
     accepted.push("after".to_owned());
     bob.until_reads("@alice", &accepted.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_node_whose_disk_was_full_hears_all_in_order_over_a_direct_connection_without_a_hub() {
+    let stage = Stage::new();
+    let Some(disk) = Disk::mount(stage.path("alice"), "24m") else { return };
+    let mut hub = Hub::start(&stage);
+    let (alice, bob) = (Person::join(&stage, &hub, "alice"), Person::join(&stage, &hub, "bob"));
+    alice.send("bob", "before");
+    bob.until_reads("@alice", &["before"]);
+    bob.send("alice", "hello");
+    let mut texts = vec!["before".to_owned(), "hello".to_owned()];
+    alice.until_reads("@bob", &["before", "hello"]);
+    wait_until("they are connected", PATIENCE * 2, || {
+        let path = bob.path("alice").unwrap_or_default();
+        if path["path"] == "direct" { Ok(()) } else { Err(path.to_string()) }
+    });
+    hub.kill9();
+    disk.fill();
+    wait_until("a disk is full", PATIENCE * 2, || {
+        let text = format!("{} {}", texts.len(), "x".repeat(4_000));
+        bob.send("alice", &text);
+        texts.push(text);
+        let said = logs(&stage);
+        if said.contains("cannot store") { Ok(()) } else { Err(format!("{} sent", texts.len())) }
+    });
+    // It stays so for a while, and what comes then waits behind what could not be stored.
+    for n in 0..20 {
+        texts.push(format!("while it is full {n}"));
+        bob.send("alice", &texts[texts.len() - 1]);
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    disk.free();
+    let expected: Vec<&str> = texts.iter().map(String::as_str).collect();
+    wait_until("alice has everything", PATIENCE * 3, || {
+        let came = alice.texts("@bob");
+        if came == expected { Ok(()) } else { Err(format!("{} of {}", came.len(), texts.len())) }
+    });
+    assert_eq!(bob.path("alice").unwrap()["path"], "direct");
 }
 
 #[test]

@@ -139,3 +139,46 @@ fn paths_name_every_contact_say_who_is_away_and_what_our_own_settings_keep_back(
     let shown = alice.cli(&["paths"]).fine().json();
     assert_eq!(shown[0]["person"]["name"], "bob", "{shown:?}");
 }
+
+#[test]
+fn paths_name_members_of_ones_groups_who_were_not_heard_from_and_say_that_nothing_was_tried() {
+    let stage = Stage::new();
+    let mut hub = Hub::start(&stage);
+    let mut people = Person::join_all(&stage, &hub, &["alice", "bob", "carol"]);
+    people[0].cli(&["group", "new", "team", "bob", "carol"]).fine();
+    people[0].send("#team", "hello");
+    for person in &people[1..] {
+        person.until_reads("#team", &["hello"]);
+    }
+    // To bob carol is nobody but a member.
+    people.iter_mut().for_each(Person::go_offline);
+    let bob = &mut people[1];
+    bob.come_back();
+    bob.until_linked();
+    let rows = |bob: &Person<'_>| {
+        let rows: Vec<Value> = bob.cli(&["paths"]).fine().json();
+        let row = |row: &Value| {
+            let text = |at: &Value| at.as_str().unwrap_or_default().to_owned();
+            (text(&row["person"]["name"]), text(&row["path"]), text(&row["why_not"]))
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    let [alice, carol] = <[_; 2]>::try_from(rows(bob)).unwrap();
+    assert_eq!((&*alice.0, &*carol.0), ("alice", "carol"));
+    for (_, path, why) in [alice, carol] {
+        assert_eq!(path, "stored");
+        assert!(why.starts_with("not tried: ") || why.starts_with("you show"), "{why}");
+    }
+    hub.kill9();
+    wait_until("bob's link is down", PATIENCE, || {
+        let rows = rows(bob);
+        let away = |(.., why): &(_, _, String)| why.contains("not connected to the hub");
+        if rows.iter().any(away) { Ok(()) } else { Err(format!("{rows:?}")) }
+    });
+    // And whoever sends then is told at once what becomes of it.
+    let sent = bob.cli(&["send", "#team", "is anybody there?", "--timeout", "3s"]);
+    assert_eq!(sent.status, 75, "{sent:?}");
+    assert!(sent.stderr.contains("the hub is not reached"), "{sent:?}");
+    let status = bob.cli(&["status"]);
+    assert!(format!("{status:?}").contains("unsent"), "{status:?}");
+}

@@ -69,7 +69,7 @@ fn carried(given: &Given, by: usize, to: LogId) -> Carry {
     Carry { log: *log, envelope: envelope.clone() }
 }
 
-fn times(world: &World, who: usize, text: &str) -> usize {
+pub(super) fn times(world: &World, who: usize, text: &str) -> usize {
     world.words(who).iter().filter(|word| *word == text).count()
 }
 
@@ -371,6 +371,43 @@ fn a_commit_that_fails_while_peers_are_connected_loses_nothing_and_doubles_nothi
             assert_eq!(count(&world, CAROL, text), team, "{seed}: {text}");
         }
         assert_eq!(world.engine(ALICE).status().undelivered, 0);
+    }
+}
+
+#[test]
+fn what_could_not_be_committed_is_heard_before_what_was_carried_behind_it() {
+    for seed in 31..39 {
+        let mut world = World::new(seed, &["alice", "bob", "carol"]);
+        world.found(ALICE, "team", &["bob", "carol"]);
+        world.run(Millis::secs(10));
+        world.join(ALICE, CAROL);
+        world.run(Millis::secs(1));
+        // The hub brings carol nothing for a while, and she never heard of alice: that something
+        // is missing before the first she hears, she could not know.
+        world.devices[CAROL].slow = 60_000;
+        let lines: Vec<String> = (0..4).map(|n| format!("line {n}")).collect();
+        for text in &lines {
+            world.begin(
+                ALICE,
+                Command::Send { to: "carol".to_owned(), text: text.clone(), id: None },
+            );
+        }
+        world.devices[CAROL].fails = true;
+        let before = world.now;
+        while world.devices[CAROL].fails {
+            world.run(Millis(1));
+            assert!(world.now < before + Millis::secs(1), "{seed}: nothing is carried");
+        }
+        // Nor does it work the second time, or while the last of them come.
+        world.devices[CAROL].fails = seed % 2 == 0;
+        while world.words(CAROL).len() < lines.len() {
+            world.run(Millis(1));
+            assert!(lines.starts_with(&world.words(CAROL)), "{seed}: {:?}", world.words(CAROL));
+            assert!(world.now < before + Millis::secs(4), "{seed}: carried anew, or not at all");
+        }
+        world.run(Millis::minutes(5));
+        assert_eq!(world.words(CAROL), lines, "{seed}");
+        assert_eq!(world.engine(ALICE).status().undelivered, 0, "{seed}");
     }
 }
 

@@ -32,3 +32,4 @@ mod storm;
 mod tampering;
 mod two;
 mod typing;
+mod unsure;

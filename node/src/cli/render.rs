@@ -5,14 +5,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::api::group::KnockView;
 use crate::api::view::{
-    CheckView, ContactView, ConversationKind, ConversationView, Delivery, Health, MemberView,
-    MessageView, PastView, Path, PathView, PersonView, RecipientView, SafetyView, StatusView,
-    WhoamiView,
+    CheckView, ContactView, ConversationKind, ConversationView, Delivery, Health, LinkState,
+    MemberView, MessageView, PastView, Path, PathView, PersonView, RecipientView, SafetyView,
+    StatusView, WhoamiView,
 };
 use crate::display::{
-    Charset, Clock, LOBBY_LABEL, block, body, delivery_mark, delivery_word, excerpt, history_since,
-    hue, kind_mark, line, link, notice_is_warning, past_is_warning, past_mark, path, presence,
-    qr_lines, role, spread,
+    Charset, Clock, LOBBY_LABEL, WAITS, block, body, delivery_mark, delivery_word, excerpt,
+    history_since, hue, kind_mark, line, link, notice_is_warning, past_is_warning, past_mark, path,
+    presence, qr_lines, role, spread,
 };
 
 /// Characters of a conversation's last message in the list.
@@ -232,12 +232,15 @@ pub(super) fn fields(rows: &[(&str, String)]) -> String {
 
 /// The link and what waits.
 pub(super) fn status(status: &StatusView, look: &Look) -> String {
-    let mut rows = vec![
-        ("hub", link(&status.link, look.now)),
+    let mut rows = vec![("hub", link(&status.link, look.now))];
+    if !matches!(status.link, LinkState::Up { .. }) {
+        rows.push(("writing", format!("what does not go directly {WAITS}")));
+    }
+    rows.extend([
         ("unsent", status.unsent.to_string()),
         ("undelivered", status.undelivered.to_string()),
         ("waiting", format!("{} for a key", status.waiting_for_keys)),
-    ];
+    ]);
     for group in &status.spreading {
         rows.push(("keys", spread(group)));
     }

@@ -1,6 +1,7 @@
 //! `hubbub send`: one message, and how far it must get before this is done.
 
 use std::io::Read;
+use std::time::Duration;
 
 use hubbub_shared::limits::TEXT_MAX;
 use tokio::time::timeout;
@@ -9,8 +10,12 @@ use super::args::{Send, Wait};
 use super::out::{Done, Failure, Out};
 use super::{render, stop};
 use crate::api::command::MessageText;
-use crate::api::view::Delivery;
+use crate::api::view::{Delivery, LinkState};
 use crate::api::{Answer, ApiError, Code, Command, Event, Events, Node, Query, Reply};
+use crate::display::{WAITS, line};
+
+/// A message that is nowhere after this time waits for something.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Sends, waits, and says how far it got.
 pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
@@ -30,13 +35,33 @@ pub(super) async fn run(node: &dyn Node, args: Send, out: &mut Out) -> Done {
         return Err(super::open::unexpected().into());
     };
     let enough = async { drop(timeout(args.timeout, interrupted).await) };
-    let reached = wait(node, events, message, (delivery, args.wait.delivery()), enough).await;
+    let waiting = wait(node, events, message, (delivery, args.wait.delivery()), enough);
+    tokio::pin!(waiting);
+    let reached = tokio::select! {
+        reached = &mut waiting => reached,
+        () = tokio::time::sleep(SOON) => {
+            say_if_cut_off(node, out).await;
+            waiting.await
+        }
+    };
     let queued = Reply::Queued { message, conversation, delivery: reached };
     out.result(&queued, |_, look| render::sent(&String::from(message), reached, look))?;
     if reached < args.wait.delivery() {
         return Err(Failure::Error(not_yet(reached, args.wait)));
     }
     Ok(())
+}
+
+/// Says why nothing goes, where the hub is not reached; whoever waits is not to wonder.
+async fn say_if_cut_off(node: &dyn Node, out: &mut Out) {
+    let asked = timeout(SOON, node.query(Query::Status)).await;
+    let Ok(Ok(Answer::Status(status))) = asked else { return };
+    let why = match &status.link {
+        LinkState::Up { .. } => return,
+        LinkState::Connecting => String::new(),
+        LinkState::Down { why, .. } => format!(" ({})", line(why)),
+    };
+    out.hint(&format!("the hub is not reached{why}: what you write {WAITS}"));
 }
 
 /// Interrupted before the node said that the message is durable.

@@ -17,8 +17,8 @@ use super::{file, group, join, lists, read, send};
 use crate::api::command::MessageText;
 use crate::api::file::{FileBody, FileProgress, FileStatus, FileView};
 use crate::api::view::{
-    Body, ConversationKind, ConversationView, Delivery, MessageView, NodeText, PersonView,
-    WhoamiView,
+    Body, ConversationKind, ConversationView, Delivery, LinkState, MessageView, NodeText,
+    PersonView, StatusView, WhoamiView,
 };
 use crate::api::{
     Answer, ApiError, Code, Command, ConversationId, Event, Events, FileChoice, FileDeed, FileRule,
@@ -64,6 +64,7 @@ impl Node for Pretend {
             Query::History { after, limit, .. } => Answer::History(said(after, limit)),
             Query::Files => Answer::Files(vec![offer(FileState::Fetching, 5), stray()]),
             Query::FileSettings => Answer::FileSettings(FileSettings::default()),
+            Query::Status => Answer::Status(cut_off()),
             Query::FileRules => Answer::FileRules(Vec::new()),
             Query::GroupFileRules => Answer::GroupFileRules(Vec::new()),
             _ => Answer::Conversations(Vec::new()),
@@ -86,6 +87,18 @@ impl Events for Happening {
                 None => std::future::pending().await,
             }
         })
+    }
+}
+
+fn cut_off() -> StatusView {
+    let (code, why) = (Code::HubUnreachable, "192.0.2.7:4433 does not answer".to_owned());
+    StatusView {
+        link: LinkState::Down { code, why, retry_at: None },
+        unsent: 1,
+        undelivered: 0,
+        waiting_for_keys: 0,
+        spreading: Vec::new(),
+        refused: Vec::new(),
     }
 }
 
@@ -293,6 +306,19 @@ fn a_message_that_gets_stuck_is_reported_queued_with_exit_code_75() {
     let Err(Failure::Error(error)) = done else { panic!("{done:?}") };
     assert_eq!(error.code.exit(), 75);
     assert_eq!(results, format!("o queued  {}\n", String::from(ID)));
+}
+
+#[test]
+fn whoever_sends_while_the_hub_is_not_reached_is_told_before_the_wait_is_over() {
+    let node = Pretend::default();
+    let (done, _, asides) = typed(&node, &["send", "bob", "hi", "--timeout", "1500ms"]);
+    let Err(Failure::Error(error)) = done else { panic!("{done:?}") };
+    assert!(error.hint.contains("when the hub is reached"), "{error:?}");
+    let told = "the hub is not reached (192.0.2.7:4433 does not answer): what you write waits here";
+    assert!(asides.contains(told), "{asides}");
+    // Whoever asked for no more than that it is safe here knows that it waits.
+    let (done, _, asides) = typed(&node, &["send", "bob", "hi", "--wait", "queued"]);
+    assert!(done.is_ok() && asides.is_empty(), "{asides}");
 }
 
 #[test]

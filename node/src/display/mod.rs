@@ -24,6 +24,6 @@ pub use past::{history_since, past_is_warning, past_mark};
 pub use picture::{Bounds, Pixels, decode, on_white};
 pub use qr::qr_lines;
 pub use words::{
-    LOBBY_LABEL, body, excerpt, link, notice, notice_is_warning, past, path, presence, role,
+    LOBBY_LABEL, WAITS, body, excerpt, link, notice, notice_is_warning, past, path, presence, role,
     spread, wants, with_mark,
 };

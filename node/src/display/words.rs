@@ -12,6 +12,9 @@ use crate::api::view::{Body, LinkState, Notice, Path, PersonView, Role, SpreadVi
 /// Said wherever the lobby is shown: its members are whoever the hub admits.
 pub const LOBBY_LABEL: &str = "open: anyone this hub admits can read this";
 
+/// What becomes of what is written while the hub is not reached.
+pub const WAITS: &str = "waits here, and goes as soon as the hub is reached";
+
 /// What a message says, over as many lines as it has.
 #[must_use]
 pub fn body<'a>(body: &'a Body, sender: &PersonView) -> Cow<'a, str> {

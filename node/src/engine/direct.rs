@@ -38,16 +38,16 @@ const AGAIN: Millis = Millis::secs(5);
 const NEAR_EVERY: Millis = Millis::secs(10);
 
 /// A place in the order in which entries are carried.
-type Place = (Rank, u64);
+type Place = (Rank, bool, u64);
 
-/// As they are sent; but a key that follows the message it is for, as they do in large groups,
-/// would find it dropped, since who is carried something holds nothing.
+/// As they are sent; but a key that follows the message it is for, as they do in large groups and
+/// in a new era, would find it dropped, since who is carried something holds nothing.
 fn place(number: u64, entry: &Entry) -> Place {
     let rank = match entry.docket.rank {
         Rank::Spread => Rank::Group,
         rank => rank,
     };
-    (rank, number)
+    (rank, entry.docket.key_of.is_none(), number)
 }
 
 /// Peers connected to this node.
@@ -102,10 +102,11 @@ struct Late {
 }
 
 impl Late {
-    fn has(&self, (rank, number): Place) -> bool {
+    fn has(&self, place: Place) -> bool {
+        let (.., number) = place;
         match self.joined {
             Some(true) if number > self.upto => true,
-            _ => number <= self.upto && self.behind.is_none_or(|behind| (rank, number) > behind),
+            _ => number <= self.upto && self.behind.is_none_or(|behind| place > behind),
         }
     }
 }
@@ -192,6 +193,15 @@ impl Engine {
         near.map(|(node, _)| *node)
     }
 
+    /// Those in closed groups with this node who are not blocked; some of them more than once.
+    pub fn fellows(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let me = self.id();
+        let closed =
+            self.groups.values().filter(move |group| !group.is_lobby() && group.is_active(&me));
+        let members = closed.flat_map(Group::members);
+        members.filter(move |node| *node != me && !self.is_blocked(node))
+    }
+
     /// Whether somebody is a contact or in a group with us, be it the lobby, and not blocked.
     #[must_use]
     pub fn is_company(&self, node: &NodeId) -> bool {
@@ -209,6 +219,7 @@ impl Engine {
     pub(super) fn confirm_direct(&mut self, confirmed: bool) {
         self.direct.confirmed = confirmed;
         if confirmed {
+            self.owe_behind_keys();
             let mut withheld = Vec::new();
             for number in core::mem::take(&mut self.direct.withheld) {
                 let peers = self.connected_of(number).into_iter();
@@ -251,6 +262,17 @@ impl Engine {
                 self.owe_all_waiting(peer);
             }
         }
+    }
+
+    /// The hub's word is there again. A key that was withheld for a peer without a hub has messages
+    /// behind it that were not, since they were written before: all that waits goes in its order.
+    fn owe_behind_keys(&mut self) {
+        let keys = self.direct.withheld.iter().copied().filter(|number| {
+            self.outbox.get(*number).is_some_and(|entry| entry.docket.key_of.is_some())
+        });
+        let peers = keys.flat_map(|number| self.connected_of(number));
+        let alone: Vec<NodeId> = peers.filter(|peer| self.direct.lacks_hub(peer)).collect();
+        alone.into_iter().for_each(|peer| self.owe_all_waiting(peer));
     }
 
     /// Whether what is sealed for a peer is carried at once, as it was since the peer is connected.
@@ -400,7 +422,7 @@ impl Engine {
                 let joined = Some(late.joined != Some(false) && all > count);
                 return Some(Late { behind, upto, joined });
             }
-            self.carry_to(peer, place.1);
+            self.carry_to(peer, place.2);
             behind = Some(place);
         }
         None

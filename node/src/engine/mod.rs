@@ -140,7 +140,9 @@ use crate::api::{ConversationId, Event, Settings};
 /// Signals stand outside: [`Self::seal_signal`] and [`Self::open_signal`] at any time, with nothing
 /// to commit.
 ///
-/// When a commit fails, drop the engine and its link, and build both anew from the store.
+/// When a commit fails, drop the engine and its link, and build both anew from the store. Direct
+/// connections hold: tell the new one of them, and give it again what came by them since the last
+/// commit, before anything that comes later by the same.
 pub struct Engine {
     me: Identity,
     hub: HubId,

@@ -6,12 +6,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hubbub_shared::limits::PACKET_MAX;
+use hubbub_shared::wire::address::is_private;
 use quinn::{AsyncTimer, AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
@@ -54,6 +55,23 @@ fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_send_buffer_size(BUFFER).ok();
     socket.bind(&at.into())?;
     Ok(socket.into())
+}
+
+/// Whether an address is of this machine or of a private network, where packets may be larger.
+pub(super) fn is_near(ip: IpAddr) -> bool {
+    is_private(ip) || is_own(ip)
+}
+
+/// The system reaches an address of its own from that very address. Nothing is sent.
+fn is_own(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let any: IpAddr =
+        if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((ip, 1))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == ip)
 }
 
 /// Lets QUIC work on threads of its own, whoever asks it for something.

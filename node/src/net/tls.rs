@@ -13,7 +13,6 @@ use std::time::Duration;
 use hubbub_shared::crypto::Secret32;
 use hubbub_shared::id::{HubId, RunKey};
 use hubbub_shared::limits::{PACKET_MAX, PACKET_SEARCH};
-use hubbub_shared::wire::address::is_private;
 use hubbub_shared::wire::version::{ALPN, DIRECT_ALPN, PEER_ALPN};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Connection, IdleTimeout, MtuDiscoveryConfig, ServerConfig};
@@ -26,6 +25,8 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::socket::is_near;
 
 /// DER of an Ed25519 public key up to its 32 bytes.
 const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
@@ -104,7 +105,7 @@ impl<T> ByDistance<T> {
 
     /// Those for this address.
     pub(super) fn to(&self, ip: IpAddr) -> &T {
-        if is_private(ip) { &self.near } else { &self.far }
+        if is_near(ip) { &self.near } else { &self.far }
     }
 }
 
@@ -402,6 +403,8 @@ mod tests {
         let kinds = ByDistance { near: true, far: false };
         let near = |text: &str| *kinds.to(text.parse().unwrap());
         assert!(["127.0.0.1", "::1", "192.168.1.7", "::ffff:10.0.0.1"].into_iter().all(near));
+        let own = if_addrs::get_if_addrs().unwrap();
+        assert!(own.iter().all(|own| *kinds.to(own.ip())), "{own:?}");
         assert!(!["203.0.113.7", "2001:db8::1"].into_iter().any(near));
     }
 }

@@ -1,6 +1,7 @@
 //! The loop: one input and all that wait behind it, one commit, then what follows from it.
-//! `kept`: what it reads and keeps beside the engine.
+//! `anew`: what follows a commit that failed; `kept`: what it reads and keeps beside the engine.
 
+mod anew;
 mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 use hubbub_shared::backoff::Backoff;
 use hubbub_shared::crypto::Identity;
-use hubbub_shared::id::HubId;
 use hubbub_shared::time::{Millis, Timestamp};
 use hubbub_shared::wire::from_hub::Welcome;
 use hubbub_shared::wire::{FromHub, ToHub};
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::failure::{broken_store, from_store};
+use super::failure::broken_store;
 use super::files::Files;
 use super::handle::Ask;
 use super::hub_file::HubFile;
@@ -167,9 +167,10 @@ impl Driver {
 
     async fn next(&mut self) -> Input {
         let wait = self.wait();
+        let reads = self.link_runs && !self.ways.uncommitted.is_full();
         tokio::select! {
             ask = self.asks.recv() => ask.map_or(Input::Abandoned, Input::Ask),
-            input = self.owned.link.recv(), if self.link_runs => {
+            input = self.owned.link.recv(), if reads => {
                 input.map_or(Input::LinkEnded, Input::Link)
             }
             Some(happened) = self.files.next() => Input::Files(happened),
@@ -179,18 +180,17 @@ impl Driver {
 
     /// What waits already: the link's first, then what is told of files, then the faces'.
     fn waiting_input(&mut self) -> Option<Input> {
-        let link = self.owned.link.try_recv().map(Input::Link);
+        let reads = !self.ways.uncommitted.is_full();
+        let link = reads.then(|| self.owned.link.try_recv().map(Input::Link)).flatten();
         let link = link.or_else(|| self.files.waiting().map(Input::Files));
         link.or_else(|| self.asks.try_recv().ok().map(Input::Ask))
     }
 
     /// Until the next timer.
     fn wait(&self) -> Duration {
-        let due = match &self.engine {
-            Some(engine) => engine.poll_timeout(),
-            None => Some(self.retry_at),
-        };
-        let due = due.into_iter().chain(self.ways.due()).min();
+        let due = self.engine.as_ref().and_then(Engine::poll_timeout);
+        let again = self.ways.uncommitted.owes().then_some(self.retry_at);
+        let due = due.into_iter().chain(self.ways.due()).chain(again).min();
         let wait = due.map(|due| Duration::from_millis(due.since(now()).0));
         wait.map_or(LONGEST_SLEEP, |wait| wait.min(LONGEST_SLEEP))
     }
@@ -308,9 +308,7 @@ impl Driver {
 
     /// Commits what changed, then does what follows from it.
     fn settle(&mut self) {
-        if self.engine.is_none() && self.retry_at <= now() && self.rebuild().is_err() {
-            self.schedule_retry();
-        }
+        self.recover();
         let fresh = self.commit().unwrap_or_else(|error| {
             self.fail(&error);
             BTreeSet::new()
@@ -344,60 +342,20 @@ impl Driver {
         }
         let changes = engine.take_changes();
         if changes.is_empty() {
+            self.ways.uncommitted.committed();
             return Ok(BTreeSet::new());
         }
         let acquaintance = changes.records.iter().any(|change| change.is_of_people());
         let fresh = self.owned.store.commit(changes)?;
+        self.ways.uncommitted.committed();
         if acquaintance {
             self.ways.acquaintance_changed(engine, now());
         }
-        self.backoff.reset();
+        // Something small may find room where what was carried does not.
+        if !self.ways.uncommitted.owes() {
+            self.backoff.reset();
+        }
         Ok(fresh)
-    }
-
-    /// Nothing that was not committed has happened: forget it, tell whoever waits, start anew.
-    fn fail(&mut self, error: &StoreError) {
-        tracing::error!("cannot store: {error}");
-        self.engine = None;
-        self.frames = None;
-        self.schedule_retry();
-        let refusal = from_store(error);
-        for (_, answer) in std::mem::take(&mut self.waiting) {
-            // Whoever asked may have left.
-            answer.send(Err(refusal.clone())).ok();
-        }
-        let explanation = format!("{}; {}", refusal.what, refusal.hint);
-        self.tell(Event::Warning { reason: "store".to_owned(), explanation });
-    }
-
-    fn schedule_retry(&mut self) {
-        self.retry_at = now() + self.backoff.next(&mut self.owned.rng);
-    }
-
-    fn rebuild(&mut self) -> Result<(), ApiError> {
-        let loaded = self.owned.store.load().map_err(|error| from_store(&error))?;
-        let mut seed = [0; 32];
-        self.owned.rng.fill_bytes(&mut seed);
-        let identity = Identity::from_seed(self.owned.identity.seed().duplicate());
-        let hub: HubId = self.owned.hub_file.hub();
-        let engine = Engine::new(identity, hub, loaded, seed, now());
-        let damaged = |error: &dyn std::fmt::Display| {
-            ApiError::new(Code::Profile, error.to_string(), "put back a copy of the profile")
-        };
-        let mut engine = engine.map_err(|error| damaged(&error))?;
-        engine.configure(self.owned.settings, now());
-        engine.configure_files(self.owned.file_settings.clone());
-        engine.know_usual_folder(self.files.usual());
-        if engine.knows_all_files() {
-            self.files.sweep(engine.own_files());
-        }
-        if self.files.connected() {
-            engine.handle_movers(true, now());
-        }
-        self.ways.look_again(&engine, &self.owned.link, now());
-        self.ways.introduce(&mut engine, now());
-        self.engine = Some(engine);
-        Ok(())
     }
 
     /// What only the runtime knows of an answer: where the hub is.

@@ -3,10 +3,11 @@
 //! Invariant: one input, one transaction. Whatever reaches the engine changes its records and the
 //! history in one commit; nothing is sent, answered or told before that commit is durable. When a
 //! commit fails, engine and link are dropped and built anew from the store, so that memory never
-//! knows more than the disk.
+//! knows more than the disk; direct connections hold, and what came by them is not lost.
 //!
-//! * `driver`: the loop; `ways`: to peers without the hub; `views`: what is looked up; `doctor`:
-//!   what is wrong; `failure`: what a failing store says; `handle`: what faces hold
+//! * `driver`: the loop; `ways`: to peers without the hub; [`uncommitted`]: what they carried since
+//!   the last commit; `views`: what is looked up; `doctor`: what is wrong; `failure`: what a
+//!   failing store says; `handle`: what faces hold
 //! * `files`: orders about files, and what is told of them; `preview`: what a file looks like;
 //!   `strip`: pictures without what stands beside their pixels; `video`: both for videos, by a
 //!   program that may be there, which `child` runs; [`sent`]: what is written down to be sent
@@ -39,6 +40,7 @@ pub mod sent;
 pub mod socket;
 pub mod streams;
 mod strip;
+pub mod uncommitted;
 mod upkeep;
 mod video;
 mod views;

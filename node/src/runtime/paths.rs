@@ -131,9 +131,16 @@ fn why_not(
     match own {
         (Some(setting), _) => Some(words_for(setting)),
         (None, None) => Some("this device is not connected to the hub"),
-        (None, Some(_)) => way.and_then(|way| way.why).map(|why| words(why, presence)),
+        (None, Some(_)) if !presence => Some("no direct connection came about"),
+        (None, Some(_)) => match way {
+            Some(way) => way.why.map(words),
+            None => Some(NOT_TRIED),
+        },
     }
 }
+
+/// Why there is no attempt at all.
+const NOT_TRIED: &str = "not tried: nothing was heard from the other device lately";
 
 /// Why somebody is not shown where this node is.
 fn words_for(setting: Addresses) -> &'static str {
@@ -153,9 +160,8 @@ fn words_for(setting: Addresses) -> &'static str {
     }
 }
 
-fn words(why: Why, presence: bool) -> &'static str {
+fn words(why: Why) -> &'static str {
     match why {
-        _ if !presence => "no direct connection came about",
         Why::Silent => "the other device is not connected, or does not answer",
         Why::Hidden => "the other device shows you no address",
         Why::Nowhere => "the other device knows no address of its own",
@@ -292,6 +298,17 @@ mod tests {
         let hidden = Some(Addresses::Never);
         let own = row(Known { presence: false, hidden, ..bob() }, HUB, NOW).why_not.unwrap();
         assert!(own.starts_with("you show nobody"), "what is in the way here is no secret");
+        let untried = row(Known { presence: false, ..bob() }, HUB, NOW).why_not;
+        assert_eq!(untried, first.why_not, "it says that they were never heard from");
+    }
+
+    #[test]
+    fn whoever_was_never_heard_from_is_stored_and_the_row_says_that_nothing_was_tried() {
+        let row = row(bob(), HUB, NOW);
+        assert_eq!((row.path, row.trying, row.next_try), (Path::Stored, false, None));
+        assert_eq!(row.why_not.as_deref(), Some(NOT_TRIED));
+        let way = Some(Way { trying: true, ..tried(None, None).unwrap() });
+        assert_eq!(why(Known { way, ..bob() }, HUB), "", "the first attempt is being made");
     }
 
     #[test]

@@ -13,20 +13,27 @@ use hubbub_shared::wire::{ToPeer, address};
 
 use super::doctor::Place;
 use super::paths::{self, Known, LastHeard, Signs};
+use super::uncommitted::Uncommitted;
 use crate::api::view::{Path, PathView};
 use crate::api::{Addresses, Event};
 use crate::engine::Engine;
 use crate::net::{DirectInput, HubLink};
-use crate::reach::{Deed, LinkId, Reach, Way, Why};
+use crate::reach::{Deed, LinkId, PEERS, Reach, Way, Why};
 
 /// A peer that misses the hub makes this node look after its own link at most once in this time.
 const DOUBT_EVERY: Millis = Millis::secs(30);
+
+/// Members of closed groups that are shown though they are no contacts and were not heard from: as
+/// many as ways are kept of.
+const FELLOWS: usize = PEERS;
 
 /// The ways to all peers.
 pub(super) struct Ways {
     reach: Reach,
     up: BTreeMap<NodeId, Up>,
     doubted: Option<Timestamp>,
+    /// What peers carried since the last commit.
+    pub(super) uncommitted: Uncommitted,
     /// Peers reached directly since it was asked last, or not any more; emptied in each turn.
     turns: Vec<(NodeId, bool)>,
     /// Peers who were heard from since it was asked last; emptied in each turn, too.
@@ -46,7 +53,8 @@ impl Ways {
     pub(super) fn new(me: (NodeId, RunKey), seed: [u8; 32]) -> Self {
         let (reach, up) = (Reach::new(me, seed), BTreeMap::new());
         let (turns, heard, last) = (Vec::new(), Vec::new(), LastHeard::default());
-        Self { reach, up, doubted: None, turns, heard, last }
+        let uncommitted = Uncommitted::default();
+        Self { reach, up, doubted: None, uncommitted, turns, heard, last }
     }
 
     /// Who is reached directly since this was asked last, and who no more.
@@ -127,7 +135,7 @@ impl Ways {
     }
 
     /// Something of direct connections. Without an engine nobody is let in, and what peers say is
-    /// lost: they say it again when the engine is back.
+    /// kept for the next one.
     pub(super) fn direct(
         &mut self,
         (engine, link): (Option<&mut Engine>, &HubLink),
@@ -160,17 +168,32 @@ impl Ways {
                 }
             }
             DirectInput::Frame(peer, frame) => {
-                let Some(up) = self.up.get_mut(&peer) else { return };
-                if let ToPeer::Hub(hub) = &frame {
-                    up.hub = Some(*hub);
-                    if !hub.up {
-                        self.doubt(link, now);
-                    }
-                }
-                if let Some(engine) = engine {
+                let frame = self.keep(peer, frame, (link, now));
+                if let (Some(engine), Some(frame)) = (engine, frame) {
                     engine.handle_peer_frame(peer, frame, now);
                 }
             }
+        }
+    }
+
+    /// Keeps what a peer says; gives what the engine is to hear of it now.
+    fn keep(
+        &mut self,
+        peer: NodeId,
+        frame: ToPeer,
+        (link, now): (&HubLink, Timestamp),
+    ) -> Option<ToPeer> {
+        let up = self.up.get_mut(&peer)?;
+        match frame {
+            ToPeer::Carry(carry) => self.uncommitted.take(peer, carry).map(ToPeer::Carry),
+            ToPeer::Hub(hub) => {
+                up.hub = Some(hub);
+                if !hub.up {
+                    self.doubt(link, now);
+                }
+                Some(ToPeer::Hub(hub))
+            }
+            ToPeer::Seen(_) => None,
         }
     }
 
@@ -201,6 +224,13 @@ impl Ways {
     /// People or groups have changed, and with them who may know our address.
     pub(super) fn acquaintance_changed(&mut self, engine: &Engine, now: Timestamp) {
         self.reach.handle_allowed(|node| engine.shows_address(node), now);
+    }
+
+    /// The engine was built anew, and hears what was undone with the last one.
+    pub(super) fn give_again(&mut self, engine: &mut Engine, now: Timestamp) {
+        for (peer, carry) in self.uncommitted.again() {
+            engine.handle_peer_frame(peer, ToPeer::Carry(carry), now);
+        }
     }
 
     /// The engine was built anew, and knows of no connection.
@@ -253,6 +283,7 @@ impl Ways {
                 }
                 Deed::Down(peer) => {
                     self.up.remove(&peer);
+                    self.uncommitted.parted(&peer);
                     link.direct().keep(peer, None);
                     self.last.note(peer, now);
                     self.turns.push((peer, false));
@@ -295,11 +326,17 @@ impl Ways {
     }
 
     /// Whoever is neither a contact nor in a group with us, such as a stranger whose request waits,
-    /// is shown to nobody as one who is there.
+    /// is shown to nobody as one who is there. Of the members of closed groups who were not heard
+    /// from there are as many as fit, always the same; those of the lobby are too many, and nobody
+    /// would look for them.
     fn company(&self, engine: &Engine) -> BTreeSet<NodeId> {
         let tried = self.reach.ways().map(|(peer, _)| peer);
         let heard = self.last.peers().chain(tried).filter(|peer| engine.is_company(peer));
-        engine.reachable().chain(heard).collect()
+        let mut company: BTreeSet<NodeId> = engine.reachable().chain(heard).collect();
+        let silent: BTreeSet<NodeId> = engine.fellows().collect();
+        let silent: Vec<NodeId> = silent.difference(&company).copied().take(FELLOWS).collect();
+        company.extend(silent);
+        company
     }
 
     fn known(&self, engine: &Engine, link: &HubLink, peer: NodeId) -> Known {

@@ -157,6 +157,8 @@ pub(super) struct App {
     pub(super) me: Option<WhoamiView>,
     /// The link, once known.
     pub(super) link: Option<LinkState>,
+    /// It was up since this face is here: without the hub's word nothing goes directly either.
+    pub(super) hub_spoke: bool,
     /// What waits, once known.
     pub(super) status: Option<StatusView>,
     /// Messages handed to the node that it has not answered for.
@@ -205,6 +207,7 @@ impl App {
             home: None,
             me: None,
             link: None,
+            hub_spoke: false,
             status: None,
             sending: 0,
             queued: BTreeMap::new(),

@@ -3,9 +3,11 @@
 use super::app::{App, Asked, Did, Effect, Msg, mark_read};
 use super::history::Room;
 use super::overlay::Overlay;
-use crate::api::view::{ConversationKind, ConversationView, Delivery, LinkState, MessageView};
+use crate::api::view::{
+    ConversationKind, ConversationView, Delivery, LinkState, MessageView, Path,
+};
 use crate::api::{Answer, ApiError, ConversationId, Event, Query, Reply};
-use crate::display::{body, excerpt, line};
+use crate::display::{WAITS, body, excerpt, line};
 
 /// Own messages watched until they are at the hub; of more than these the node's count is shown.
 const QUEUED: usize = 1_024;
@@ -80,6 +82,9 @@ impl App {
         let seen = self.current == Some(id) && !message.own;
         let mut effects = vec![Effect::Query(Query::Conversations, Asked::Conversations)];
         if message.delivery == Some(Delivery::Queued) && self.queued.len() < QUEUED {
+            if self.queued.is_empty() && self.is_cut_off() && !self.goes_directly(id) {
+                self.say(format!("not sent yet, the hub is not reached: it {WAITS}"), false);
+            }
             self.queued.insert(message.id, self.now);
             effects.push(Effect::Query(Query::Status, Asked::Status));
         }
@@ -118,9 +123,29 @@ impl App {
         if let LinkState::Down { why, .. } = &state
             && !matches!(self.link, Some(LinkState::Down { .. }))
         {
-            self.say(format!("hub out of reach: {why}; what you send waits here"), true);
+            self.say(format!("hub out of reach: {why}; what you send {WAITS}"), true);
         }
+        self.take_link(state);
+    }
+
+    fn take_link(&mut self, state: LinkState) {
+        self.hub_spoke |= matches!(state, LinkState::Up { .. });
         self.link = Some(state);
+    }
+
+    /// Whether the hub is not reached, or not yet.
+    pub(super) fn is_cut_off(&self) -> bool {
+        matches!(self.link, Some(LinkState::Connecting | LinkState::Down { .. }))
+    }
+
+    /// Whether what is said to them needs no hub.
+    fn goes_directly(&self, conversation: ConversationId) -> bool {
+        let ConversationId::Direct(peer) = conversation else { return false };
+        if !self.hub_spoke {
+            return false;
+        }
+        let mut contacts = self.contacts.iter().flatten();
+        contacts.any(|contact| contact.person.node.0 == peer && contact.path == Path::Direct)
     }
 
     /// Events were missed: everything on screen is asked for anew.
@@ -177,7 +202,7 @@ impl App {
             (_, Answer::Contacts(contacts)) => self.contacts = Some(contacts),
             (_, Answer::Whoami(me)) => self.me = Some(me),
             (_, Answer::Status(status)) => {
-                self.link = Some(status.link.clone());
+                self.take_link(status.link.clone());
                 self.status = Some(status);
             }
             (_, Answer::Members(members)) => self.overlay = Some(Overlay::Members(members)),

@@ -217,7 +217,8 @@ impl App {
             parts.push(format!("{} asking (F3)", self.requests.len()));
         }
         if self.unsent() > 0 {
-            parts.push(format!("{} unsent", self.unsent()));
+            let waits = if self.is_cut_off() { ", waiting here" } else { "" };
+            parts.push(format!("{} unsent{waits}", self.unsent()));
         }
         parts.push(format!("hub {hub}"));
         parts.push(self.path_word().to_owned());

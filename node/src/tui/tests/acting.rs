@@ -181,6 +181,35 @@ fn all_sent_is_never_shown_while_a_message_is_queued() {
 }
 
 #[test]
+fn what_is_written_while_the_hub_is_not_reached_is_said_to_wait_and_for_what() {
+    let mut scene = two();
+    let queued = |to, n| {
+        let mut message = text(to, n, "alice", "hi");
+        message.delivery = Some(Delivery::Queued);
+        Msg::Event(Event::Message(Box::new(message)))
+    };
+    scene.status(LinkState::Connecting, 0);
+    scene.app.update(queued(TEAM, 1), NOON);
+    let screen = scene.screen(120, 10);
+    let told = "it waits here, and goes as soon as the hub is reached";
+    assert!(screen.contains(told), "{screen}");
+    assert!(screen.contains("1 unsent, waiting here"), "{screen}");
+    // Bob is connected directly. What is said to him needs no hub that has spoken once.
+    for spoke in [false, true] {
+        let mut scene = two();
+        scene.app.hub_spoke = spoke;
+        scene.status(LinkState::Connecting, 0);
+        scene.app.update(queued(BOB, 1), NOON);
+        assert_eq!(scene.screen(120, 10).contains("waits here"), !spoke);
+    }
+    let mut scene = two();
+    scene.status(LinkState::Up { since: NOON, rtt_ms: 12 }, 0);
+    scene.app.update(queued(TEAM, 1), NOON);
+    let screen = scene.screen(120, 10);
+    assert!(screen.contains("1 unsent ") && !screen.contains("waits here"), "{screen}");
+}
+
+#[test]
 fn escape_closes_one_thing_at_a_time() {
     let mut scene = two();
     scene.write("draft");

@@ -181,7 +181,9 @@ fn a_link_that_is_down_and_what_is_unsent_stand_in_the_status_bar() {
     let screen = scene.screen(100, 6);
     let bar = screen.lines().last().unwrap();
     assert!(
-        bar.starts_with(" alice · 2 unsent · hub down: no answer from 192.0.2.7:4433"),
+        bar.starts_with(
+            " alice · 2 unsent, waiting here · hub down: no answer from 192.0.2.7:4433"
+        ),
         "{bar}"
     );
 }
